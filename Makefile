@@ -1,0 +1,46 @@
+# One entry for everything that a person or a CI job does with this repository. `make` alone lists it.
+SHELL := bash
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench bench-quick lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## make .venv and get what is missing; without root or sudo it says what to run
+
+$(INSTALLED): requirements/dev.txt scripts/install
+	@scripts/install $(VENV)
+	@touch $@
+
+demo: $(INSTALLED) ## run the example from notes to verified result, on this machine
+	$(BIN)/taskgrove run --notes examples/release-audit --approve-as demo
+
+test: $(INSTALLED) ## all tests, with real MongoDB and RabbitMQ
+	$(BIN)/python -m pytest -m "not bench and not containers"
+
+check: $(INSTALLED) ## lint, format, types, and who may import whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict services shared taskgrove
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## write the format that `make check` asks for
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED) ## measure throughput, latency and recovery
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(INSTALLED) ## the same in about a minute
+	$(BIN)/python -m benchmarks --quick
+
+lock: $(INSTALLED) ## lock the dependencies of pyproject.toml anew
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements/dev.txt
+
+clean: ## remove caches and build products (not .venv, not your data)
+	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The five services. None imports another: they meet in `shared.contracts` and on the broker."""

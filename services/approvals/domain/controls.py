@@ -1,0 +1,65 @@
+"""Orders for a task: which word means which, whether it is possible now, and when it is done with."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from shared.contracts.phases import Action, Phase, Status, legal_actions
+from shared.contracts.views import TaskUpdate
+from shared.errors import BadInput, IllegalMove, VersionMismatch
+
+BY_STATUS = {Status.COMPLETED: Action.COMPLETE, Status.FAILED: Action.CANCEL}
+
+
+def action_of(update: TaskUpdate) -> Action:
+    """What is ordered. Raises BadInput that names the field and the actions there are."""
+    if update.action is not None:
+        action = _named(update.action)
+        if update.status is not None and BY_STATUS.get(update.status) is not action:
+            raise BadInput(f"status: {update.status} says something else than the action {action}; give one of them")
+    elif update.status is not None:
+        if update.status not in BY_STATUS:
+            raise BadInput(f"status: a person can set Completed (complete) or Failed (cancel), not {update.status}")
+        action = BY_STATUS[update.status]
+    else:
+        raise BadInput(f"action: say what to do; there are: {', '.join(Action)}")
+    if action is Action.COMPLETE and update.result is None:
+        raise BadInput("result: to complete a task by hand, give its result: summary, data or both")
+    return action
+
+
+def check_move(view: Mapping[str, Any], action: Action) -> None:
+    """Raises IllegalMove, with what is legal, for an order that this task cannot take now."""
+    legal = [str(one) for one in legal_actions(Phase(view["phase"]), paused=view["paused"])]
+    if action not in legal:
+        raise IllegalMove(f"{view['taskId']} is {view['phase']}: it cannot {action}; it can {', '.join(legal) or 'do nothing more'}", legal=legal)
+
+
+def check_version(view: Mapping[str, Any], if_match: str | None) -> None:
+    """Raises VersionMismatch when `If-Match` (a version, quoted or not) is not the one that is there."""
+    if if_match is None or if_match.strip() == "*":
+        return
+    wanted = {tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")}
+    if str(view["version"]) not in wanted:
+        raise VersionMismatch(f"{view['taskId']} has version {view['version']} now, not {if_match}; look at it again", current=view["version"])
+
+
+def is_done_with(control: Mapping[str, Any], task: Mapping[str, Any] | None) -> bool:
+    """Whether the order, or a later one, was applied: ids are UUIDv7 and grow with time. Or whether it has become impossible meanwhile."""
+    if task is None:
+        return False
+    if (last := task.get("last_control")) and last >= control["_id"]:
+        return True
+    was_said_again = control.get("wait", 0) > FIRST_WAIT
+    return was_said_again and control["event"]["action"] not in legal_actions(Phase(task["phase"]), paused=bool(task.get("paused")))
+
+
+FIRST_WAIT = 5.0
+
+
+def _named(word: str) -> Action:
+    try:
+        return Action(word)
+    except ValueError:
+        near = get_close_matches(word, list(Action), n=1)
+        raise BadInput(f"action: {word!r} is none; {f'did you mean {near[0]}? ' if near else ''}there are: {', '.join(Action)}") from None

@@ -1,0 +1,89 @@
+"""A whole branch of a run, joined: who is whose child, what it cost together, how far it is."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.approvals.domain.views import UNKNOWN, Beside, add, current, overlaid, task_view, usage_of
+
+Doc = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A task (the first) and all below it, with the attempts and verdicts of all of them."""
+
+    tasks: Sequence[Doc]
+    attempts: Sequence[Doc]
+    verdicts: Sequence[Doc] = ()
+    dependents: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Joined:
+    """A branch, with its cross references worked out."""
+
+    children: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    dependents: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    attempts: dict[str, Doc] = field(default_factory=dict)
+    verdicts: dict[str, Doc] = field(default_factory=dict)
+    usage: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def beside(self, task: Doc) -> Beside:
+        """What the rest of the branch says about one task."""
+        name, key = task["_id"], current(task)
+        return Beside(
+            self.attempts.get(key), self.verdicts.get(key), self.usage.get(name, UNKNOWN), self.children.get(name, ()), self.dependents.get(name, ())
+        )
+
+
+def join(branch: Branch) -> Joined:
+    """Work out the cross references of a branch."""
+    joined = Joined()
+    for task in sorted(branch.tasks, key=lambda task: (task.get("position") or 0, task["_id"])):
+        if parent := task.get("parent_id"):
+            joined.children[parent].append(task["_id"])
+        for before in task.get("dependencies", ()):
+            joined.dependents[before].append(task["_id"])
+    joined.dependents[branch.tasks[0]["_id"]] = list(branch.dependents)
+    joined.attempts = {attempt["_id"]: attempt for attempt in branch.attempts}
+    joined.verdicts = {verdict["_id"]: verdict for verdict in branch.verdicts}
+    joined.usage = rolled_up(branch)
+    return joined
+
+
+def rolled_up(branch: Branch) -> dict[str, dict[str, Any]]:
+    """What each task cost: its own attempts and all below it."""
+    own: dict[str, list[Doc]] = defaultdict(list)
+    for attempt in branch.attempts:
+        own[attempt["task_id"]].append(attempt)
+    usage = {task["_id"]: usage_of(own[task["_id"]]) for task in branch.tasks}
+    for task in sorted(branch.tasks, key=lambda task: task["_id"].count("."), reverse=True):
+        if (parent := task.get("parent_id")) in usage:
+            add(usage[parent], usage[task["_id"]])
+    return usage
+
+
+def counts(branch: Branch, joined: Joined) -> dict[str, int]:
+    """How many tasks of the branch, its root among them, are in each phase."""
+    return dict(Counter(str(overlaid(task, joined.attempts.get(current(task)))) for task in branch.tasks))
+
+
+def top_view(branch: Branch, verdict: Doc | None) -> dict[str, Any]:
+    """The first task of the branch alone; a root with its counts."""
+    joined, top = join(branch), branch.tasks[0]
+    if verdict:
+        joined.verdicts[verdict["_id"]] = verdict
+    view = task_view(top, joined.beside(top))
+    return {**view, "counts": None if top.get("parent_id") else counts(branch, joined)}
+
+
+def nested_view(branch: Branch) -> dict[str, Any]:
+    """The whole branch, children inside their parents, in the order of their positions."""
+    joined = join(branch)
+    views = {task["_id"]: task_view(task, joined.beside(task)) for task in branch.tasks}
+    for name, view in views.items():
+        view["children"] = [views[child] for child in joined.children.get(name, ())]
+    top = branch.tasks[0]
+    return {**views[top["_id"]], "counts": None if top.get("parent_id") else counts(branch, joined)}

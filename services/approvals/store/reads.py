@@ -1,0 +1,113 @@
+"""What others own, read only: tasks, sequences, plans, attempts, verdicts, put together set by set."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from services.approvals.domain.tree import Branch
+from services.approvals.domain.views import Beside, current, task_view, usage_of
+from shared.ids import attempt_id, plan_id, run_of, subtree
+from shared.storage.port import Database, Doc, Where
+
+TASK_OUTLINE = ("run_id", "parent_id", "phase", "kind", "epoch", "position", "dependencies")
+ATTEMPT_OUTLINE = ("task_id", "state", "usage")
+MOST_EPOCHS = 50
+
+
+class Reads:
+    """The collections of the other services."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._tasks, self._attempts, self._verdicts = database["tasks"], database["attempts"], database["verdicts"]
+
+    async def task(self, task_id: str) -> Doc | None:
+        """One task."""
+        found = await self._tasks.find({"_id": task_id})
+        return found[0] if found else None
+
+    async def tasks(self, ids: Iterable[str], fields: Sequence[str] = ()) -> dict[str, Doc]:
+        """Those of these tasks that exist."""
+        wanted = list(ids)
+        return {task["_id"]: task for task in await self._tasks.find({"_id": {"$in": wanted}}, fields)} if wanted else {}
+
+    async def planned(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of these runs that the planner, or the sequencer, has taken."""
+        plans = {plan_id(run, 1): run for run in run_ids}
+        roots, headers = await asyncio.gather(
+            self.tasks(run_ids, ("run_id",)), self._database["plans"].find({"_id": {"$in": list(plans)}}, ("run_id",))
+        )
+        return set(roots) | {plans[plan["_id"]] for plan in headers}
+
+    async def branch(self, top: Doc, *, whole: bool) -> Branch:
+        """A task and all below it; without `whole` only what phases and usage are worked out from."""
+        run_id, name = top["run_id"], top["_id"]
+        of_branch = {"run_id": run_id, "$or": [{"_id": subtree(name)}, {"_id": {"$gt": f"{name}:", "$lt": f"{name};"}}]}
+        below, attempts, verdicts, dependents = await asyncio.gather(
+            self._tasks.find({"run_id": run_id, "_id": subtree(name)}, () if whole else TASK_OUTLINE),
+            self._attempts.find(of_branch, () if whole else ATTEMPT_OUTLINE),
+            self._verdicts.find(of_branch) if whole else self._none(),
+            self._tasks.find({"dependencies": {"$in": [name]}}, ("run_id",)),
+        )
+        return Branch([top, *below], attempts, verdicts, sorted(task["_id"] for task in dependents))
+
+    async def of_attempt(self, task: Doc) -> tuple[Doc | None, Doc | None]:
+        """The attempt that counts, whole, and the verdict on it."""
+        where = {"_id": current(task)}
+        attempt, verdict = await asyncio.gather(self._attempts.find(where), self._verdicts.find(where))
+        return (attempt[0] if attempt else None), (verdict[0] if verdict else None)
+
+    async def page(self, where: Where, *, sort: int, limit: int) -> list[Doc]:
+        """Tasks by id, ascending or descending."""
+        return await self._tasks.find(where, sort=(("_id", sort),), limit=limit)
+
+    async def joined(self, tasks: Sequence[Doc], *, related: bool) -> list[tuple[Doc, dict[str, Any]]]:
+        """Each with its view, all read together. `usage` is that of its own attempts; without `related` no children and dependents."""
+        ids = [task["_id"] for task in tasks]
+        epochs = [attempt_id(t["_id"], epoch) for t in tasks for epoch in range(max(0, t["epoch"] - MOST_EPOCHS), t["epoch"] + 1)]
+        attempts, verdicts, children, dependents = await asyncio.gather(
+            self._attempts.find({"_id": {"$in": epochs}}),
+            self._verdicts.find({"_id": {"$in": [current(task) for task in tasks]}}),
+            self._tasks.find({"parent_id": {"$in": ids}}, ("parent_id", "position")) if related else self._none(),
+            self._tasks.find({"dependencies": {"$in": ids}}, ("dependencies",)) if related else self._none(),
+        )
+        return _views(tasks, attempts, verdicts=verdicts, children=children, dependents=dependents)
+
+    async def sequence(self, task_id: str) -> tuple[Doc, list[Doc]] | None:
+        """The newest sequence of a task, and its children; None: it has none."""
+        sequences, children = await asyncio.gather(
+            self._database["sequences"].find({"run_id": run_of(task_id), "task_id": task_id}),
+            self._tasks.find({"parent_id": task_id}, ("position", "group", "dependencies")),
+        )
+        if not sequences:
+            return None
+        return max(sequences, key=lambda doc: int(str(doc["_id"]).rpartition("@")[2])), children
+
+    async def slice_of(self, name: str, run_id: str) -> list[Doc]:
+        """All documents of a run in a collection."""
+        return await self._database[name].find({"run_id": run_id}, sort=(("_id", 1),))
+
+    async def _none(self) -> list[Doc]:
+        return []
+
+
+def _views(
+    tasks: Sequence[Doc], attempts: Sequence[Doc], *, verdicts: Sequence[Doc], children: Sequence[Doc], dependents: Sequence[Doc]
+) -> list[tuple[Doc, dict[str, Any]]]:
+    counts = {attempt["_id"]: attempt for attempt in attempts}
+    judged = {verdict["_id"]: verdict for verdict in verdicts}
+    tries: dict[str, list[Doc]] = defaultdict(list)
+    below: dict[str, list[str]] = defaultdict(list)
+    behind: dict[str, list[str]] = defaultdict(list)
+    for attempt in attempts:
+        tries[attempt["task_id"]].append(attempt)
+    for child in sorted(children, key=lambda child: (child.get("position") or 0, child["_id"])):
+        below[child["parent_id"]].append(child["_id"])
+    for task in dependents:
+        for before in task["dependencies"]:
+            behind[before].append(task["_id"])
+    return [
+        (task, task_view(task, Beside(counts.get(current(task)), judged.get(current(task)), usage_of(tries[task["_id"]]), below[task["_id"]], behind[task["_id"]])))
+        for task in tasks
+    ]  # fmt: skip

@@ -1,0 +1,24 @@
+"""The checks of this checker: the built-in ones, and those that other packages offer as entry points."""
+
+from importlib.metadata import entry_points
+
+from services.checker.checks.base import Check, Subject, Tools
+from services.checker.checks.command import Command
+from services.checker.checks.contains import Contains
+from services.checker.checks.file import FileExists
+from services.checker.checks.schema import Schema
+from shared.errors import BadInput
+
+GROUP = "taskgrove.checks"
+
+__all__ = ["Check", "Subject", "Tools", "checks"]
+
+
+def checks(tools: Tools) -> dict[str, Check]:
+    """All checks by kind. An entry point is a function that takes the tools and gives a check; it is known by its own name."""
+    known: dict[str, Check] = {check.kind: check for check in (Command(tools), FileExists(), Contains(tools), Schema(tools))}
+    for point in entry_points(group=GROUP):
+        if point.name in known:
+            raise BadInput(f"there are two checks {point.name!r}: {point.value} must take another name, or be uninstalled")
+        known[point.name] = point.load()(tools)
+    return known

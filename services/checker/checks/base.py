@@ -1,0 +1,70 @@
+"""What a check is given, and the tools it works with."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from shared.artifacts import files_in
+from shared.catalogue.checks import CheckParams
+from shared.contracts.checker import Evidence
+from shared.contracts.executor import Result
+from shared.errors import TaskgroveError, Unavailable
+from shared.sandbox import Limits, Pool, Sandbox
+
+LISTED = 20
+MOST_BYTES = 4 * 2**20
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is judged: the result of one attempt. `files` lays its files out in a fresh directory, once, and gives that directory."""
+
+    result: Result
+    title: str
+    files: Callable[[], Awaitable[Path]]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class Check(Protocol):
+    """Judges one thing. A check that is not passed is evidence, not an error; it raises only when it could not look (Unavailable)."""
+
+    kind: str
+
+    async def judge(self, params: CheckParams, subject: Subject) -> Evidence:
+        """What was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the checker's wiring gives to its checks. `limits.seconds` is replaced by the time-out of the check."""
+
+    sandbox: Sandbox
+    pool: Pool = field(default_factory=lambda: Pool(max(1, (os.cpu_count() or 1) // 2)))
+    limits: Limits = field(default_factory=lambda: Limits(seconds=120, output_bytes=16 * 2**10))
+
+    def close(self) -> None:
+        """End the processes of the pool."""
+        self.pool.close()
+
+
+async def judged(title: str, look: Awaitable[tuple[bool, str]]) -> Evidence:
+    """What the look gave, as evidence. Whatever is wrong with the work or the check itself is not passed; Unavailable goes up."""
+    try:
+        passed, detail = await look
+    except Unavailable:
+        raise
+    except TaskgroveError as error:
+        passed, detail = False, str(error)
+    return Evidence(check=title, passed=passed, detail=detail)
+
+
+def there_are(directory: Path) -> str:
+    """Which files there are, for the message that one is missing."""
+    names = [file.name for file in files_in(directory, hidden=True)]
+    if not names:
+        return "the task left no files"
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"there are: {', '.join(names[:LISTED])}{more}"

@@ -1,0 +1,85 @@
+"""Pure decisions of the checker: what can be judged at once, and what the evidence adds up to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.contracts.checker import Evidence, Judgement
+from shared.contracts.executor import Outcome, Result
+from shared.contracts.phases import Phase
+
+UNJUDGED: dict[str, Judgement] = {
+    Outcome.FAILED.value: "failed",
+    Outcome.LOST.value: "failed",
+    Outcome.TOO_BIG.value: "too_big",
+    Outcome.ASKS.value: "asks",
+    Outcome.RELEASED.value: "released",
+    Outcome.CANCELLED.value: "cancelled",
+}
+NEEDS_FILES = frozenset({"command", "file"})
+DONE_WELL = frozenset({Phase.COMPLETED, Phase.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One attempt that is over, and what its task must satisfy."""
+
+    attempt_id: str
+    task_id: str
+    run_id: str
+    epoch: int
+    title: str
+    state: str
+    result: Result
+    error: Mapping[str, Any] | None
+    reason: str | None
+    checks: tuple[Mapping[str, Any], ...]
+    is_parent: bool
+
+    def document(self) -> dict[str, Any]:
+        """What every verdict on it carries."""
+        return {"_id": self.attempt_id, "task_id": self.task_id, "run_id": self.run_id, "epoch": self.epoch}
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether judging it takes longer than a message may be held: it lays out files, or runs something."""
+        return self.state == Outcome.EXECUTED and any(check["kind"] in NEEDS_FILES or check.get("path") for check in self.checks)
+
+
+def unjudged(case: Case) -> dict[str, Any] | None:
+    """The verdict on an attempt that does not claim to have done the work; None when it does."""
+    judgement = UNJUDGED.get(case.state)
+    if judgement is None:
+        return None
+    return {"state": "done", "judgement": judgement, "evidence": [], "error": dict(case.error) if case.error else None, "reason": case.reason}
+
+
+def verdict(evidence: Sequence[Evidence], *, failed_children: Sequence[str]) -> dict[str, Any]:
+    """What the evidence adds up to: passed only if every check is, and every child was done."""
+    missed = [item for item in evidence if not item.passed]
+    error: dict[str, Any] | None = None
+    if failed_children:
+        names = ", ".join(failed_children[:10]) + (f" and {len(failed_children) - 10} more" if len(failed_children) > 10 else "")  # noqa: PLR2004
+        error = {"code": "children_failed", "message": f"not done below it: {names}", "permanent": True}
+    elif missed:
+        message = "\n".join(f"check not passed: {item.check}: {item.detail}" for item in missed)
+        error = {"code": "check_failed", "message": message[-8_192:], "permanent": False}
+    return {
+        "state": "done",
+        "judgement": "failed" if error else "passed",
+        "evidence": [item.wire() for item in evidence],
+        "error": error,
+        "reason": None,
+    }
+
+
+def claimed() -> Evidence:
+    """What stands where a task has no check of its own."""
+    return Evidence(check="none", passed=True, detail="no check was asked for; the agent ended without an error, which is all that is known")
+
+
+def of_children(phases: Mapping[str, Phase]) -> tuple[Evidence, list[str]]:
+    """Whether all children were done, by title; and those that were not."""
+    missed = [f"{title} ({phase})" for title, phase in phases.items() if phase not in DONE_WELL]
+    detail = f"{len(phases) - len(missed)} of {len(phases)} children done" + (f"; not: {', '.join(missed[:10])}" if missed else "")
+    return Evidence(check="children", passed=not missed, detail=detail), missed

@@ -1,0 +1,134 @@
+"""Judging: quick cases where they stand, slow ones under a lease, in a fresh directory with the files that the attempt left."""
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from services.checker.checks import Check, Subject
+from services.checker.domain import Case, claimed, of_children, verdict
+from services.checker.metrics import CheckerMetrics
+from services.checker.store import VerdictStore
+from shared.artifacts import ArtifactStore
+from shared.catalogue.checks import parse_check
+from shared.contracts.checker import Evidence, TaskVerified
+from shared.errors import BadInput, StoreUnavailable, TaskgroveError, Unavailable
+from shared.messaging.publisher import Publisher, by_run
+
+log = structlog.get_logger()
+
+
+class Judge:
+    """Finds the evidence."""
+
+    def __init__(
+        self, store: VerdictStore, checks: Mapping[str, Check], artifacts: ArtifactStore, *, publisher: Publisher, slots: int,
+        work_dir: Path, metrics: CheckerMetrics,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._checks = checks
+        self._artifacts = artifacts
+        self._publisher = publisher
+        self._slots = asyncio.Semaphore(slots)
+        self._work_dir = work_dir
+        self._metrics = metrics
+        self.running: dict[str, asyncio.Task[None]] = {}
+
+    async def verdict(self, case: Case) -> dict[str, Any]:
+        """The verdict on an attempt that claims to have done the work."""
+        directory = self._work_dir / case.run_id / f"check-{case.attempt_id.replace(':', '_')}"
+        subject = Subject(case.result, case.title, _once(lambda: self._laid_out(case, directory)))
+        evidence: list[Evidence] = []
+        missed: list[str] = []
+        if case.is_parent:
+            children, missed = of_children(await self._store.children(case.task_id))
+            evidence.append(children)
+        try:
+            if not missed:
+                evidence += [await self._evidence(check, subject) for check in case.checks]
+        finally:
+            if directory.exists():
+                await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+        found = verdict(evidence or [claimed()], failed_children=missed)
+        self._metrics.verdicts.labels(judgement=found["judgement"]).inc()
+        return found
+
+    def start(self, cases: Sequence[Case]) -> None:
+        """Judge these in the background; they are claimed."""
+        for case in cases:
+            self.running[case.attempt_id] = task = asyncio.create_task(self._judge(case))
+            self._store.leases.hold(case.attempt_id, partial(_cancel, task))
+
+    async def drain(self, seconds: float) -> None:
+        """Let what runs end, at most `seconds`; what is left is found again when its lease runs out."""
+        if self.running:
+            await asyncio.wait(self.running.values(), timeout=seconds)
+        for task in self.running.values():
+            task.cancel()
+        await asyncio.gather(*self.running.values(), return_exceptions=True)
+
+    async def _judge(self, case: Case) -> None:
+        try:
+            async with self._slots:
+                found = await self._verdict_in_time(case)
+            await self._store.leases.finish(case.attempt_id, found)
+            await self._publisher.say(by_run([case.attempt_id], lambda run, ids: TaskVerified(run_id=run, verdicts=ids)))
+        except Unavailable as error:
+            log.warning("verdict.waits", attempt=case.attempt_id, error=str(error))
+        except Exception:
+            log.exception("verdict.broke", attempt=case.attempt_id)
+        finally:
+            self._store.leases.held.pop(case.attempt_id, None)
+            self.running.pop(case.attempt_id, None)
+
+    async def _verdict_in_time(self, case: Case) -> dict[str, Any]:
+        failures = 0
+        while True:
+            try:
+                found = await self.verdict(case)
+            except StoreUnavailable as error:
+                failures += 1
+                log.warning("verdict.waits", attempt=case.attempt_id, error=str(error))
+                await asyncio.sleep(min(5.0, 0.2 * 2**failures))
+            except TaskgroveError as error:
+                return verdict([Evidence(check="files", passed=False, detail=str(error))], failed_children=())
+            else:
+                log.info("verdict.found", attempt=case.attempt_id, judgement=found["judgement"])
+                return found
+
+    async def _evidence(self, check: Mapping[str, Any], subject: Subject) -> Evidence:
+        started = asyncio.get_running_loop().time()
+        try:
+            params = parse_check(dict(check))
+        except BadInput as error:
+            return Evidence(check=str(check.get("kind")), passed=False, detail=str(error))
+        found = await self._checks[params.kind].judge(params, subject)
+        seconds = asyncio.get_running_loop().time() - started
+        self._metrics.seconds.labels(kind=params.kind).observe(seconds)
+        return found.model_copy(update={"seconds": round(seconds, 6)})
+
+    async def _laid_out(self, case: Case, directory: Path) -> Path:
+        await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
+        await self._artifacts.lay_out(case.result.artifacts, directory)
+        return directory
+
+
+def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+
+
+def _once(lay_out: Callable[[], Awaitable[Path]]) -> Callable[[], Awaitable[Path]]:
+    """The files are laid out when the first check asks for them, and once."""
+    laid_out: asyncio.Future[Path] | None = None
+
+    async def files() -> Path:
+        nonlocal laid_out
+        if laid_out is None:
+            laid_out = asyncio.ensure_future(lay_out())
+        return await laid_out
+
+    return files

@@ -1,0 +1,18 @@
+"""What the checker may be told: `TASKGROVE_CHECKER_…`."""
+
+import os
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CheckerSettings(BaseSettings):
+    """How much the checker takes on, and how far it trusts what it runs."""
+
+    model_config = SettingsConfigDict(env_prefix="TASKGROVE_CHECKER_", extra="ignore", env_ignore_empty=True)
+
+    slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1_000, description="checks at once that run something")
+    lease_seconds: float = Field(default=15.0, ge=1, le=600, description="after this long without a renewal another checker takes over")
+    sandbox: str | None = Field(default=None, description="level that must work: bubblewrap or process; empty: the best that works")
+    network: bool = Field(default=False, description="whether check commands may reach the network")
+    hidden: str = Field(default="", description="directories that check commands must not see, separated by ':'")

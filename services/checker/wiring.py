@@ -1,0 +1,36 @@
+"""Where the checker is put together. Everything is built here, nothing at import."""
+
+from pathlib import Path
+
+from services.checker.checks import Tools, checks
+from services.checker.handlers import HEARS, Deps, sweep
+from services.checker.judge import Judge
+from services.checker.metrics import CheckerMetrics
+from services.checker.settings import CheckerSettings
+from services.checker.store import SCHEMAS, VerdictStore
+from shared.artifacts import ArtifactStore
+from shared.ids import new_id
+from shared.sandbox import Sandbox
+from shared.service import Ground, Service
+from shared.storage.leases import Leases
+
+
+async def wire(ground: Ground) -> Service:
+    """The checker on its ground; finds out first which sandbox works here."""
+    settings = CheckerSettings()
+    hidden = [Path(path) for path in settings.hidden.split(":") if path]
+    sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
+    leases = Leases(ground.database["verdicts"], owner=f"checker-{new_id()}", seconds=settings.lease_seconds, clock=ground.clock)
+    store = VerdictStore(ground.database, leases, ground.clock)
+    tools = Tools(sandbox)
+    judge = Judge(
+        store,
+        checks(tools),
+        ArtifactStore.open(ground.settings.artifacts_url),
+        publisher=ground.publisher,
+        slots=settings.slots,
+        work_dir=ground.settings.work_dir,
+        metrics=CheckerMetrics(ground.metrics.registry),
+    )
+    deps = Deps(store, judge, ground.database, ground.metrics)
+    return Service("checker", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), drain=judge.drain, close=tools.close)

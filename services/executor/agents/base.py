@@ -1,0 +1,117 @@
+"""What an agent is given, what it may answer, and the tools it works with."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from services.executor.agents.callables import Callables
+from shared.artifacts import ArtifactStore
+from shared.catalogue.agents import Inputs
+from shared.contracts.executor import Result
+from shared.contracts.phases import Phase
+from shared.contracts.plan import Kind, TaskSpec
+from shared.errors import AgentFailed
+from shared.sandbox import Limits, Pool, ProcessControl, Sandbox
+
+Given = TypeVar("Given", bound=Inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyResult:
+    """How another task of the run ended: one that this task depends on, or a child of it."""
+
+    title: str
+    phase: Phase
+    kind: Kind = "work"
+    result: Result | None = None
+    error: str | None = None
+
+
+Lookup = Callable[[], Awaitable[Mapping[str, DependencyResult]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt. What costs anything is a function: the directory is made, and the others are read, only when asked for.
+
+    `directory` gives the attempt's own directory, `say` takes a line for the logs, `env` holds TASKGROVE_INPUT_<NAME>.
+    """
+
+    task_id: str
+    run_id: str
+    attempt_id: str
+    epoch: int
+    title: str
+    description: str
+    inputs: dict[str, Any]
+    outputs: tuple[str, ...]
+    timeout: float
+    env: Mapping[str, str]
+    directory: Callable[[], Path]
+    say: Callable[[str], None]
+    dependencies: Lookup
+    children: Lookup
+    control: ProcessControl
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The work is done, as the agent sees it; the checker decides."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class TooBig:
+    """Too much for one go: it needs a plan of its own, for which `subtasks` is a proposal."""
+
+    reason: str
+    subtasks: tuple[TaskSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """A person must answer or do something first."""
+
+    question: str
+    choices: tuple[str, ...] = ()
+
+
+Answer = Done | TooBig | Asks
+
+
+class Agent(Protocol):
+    """Does a task. Raises AgentFailed when it could not be done."""
+
+    name: str
+
+    async def do(self, work: Work) -> Answer:
+        """One attempt, to its end; called for many tasks at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the executor's wiring gives to its agents. `limits.seconds` is replaced by the time that the task may take."""
+
+    sandbox: Sandbox
+    artifacts: ArtifactStore
+    callables: Callables
+    pool: Pool
+    limits: Limits = field(default_factory=lambda: Limits(seconds=3_600))
+
+    def close(self) -> None:
+        """End the processes of the pool."""
+        self.pool.close()
+
+
+def given(inputs: Mapping[str, Any], *, as_: type[Given]) -> Given:
+    """The inputs of the task as the agent's own. Raises AgentFailed that names the field."""
+    try:
+        return as_.model_validate(inputs)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "inputs"
+        raise AgentFailed(f"the inputs do not fit the agent: {where}: {first['msg']}", code="bad_inputs", permanent=True) from error

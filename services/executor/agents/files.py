@@ -1,0 +1,68 @@
+"""The files around an attempt: what others left is laid out for it, what it leaves is kept."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from services.executor.agents.base import DependencyResult
+from shared.artifacts import ArtifactStore, collect, on_disk
+from shared.contracts.executor import Artifact
+from shared.errors import AgentFailed, BadInput, TaskgroveError, Unavailable
+
+UNSAFE = re.compile(r"[^\w.-]+")
+
+
+async def lay_out(dependencies: Mapping[str, DependencyResult], directory: Path, *, store: ArtifactStore) -> None:
+    """`<key>/` with the files of each dependency, and `<key>.json` with its title, phase, summary, data and error."""
+    named = list(zip(_names(dependencies), dependencies.values(), strict=True))
+    await asyncio.to_thread(_write, {name: _report(dependency) for name, dependency in named}, directory)
+    try:
+        for name, dependency in named:
+            if dependency.result and dependency.result.artifacts:
+                await store.lay_out(dependency.result.artifacts, directory / name)
+    except Unavailable:
+        raise
+    except TaskgroveError as error:
+        raise AgentFailed(f"the inputs of the task cannot be laid out: {error}", code="bad_inputs") from error
+
+
+async def keep(directory: Path, outputs: Sequence[str], *, store: ArtifactStore) -> tuple[Artifact, ...]:
+    """The files that were left, as artifacts. What cannot be kept is a failure of the task that left it."""
+    try:
+        return await collect(directory, patterns=outputs, store=store)
+    except BadInput as error:
+        raise AgentFailed(str(error), code="bad_outputs", permanent=True) from error
+
+
+def _names(keys: Iterable[str]) -> list[str]:
+    """Keys as names of files, each once."""
+    names: dict[str, None] = {}
+    for key in keys:
+        name = UNSAFE.sub("-", key).lstrip(".") or "task"
+        while name in names:
+            name += "-"
+        names[name] = None
+    return list(names)
+
+
+def _report(dependency: DependencyResult) -> dict[str, Any]:
+    result = dependency.result
+    return {
+        "title": dependency.title,
+        "phase": dependency.phase.value,
+        "summary": result.summary if result else None,
+        "data": result.data if result else None,
+        "artifacts": [artifact.name for artifact in result.artifacts] if result else [],
+        "error": dependency.error,
+    }
+
+
+def _write(reports: Mapping[str, dict[str, Any]], directory: Path) -> None:
+    with on_disk(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, report in reports.items():
+            (directory / f"{name}.json").write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))

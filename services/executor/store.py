@@ -1,0 +1,97 @@
+"""The executor's slice, `attempts`; and what it reads of the tasks."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from services.executor.agents.base import DependencyResult
+from services.executor.domain import LOST, Claim, claim_from
+from shared.clock import Clock
+from shared.contracts.executor import Outcome, Result
+from shared.contracts.phases import TERMINAL, Phase
+from shared.errors import BadInput
+from shared.ids import attempt_id, epoch_of, task_of
+from shared.storage.leases import Leases
+from shared.storage.port import Database, Doc, Index, Schema, ServerNow
+
+SCHEMAS = (Schema("attempts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))),)
+PAGE = 2_000
+TASK_FIELDS = (
+    "run_id", "title", "description", "kind", "phase", "epoch", "agent", "inputs", "outputs", "timeout", "paused", "dependencies", "wide",
+)  # fmt: skip
+
+
+class AttemptStore:
+    """Attempts by their ids, `task:epoch`."""
+
+    def __init__(self, database: Database, leases: Leases, clock: Clock) -> None:
+        self._attempts = database["attempts"]
+        self._tasks = database["tasks"]
+        self.leases = leases
+        self._clock = clock
+        self._inputs: dict[str, dict[str, str]] = {}
+
+    async def claimable(self, attempts: Iterable[str]) -> list[Claim]:
+        """Those of the hinted attempts whose tasks still wait for them."""
+        epochs = {task_of(attempt): epoch_of(attempt) for attempt in attempts}
+        docs = await self._tasks.find({"_id": {"$in": list(epochs)}}, TASK_FIELDS)
+        return [claim for doc in docs if (claim := claim_from(doc, epochs[doc["_id"]]))]
+
+    async def claim(self, claims: Sequence[Claim]) -> set[str]:
+        """The ids that are ours now."""
+        return await self.leases.claim([claim.document() for claim in claims]) if claims else set()
+
+    async def ended(self, attempts: Iterable[str]) -> list[str]:
+        """Those that are over: whoever hints at them has not heard it yet."""
+        found = await self._attempts.find({"_id": {"$in": list(attempts)}, "state": {"$ne": Outcome.RUNNING.value}}, ("state",))
+        return [doc["_id"] for doc in found]
+
+    async def tasks_now(self, task_ids: Sequence[str]) -> dict[str, Doc]:
+        """Where these tasks stand."""
+        found: dict[str, Doc] = {}
+        for at in range(0, len(task_ids), PAGE):
+            docs = await self._tasks.find({"_id": {"$in": list(task_ids[at : at + PAGE])}}, ("phase", "epoch", "paused"))
+            found |= {doc["_id"]: doc for doc in docs}
+        return found
+
+    async def expire(self) -> list[str]:
+        """End the attempts whose executor stopped renewing; their ids."""
+        where = {"due_at": {"$lte": ServerNow()}, "state": Outcome.RUNNING.value}
+        overdue = [doc["_id"] for doc in await self._attempts.find(where, ("state",), limit=PAGE)]
+        if overdue:
+            change = {"$set": {**LOST, "finished_at": self._clock.now()}, "$unset": {"due_at": ""}}
+            await self._attempts.update({**where, "_id": {"$in": overdue}}, change)
+        return await self.ended(overdue)
+
+    async def inputs_of_run(self, run_id: str) -> dict[str, str]:
+        """What the submission gives to every task, as environment variables. Never changes, so it is remembered."""
+        if run_id not in self._inputs:
+            docs = await self._tasks.find({"_id": run_id}, ("options",))
+            given = docs[0].get("options", {}).get("inputs", {}) if docs else {}
+            if len(self._inputs) > PAGE:
+                self._inputs.clear()
+            self._inputs[run_id] = {f"TASKGROVE_INPUT_{name.upper().replace('-', '_')}": value for name, value in given.items()}
+        return self._inputs[run_id]
+
+    async def dependencies(self, claim: Claim) -> dict[str, DependencyResult]:
+        """How the tasks that this one waited for have ended, by key."""
+        if claim.task.get("wide"):
+            return await self._results({"feeds": claim.task_id})
+        return await self._results({"_id": {"$in": list(claim.task.get("dependencies", []))}})
+
+    async def children(self, claim: Claim) -> dict[str, DependencyResult]:
+        """How the children of a parent have ended, by key."""
+        return await self._results({"parent_id": claim.task_id})
+
+    async def _results(self, where: dict[str, Any]) -> dict[str, DependencyResult]:
+        tasks = await self._tasks.find(where, ("key", "title", "phase", "kind", "epoch", "error", "position"), sort=(("position", 1),))
+        if alive := [task["title"] for task in tasks if Phase(task["phase"]) not in TERMINAL]:
+            raise BadInput(f"{', '.join(alive[:5])} not over yet; this attempt came too early and will be refused")
+        ids = [attempt_id(task["_id"], task["epoch"]) for task in tasks]
+        attempts = {doc["_id"]: doc for doc in await self._attempts.find({"_id": {"$in": ids}}, ("result", "error"))}
+        return {task["key"]: _dependency(task, attempts.get(attempt)) for task, attempt in zip(tasks, ids, strict=True)}
+
+
+def _dependency(task: Doc, attempt: Doc | None) -> DependencyResult:
+    result = Result.model_validate(attempt["result"]) if attempt and attempt.get("result") else None
+    error = (task.get("error") or {}).get("message")
+    return DependencyResult(title=task["title"], phase=Phase(task["phase"]), kind=task["kind"], result=result, error=error)

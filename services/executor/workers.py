@@ -1,0 +1,251 @@
+"""The work itself: claimed as slots are free, done under leases, finished by compare-and-set, hinted at together."""
+
+import asyncio
+import shutil
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from services.executor.agents.base import Agent, Answer, Done, Work
+from services.executor.domain import Claim, failed, is_still_wanted, written
+from services.executor.metrics import ExecutorMetrics
+from services.executor.progress import Progress
+from services.executor.settings import ExecutorSettings
+from services.executor.store import AttemptStore
+from shared.artifacts import ArtifactStore, fit
+from shared.catalogue.agents import Lane
+from shared.clock import Clock
+from shared.contracts.executor import Outcome, TaskExecuted
+from shared.errors import AgentFailed, StoreUnavailable, Unavailable
+from shared.messaging.publisher import Publisher, by_run
+from shared.sandbox import ProcessControl
+from shared.storage.group import GroupCommit
+
+WATCH_SECONDS = 0.5
+MOST_BACKLOG = 20_000
+Stop = Literal["cancelled", "lost", "released"]
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt under way."""
+
+    claim: Claim
+    control: ProcessControl = field(default_factory=ProcessControl)
+    task: "asyncio.Task[None] | None" = None
+    stop: Stop | None = None
+    directory: Path | None = None
+
+    def end(self, why: Stop) -> None:
+        """Stop working on it, and remember why."""
+        if self.stop is None and self.task:
+            self.stop = why
+            self.task.cancel()
+
+
+class Workers:
+    """All attempts of this process."""
+
+    def __init__(
+        self, store: AttemptStore, agents: Mapping[str, Agent], artifacts: ArtifactStore, *, publisher: Publisher, progress: Progress,
+        settings: ExecutorSettings, metrics: ExecutorMetrics, clock: Clock, work_dir: Path,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._agents = agents
+        self._artifacts = artifacts
+        self._publisher = publisher
+        self._progress = progress
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._work_dir = work_dir
+        self._slots: dict[Lane, int] = {"waiting": settings.waiting_slots, "process": settings.process_slots}
+        self._busy: dict[Lane, int] = {"waiting": 0, "process": 0}
+        self._backlog: dict[Lane, deque[str]] = {"waiting": deque(), "process": deque()}
+        self._free = asyncio.Event()
+        self._draining = False
+        self.running: dict[str, Running] = {}
+        self._told: GroupCommit[str] = GroupCommit(self._tell, most=5_000)
+
+    async def offer(self, attempts: Iterable[str]) -> list[str]:
+        """Start what fits, keep the rest for later; those that are over already come back, to be said again."""
+        wanted = [attempt for attempt in dict.fromkeys(attempts) if attempt not in self.running]
+        if self._draining or not wanted:
+            return []
+        fitting: list[Claim] = []
+        for claim in await self._store.claimable(wanted):
+            if self._busy[claim.lane] < self._slots[claim.lane]:
+                self._busy[claim.lane] += 1
+                fitting.append(claim)
+            elif len(self._backlog[claim.lane]) < MOST_BACKLOG:
+                self._backlog[claim.lane].append(claim.attempt_id)
+        try:
+            won = await self._store.claim(fitting)
+        except BaseException:
+            self._release_slots(fitting)
+            raise
+        for claim in fitting:
+            if claim.attempt_id in won and claim.attempt_id not in self.running:
+                self._start(claim)
+            else:
+                self._release_slots([claim])
+        lost = [claim.attempt_id for claim in fitting if claim.attempt_id not in won]
+        return await self._store.ended(lost) if lost else []
+
+    async def fill_slots(self) -> None:
+        """Claim from the backlog whenever a slot becomes free, until cancelled."""
+        while True:
+            await self._free.wait()
+            self._free.clear()
+            for lane, backlog in self._backlog.items():
+                self._metrics.running.labels(lane=lane).set(self._busy[lane])
+                self._metrics.backlog.labels(lane=lane).set(len(backlog))
+                room = self._slots[lane] - self._busy[lane]
+                if room > 0 and backlog:
+                    await self._offer_again([backlog.popleft() for _ in range(min(room, len(backlog)))])
+
+    async def watch(self) -> None:
+        """Stop what is no longer wanted, hold what is paused: looked at twice a second while anything runs."""
+        while True:
+            await self._clock.sleep(WATCH_SECONDS)
+            if self.running:
+                try:
+                    await self._look()
+                except StoreUnavailable as error:
+                    log.warning("watch.waits", error=str(error))
+
+    async def drain(self, seconds: float) -> None:
+        """Claim nothing more; let what runs end, at most `seconds`; hand the rest back."""
+        self._draining = True
+        deadline = self._clock.monotonic() + seconds
+        while self.running and self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.05)
+        left = list(self.running.values())
+        for running in left:
+            running.end("released")
+        await asyncio.gather(*(running.task for running in left if running.task), return_exceptions=True)
+
+    def _start(self, claim: Claim) -> None:
+        running = self.running[claim.attempt_id] = Running(claim)
+        self._store.leases.hold(claim.attempt_id, lambda: running.end("lost"))
+        running.task = asyncio.create_task(self._work(running))
+
+    async def _work(self, running: Running) -> None:
+        claim, started = running.claim, self._clock.monotonic()
+        try:
+            outcome = await self._outcome(running)
+            if outcome is None:
+                return
+            seconds = round(self._clock.monotonic() - started, 6)
+            self._metrics.attempts.labels(agent=claim.agent, outcome=outcome["state"]).inc()
+            self._metrics.seconds.labels(agent=claim.agent).observe(seconds)
+            if await self._saved(running, {**outcome, "usage": {"seconds": seconds}}) and running.stop != "cancelled":
+                await self._told([claim.attempt_id])
+        finally:
+            self._store.leases.held.pop(claim.attempt_id, None)
+            self.running.pop(claim.attempt_id, None)
+            self._release_slots([claim])
+            if running.directory:
+                await asyncio.to_thread(shutil.rmtree, running.directory, ignore_errors=True)
+
+    async def _outcome(self, running: Running) -> dict[str, Any] | None:
+        """How it ended, to be written down; None when it is not ours to say."""
+        claim = running.claim
+        try:
+            return written(await self._answer(running))
+        except asyncio.CancelledError:
+            if running.stop is None or running.stop == "lost":
+                return None
+            return {"state": Outcome.CANCELLED.value if running.stop == "cancelled" else Outcome.RELEASED.value}
+        except AgentFailed as error:
+            log.warning("attempt.failed", attempt=claim.attempt_id, agent=claim.agent, code=error.code, error=str(error)[-2_000:])
+            return failed(error)
+        except Exception as error:
+            log.exception("attempt.broke", attempt=claim.attempt_id, agent=claim.agent)
+            return failed(error)
+
+    async def _answer(self, running: Running) -> Answer:
+        claim = running.claim
+        if (agent := self._agents.get(claim.agent)) is None:
+            raise AgentFailed(f"there is no agent {claim.agent!r} here; there are: {', '.join(self._agents)}", code="no_agent", permanent=True)
+        answer = await agent.do(await self._described(running))
+        return Done(await fit(answer.result, self._artifacts)) if isinstance(answer, Done) else answer
+
+    async def _described(self, running: Running) -> Work:
+        claim, task = running.claim, running.claim.task
+
+        def directory() -> Path:
+            running.directory = self._work_dir / claim.run_id / claim.attempt_id.replace(":", "_")
+            return running.directory
+
+        def say(line: str) -> None:
+            log.info("agent.output", text=line, attempt=claim.attempt_id)
+            self._progress.take(claim.task_id, line)
+
+        return Work(
+            task_id=claim.task_id,
+            run_id=claim.run_id,
+            attempt_id=claim.attempt_id,
+            epoch=claim.epoch,
+            title=task["title"],
+            description=task.get("description", ""),
+            inputs=task.get("inputs", {}),
+            outputs=tuple(task.get("outputs", ())),
+            timeout=task.get("timeout") or self._settings.timeout_seconds,
+            env=await self._store.inputs_of_run(claim.run_id),
+            directory=directory,
+            say=say,
+            dependencies=lambda: self._store.dependencies(claim),
+            children=lambda: self._store.children(claim),
+            control=running.control,
+        )
+
+    async def _saved(self, running: Running, outcome: dict[str, Any]) -> bool:
+        """Whether the outcome was written; tried as long as the lease is held."""
+        while running.stop != "lost":
+            try:
+                await self._store.leases.finish(running.claim.attempt_id, outcome)
+            except StoreUnavailable as error:
+                log.warning("attempt.not_saved", attempt=running.claim.attempt_id, error=str(error))
+                await self._clock.sleep(0.5)
+            except asyncio.CancelledError:
+                if running.stop is None:
+                    raise
+            else:
+                return True
+        return False
+
+    async def _look(self) -> None:
+        now = await self._store.tasks_now([running.claim.task_id for running in self.running.values()])
+        for running in list(self.running.values()):
+            doc = now.get(running.claim.task_id)
+            if not is_still_wanted(running.claim, doc):
+                running.end("cancelled")
+            elif doc and bool(doc.get("paused")) != running.control.paused:
+                running.control.pause() if doc.get("paused") else running.control.resume()
+
+    async def _offer_again(self, attempts: Sequence[str]) -> None:
+        try:
+            await self._publisher.say(by_run(await self.offer(attempts), lambda run, ids: TaskExecuted(run_id=run, attempts=ids)))
+        except Unavailable as error:
+            log.warning("backlog.waits", error=str(error))
+            await self._clock.sleep(0.5)
+        except Exception:
+            log.exception("backlog.failed")
+
+    async def _tell(self, attempts: Sequence[str]) -> None:
+        try:
+            await self._publisher.say(by_run(attempts, lambda run, ids: TaskExecuted(run_id=run, attempts=ids)))
+        except Unavailable as error:
+            log.warning("hint.not_said", attempts=len(attempts), error=str(error))
+
+    def _release_slots(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._busy[claim.lane] -= 1
+        self._free.set()

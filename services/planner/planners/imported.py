@@ -1,0 +1,112 @@
+"""The planner for plans that exist already: as JSON of the house, or as a WfCommons workflow."""
+
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from services.planner import domain
+from services.planner.lint import lint
+from services.planner.names import did_you_mean, shortened
+from services.planner.planners.base import PlanRequest
+from services.planner.planners.strict_json import json_path, strict_json
+from services.planner.planners.wfformat import workflow_plan
+from shared.contracts.base import Value
+from shared.contracts.plan import Checkpoint, NotesFile, Plan, TaskSpec
+from shared.errors import BadInput, NotesError
+
+NEITHER = (
+    'this is neither a plan ({"title": …, "tasks": […]}) nor a WfFormat workflow ({"schemaVersion": "1.5", "workflow": …}); '
+    "give one of these"
+)
+NESTED: dict[str, type[BaseModel]] = {"tasks": TaskSpec, "subtasks": TaskSpec, "checkpoint": Checkpoint}
+
+
+class PlanFile(Value):
+    """What a plan file holds. An exported plan may say more (`taskId`, `version`, `planner`); that belongs to where it came from."""
+
+    title: str = Field(default="", max_length=300)
+    description: str = ""
+    checks: tuple[dict[str, Any], ...] = ()
+    tasks: tuple[TaskSpec, ...] = Field(min_length=1)
+
+
+class ImportPlanner:
+    """Takes a plan over as it is, once it is sound."""
+
+    name = "import"
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """The plan in the one file of notes. Raises NotesError that names what is wrong and where in the JSON."""
+        if len(request.notes) != 1:
+            raise BadInput(f"import takes exactly one file, a plan as JSON, and there are {len(request.notes)}; give that one alone")
+        notes = request.notes[0]
+        content = _content(notes)
+        if "workflow" in content:
+            return workflow_plan(content, request, planner=self.name)
+        if "tasks" in content:
+            return _plan(content, request, planner=self.name)
+        raise NotesError([f"{notes.name}:1: {NEITHER}"])
+
+
+def _content(notes: NotesFile) -> dict[str, Any]:
+    try:
+        content = strict_json(notes.text.removeprefix("\ufeff"))
+    except json.JSONDecodeError as error:
+        raise NotesError([f"{notes.name}:{error.lineno}: column {error.colno}: this is not JSON: {error.msg}; mend it there"]) from error
+    except ValueError as error:
+        raise NotesError([f"{notes.name}:1: this cannot be taken as JSON: {error}; mend it"]) from error
+    if not isinstance(content, dict):
+        raise NotesError([f"{notes.name}:1: {NEITHER}"])
+    return content
+
+
+def _plan(content: dict[str, Any], request: PlanRequest, *, planner: str) -> Plan:
+    file = request.notes[0].name
+    try:
+        given = PlanFile.model_validate(content)
+    except ValidationError as error:
+        raise NotesError([f"{file}: {json_path(one['loc'])}: {one['msg']}; mend it there" for one in error.errors()]) from error
+    if unknown := _unknown_fields(content, Plan, path=""):
+        raise NotesError([f"{file}: {problem}" for problem in unknown])
+    plan = Plan(
+        task_id=request.task_id,
+        planner=planner,
+        title=given.title or shortened(request.prompt.strip().partition("\n")[0] or PurePosixPath(file).stem),
+        description=request.prompt.strip() or given.description,
+        checks=given.checks,
+        tasks=_grouped(given.tasks),
+    )
+    errors = [finding for finding in lint(plan) if finding.severity == "error"]
+    if errors:
+        raise NotesError([f"{file}: {' / '.join(error.path) or 'the plan'}: {error.message}" for error in errors])
+    return plan.model_copy(update={"tasks": _integrated(plan.tasks)})
+
+
+def _grouped(tasks: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:
+    """A task with subtasks is a group, whether or not the file says so."""
+    return tuple(
+        task.model_copy(update={"kind": "group", "subtasks": _grouped(task.subtasks)}) if task.subtasks else task for task in tasks
+    )
+
+
+def _integrated(tasks: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:
+    """An integration step that names nothing to wait for waits for its siblings, as in the outline format."""
+    integrations = [task.key for task in tasks if task.kind == "integration"]
+    open_ended = [task.key for task in tasks if task.kind == "integration" and not task.after]
+    after = domain.joined({task.key: task.after for task in tasks}, integrations=integrations, open_ended=open_ended)
+    return tuple(task.model_copy(update={"after": after[task.key], "subtasks": _integrated(task.subtasks)}) for task in tasks)
+
+
+def _unknown_fields(content: dict[str, Any], model: type[BaseModel], *, path: str) -> list[str]:
+    """Fields that the models would ignore: a typing error must not cost a setting without a word."""
+    known = {name: field.alias or name for name, field in model.model_fields.items()}
+    names = set(known) | set(known.values())
+    problems = [f"{path}{name}: there is no such field; {did_you_mean(name, known.values())}" for name in content if name not in names]
+    for name, value in content.items():
+        for place, part in enumerate(value if isinstance(value, list) else [value]):
+            if name in NESTED and isinstance(part, dict):
+                index = f"[{place}]" if isinstance(value, list) else ""
+                problems += _unknown_fields(part, NESTED[name], path=f"{path}{name}{index}.")
+    return problems

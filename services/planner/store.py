@@ -1,0 +1,82 @@
+"""The planner's slice, `plans`: a header and parts of at most 500 tasks, so that no document grows with the run."""
+
+from typing import Any
+
+from services.planner.domain import digest, nested
+from shared.clock import Clock
+from shared.contracts.approvals import TaskSubmitted
+from shared.contracts.plan import Plan, RunOptions, TaskSpec
+from shared.contracts.planner import PlanReason
+from shared.ids import plan_id, run_of
+from shared.storage.port import Database, Doc, Index, Schema
+
+SCHEMAS = (Schema("plans", (Index((("run_id", 1),)),)),)
+PART = 500
+
+
+class PlanStore:
+    """Plans as they were proposed; never edited."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._plans = database["plans"]
+        self._submissions = database["submissions"]
+        self._attempts = database["attempts"]
+        self._clock = clock
+
+    async def header(self, plan: str) -> Doc | None:
+        """A plan without its tasks; None when there is none."""
+        found = await self._plans.find({"_id": plan})
+        return found[0] if found else None
+
+    async def keep(self, whole: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str) -> None:
+        """Store a plan and those nested in it, its own header last: once it is there, all of them are whole."""
+        headers, parts = [], []
+        for plan in nested(whole):
+            specs = [task.wire() for task in plan.tasks]
+            identifier, run_id = plan_id(plan.task_id, plan.version), run_of(plan.task_id)
+            pages = [specs[at : at + PART] for at in range(0, len(specs), PART)]
+            parts += [{"_id": f"{identifier}#{n}", "part": True, "run_id": run_id, "tasks": page} for n, page in enumerate(pages)]
+            headers.append(self._header(plan, reason, options, submitted_by) | {"parts": len(pages), "count": len(specs)})
+        for at in range(0, len(parts), 20):
+            await self._plans.insert(parts[at : at + 20])
+        headers[0]["digest"] = digest(whole)
+        await self._plans.insert(headers[1:])
+        await self._plans.insert(headers[:1])
+
+    async def keep_failure(self, task_id: str, version: int, *, reason: PlanReason, error: str) -> None:
+        """Store that there is no plan, and why."""
+        failure = {"task_id": task_id, "version": version, "state": "failed", "reason": reason, "error": error[:65_536], "parts": 0}
+        identity = {"_id": plan_id(task_id, version), "part": False, "run_id": run_of(task_id), "created_at": self._clock.now()}
+        await self._plans.insert([identity | failure])
+
+    async def submission(self, run_id: str) -> TaskSubmitted | None:
+        """What started the run, when it came over the API."""
+        found = await self._submissions.find({"_id": run_id}, ("event",))
+        return TaskSubmitted.model_validate(found[0]["event"]) if found and found[0].get("event") else None
+
+    async def proposal(self, task_id: str) -> tuple[list[TaskSpec], str]:
+        """The breakdown that the last attempt proposed when it found the task too big, and its reason."""
+        where = {"_id": {"$gte": f"{task_id}:", "$lt": f"{task_id};"}, "state": "too_big"}
+        found = await self._attempts.find(where, ("proposal", "reason", "epoch"), sort=(("epoch", -1),), limit=1)
+        if not found:
+            return [], "it was found too big"
+        return [TaskSpec.model_validate(task) for task in found[0].get("proposal", [])], found[0].get("reason") or "it was found too big"
+
+    def _header(self, plan: Plan, reason: PlanReason, options: RunOptions, submitted_by: str) -> dict[str, Any]:
+        return {
+            "_id": plan_id(plan.task_id, plan.version),
+            "part": False,
+            "run_id": run_of(plan.task_id),
+            "task_id": plan.task_id,
+            "version": plan.version,
+            "planner": plan.planner,
+            "title": plan.title,
+            "description": plan.description,
+            "checks": list(plan.checks),
+            "digest": digest(plan),
+            "state": "proposed",
+            "reason": reason,
+            "options": options.model_dump(mode="json"),
+            "submitted_by": submitted_by,
+            "created_at": self._clock.now(),
+        }

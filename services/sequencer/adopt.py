@@ -1,0 +1,128 @@
+"""A plan becomes tasks: derive its sequence, grow its documents, let what waits for nothing go."""
+
+from collections.abc import Sequence as SequenceOf
+from typing import Any
+
+import structlog
+
+from services.sequencer.advance import approval_requested, say
+from services.sequencer.domain.answer import after_plan_failed
+from services.sequencer.domain.ask import approval_id, asking_plan
+from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS
+from services.sequencer.domain.grow import Soil, first_move, grow, root_document
+from services.sequencer.domain.phases import Frozen, How, Move
+from services.sequencer.domain.sequence import Sequence, sequence
+from services.sequencer.domain.task import Task
+from services.sequencer.store import TaskStore, born
+from shared.contracts.base import Event
+from shared.contracts.phases import Phase
+from shared.contracts.plan import TaskSpec
+from shared.contracts.planner import PlanFailed, PlanProposed
+from shared.errors import BadInput, LimitExceeded
+from shared.ids import run_of, subtree
+
+log = structlog.get_logger()
+
+
+async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
+    """Carry out a proposed plan: once, however often it is proposed."""
+    header, specs = await store.plan(event.plan_id)
+    task = (await store.get([event.task_id])).get(event.task_id) or await _plant(store, header)
+    if task.phase not in (Phase.EXPANDING, Phase.REPLANNING):
+        return []
+    if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):
+        return await _ask_for_review(store, task, header)
+    try:
+        order = sequence(specs)
+        await _refuse_too_large(store, task, len(specs))
+    except BadInput as error:
+        log.warning("plan.refused", task_id=task.task_id, plan_id=event.plan_id, error=str(error))
+        return await _refused(store, task, str(error))
+    return await _grow(store, task, header, order, specs)
+
+
+async def refuse(store: TaskStore, event: PlanFailed) -> list[Event]:
+    """There is no plan; a run that never began gets a root that says why."""
+    task = (await store.get([event.task_id])).get(event.task_id)
+    if task is None:
+        task = await _plant(store, {"run_id": event.run_id, "title": "Not planned"})
+    return await _refused(store, task, event.error)
+
+
+async def _refused(store: TaskStore, task: Task, error: str) -> list[Event]:
+    move = after_plan_failed(task, error)
+    return say(await store.write([move])) if move else []
+
+
+async def _plant(store: TaskStore, header: dict[str, Any]) -> Task:
+    run_id = header["run_id"]
+    root = root_document(
+        run_id=run_id, title=header.get("title", ""), description=header.get("description", ""), header=header, now=store.clock.now()
+    )
+    await store.insert([root])
+    return (await store.get([run_id]))[run_id]
+
+
+async def _reviewed(store: TaskStore, task: Task) -> bool:
+    return bool(await store.find({"_id": task.task_id, "approved_plan": True}))
+
+
+async def _ask_for_review(store: TaskStore, task: Task, header: dict[str, Any]) -> list[Event]:
+    asking, question = asking_plan(task.title, task.task_id, header["digest"]), approval_id(task, "plan")
+    how = How(Phase.AWAITING_APPROVAL, wait=ASK_SECONDS, fields=(("asking", Frozen(asking)), ("approval_id", question)))
+    return [approval_requested(move.task, question, asking) for move in await store.write([Move(task, how)])]
+
+
+async def _refuse_too_large(store: TaskStore, task: Task, count: int) -> None:
+    run_id = run_of(task.task_id)
+    options = await store.options(run_id)
+    most, deepest = options.get("max_tasks", 20_000), options.get("max_depth", 8)
+    if task.depth + 1 > deepest:
+        raise LimitExceeded(f"a plan for {task.title!r} would be {task.depth + 1} levels deep; at most {deepest} are allowed (option max_depth)")
+    if (total := await store.size_of_run(run_id) + count) > most:
+        raise LimitExceeded(f"the run would have {total} tasks; at most {most} are allowed (option max_tasks)")
+
+
+async def _grow(store: TaskStore, task: Task, header: dict[str, Any], order: Sequence, specs: SequenceOf[TaskSpec]) -> list[Event]:
+    run_id, version = run_of(task.task_id), header["version"]
+    soil = Soil(run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now())
+    documents = grow(specs, order, soil)
+    first = []
+    for document in documents:
+        if document.get("wide"):
+            document["due_at"] = soil.now
+        elif move := first_move(document):
+            first.append(move)
+            born(document, move, store.clock)
+    await store.insert(documents)
+    await store.insert_sequence(_derived(task, header, order, documents))
+    fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"), ("plan_id", header["_id"]))
+    done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields if task.parent_id is None else fields[:4]))])
+    if not done:
+        return await _uproot(store, task)
+    log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
+    return say(first)
+
+
+async def _uproot(store: TaskStore, task: Task) -> list[Event]:
+    """The task was cancelled while its children grew: they go the same way. Where another replica adopted the plan, they stay."""
+    now = (await store.get([task.task_id])).get(task.task_id)
+    if now is not None and now.phase is Phase.CANCELLED:
+        await store.cancel_open({"_id": subtree(task.task_id)}, {"code": "cancelled", "message": "its parent was cancelled"})
+    return []
+
+
+def _derived(task: Task, header: dict[str, Any], order: Sequence, documents: SequenceOf[dict[str, Any]]) -> dict[str, Any]:
+    """What `sequences` keeps: order, groups and edges are on the tasks themselves."""
+    ids = {document["key"]: document["_id"] for document in documents}
+    return {
+        "_id": header["_id"],
+        "run_id": run_of(task.task_id),
+        "task_id": task.task_id,
+        "order_count": len(order.order),
+        "critical_path": [ids[key] for key in order.critical_path],
+        "integration": [ids[key] for key in order.integration],
+        "groups": len(order.groups),
+        "edges": len(order.edges),
+        "forecast_seconds": order.forecast_seconds,
+    }

@@ -1,0 +1,139 @@
+"""Write moves, and all that follows from them: dependents become free or hopeless, parents are integrated, everyone is told."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from services.sequencer.domain.decide import cancelled, dispatched, released
+from services.sequencer.domain.phases import Move
+from services.sequencer.domain.task import Task
+from services.sequencer.store import TaskStore
+from shared.contracts.base import Event
+from shared.contracts.phases import Phase
+from shared.contracts.planner import PlanReason
+from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady
+from shared.ids import attempt_id, run_of
+from shared.messaging.publisher import by_run
+
+
+async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[Task] = ()) -> list[Event]:
+    """Write `moves`, then wave by wave what follows. `closed` were over before: what follows from them is done again, should it be missing.
+
+    A task's end is written before its dependents are looked at, and forgotten (`settled`) after they are written: whoever dies in between
+    leaves a `due_at` behind, and the sweep comes here again. The first write may be relaxed where the second, durable one is sure to follow.
+    """
+    says: list[Event] = []
+    over = list(closed)
+    again = {task.task_id for task in over}
+    while moves or over:
+        relaxed = all(move.closes and move.task.dependents for move in moves)
+        done = await store.write(moves, relaxed=relaxed) if moves else []
+        says += say(done)
+        over += [move.task for move in done if move.closes]
+        moves = await consequences(store, over) if over else []
+        if any(move.closes for move in moves):
+            continue
+        settled = [task.task_id for task in over if task.dependents or task.task_id in again]
+        if moves or settled:
+            says += say(await store.write(moves, settled=settled))
+        break
+    return says
+
+
+async def consequences(store: TaskStore, over: Sequence[Task]) -> list[Move]:
+    """What may or can no longer run, now that these are over."""
+    freed, parents = await asyncio.gather(_dependents(store, over), _parents(store, over))
+    return [*freed, *parents]
+
+
+async def unblock(store: TaskStore, blocked: Sequence[Task]) -> list[Move]:
+    """The blocked tasks of these whose own dependencies are done, or can no longer be."""
+    narrow = [task for task in blocked if not task.wide]
+    wide = [task for task in blocked if task.wide]
+    in_the_way, obstacles = await asyncio.gather(
+        store.not_passing({name for task in narrow for name in task.dependencies}),
+        asyncio.gather(*(store.wide_obstacle(task.task_id) for task in wide)),
+    )
+    verdicts = [(task, _obstacle(task, in_the_way)) for task in narrow] + list(zip(wide, obstacles, strict=True))
+    return [move for task, obstacle in verdicts if (move := _unblocked(task, obstacle))]
+
+
+def say(moves: Iterable[Move]) -> list[Event]:
+    """What others are told of moves that took effect."""
+    ready: list[str] = []
+    over: dict[Phase, list[str]] = defaultdict(list)
+    says: list[Event] = []
+    for move in moves:
+        task, how = move.task, move.how
+        if how.dispatch:
+            ready.append(attempt_id(task.task_id, move.epoch))
+        elif how.target in (Phase.AWAITING_APPROVAL, Phase.ESCALATED):
+            says.append(approval_requested(task, how.field("approval_id"), how.field("asking")))
+        elif how.target in (Phase.EXPANDING, Phase.REPLANNING):
+            says.append(plan_requested(task, how.field("plan_reason") or "expand", error=how.field("error")))
+        elif move.closes:
+            over[how.target].append(task.task_id)
+    return [*says, *tasks_ready(ready), *_tasks_over(over)]
+
+
+def tasks_ready(attempts: Iterable[str]) -> list[TaskReady]:
+    """Hints that these attempts may be made."""
+    return by_run(attempts, lambda run, ids: TaskReady(run_id=run, attempts=ids))
+
+
+def plan_requested(task: Task, reason: PlanReason, *, error: dict[str, str] | None) -> PlanRequested:
+    """The request for the next version of a task's plan."""
+    failures = (error["message"],) if error else ()
+    return PlanRequested(run_id=run_of(task.task_id), task_id=task.task_id, version=task.plan_version + 1, reason=reason, failures=failures)
+
+
+def approval_requested(task: Task, approval_id: str, asking: dict[str, object]) -> ApprovalRequested:
+    """The question, whole: asked again it is the same."""
+    return ApprovalRequested.model_validate(
+        {"run_id": run_of(task.task_id), "task_id": task.task_id, "approval_id": approval_id, "title": task.title, **asking}
+    )
+
+
+def _tasks_over(over: dict[Phase, list[str]]) -> list[Event]:
+    says: list[Event] = []
+    for phase, ids in over.items():
+        kind = TaskCompleted if phase in (Phase.COMPLETED, Phase.SKIPPED) else TaskFailed
+        says += by_run(ids, partial(_over_in_run, kind, phase))
+    return says
+
+
+def _over_in_run(kind: type[TaskCompleted | TaskFailed], phase: Phase, run_id: str, tasks: tuple[str, ...]) -> TaskCompleted | TaskFailed:
+    return kind(run_id=run_id, tasks=tasks, phase=phase)
+
+
+async def _dependents(store: TaskStore, over: Sequence[Task]) -> list[Move]:
+    blocked: dict[str, Task] = {}
+    if narrow := [task.task_id for task in over if task.dependents]:
+        blocked |= {task.task_id: task for task in await store.find({"dependencies": {"$in": narrow}, "phase": Phase.BLOCKED})}
+    if wide := {dependent for task in over for dependent in task.feeds}:
+        blocked |= {task.task_id: task for task in (await store.get(wide)).values() if task.phase is Phase.BLOCKED}
+    return await unblock(store, list(blocked.values())) if blocked else []
+
+
+async def _parents(store: TaskStore, over: Sequence[Task]) -> list[Move]:
+    parents = list({task.parent_id for task in over if task.parent_id})
+    if not parents:
+        return []
+    waiting = await store.open_children(parents)
+    tasks = await store.get([parent for parent in parents if parent not in waiting]) if len(waiting) < len(parents) else {}
+    return [Move(task, dispatched(task)) for task in tasks.values() if task.phase is Phase.EXPANDED and not task.paused]
+
+
+def _obstacle(task: Task, in_the_way: dict[str, bool]) -> bool | None:
+    found = [in_the_way[name] for name in task.dependencies if name in in_the_way]
+    return None if not found else all(found)
+
+
+def _unblocked(task: Task, obstacle: bool | None) -> Move | None:
+    """`obstacle`: None nothing is in the way, True something that may still be done, False something that never will."""
+    if obstacle is False:
+        return Move(task, cancelled(task, "dependency_failed", "a task that it waits for was not done"))
+    if obstacle is True or task.paused:
+        return None
+    return Move(task, released(task))

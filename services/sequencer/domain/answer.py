@@ -1,0 +1,88 @@
+"""What a person's answer, or a plan that could not be made, means for a task."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.sequencer.domain.decide import completed, dispatched, escalated, expanding, failed
+from services.sequencer.domain.phases import Frozen, How, Move
+from services.sequencer.domain.task import Task
+from shared.contracts.phases import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An approval that is decided, as far as it matters here."""
+
+    approval_id: str
+    kind: str
+    state: str
+    by: str
+    comment: str
+    result: dict[str, Any] | None
+
+
+def after_answer(task: Task, answer: Answer) -> Move | None:
+    """The move that the answer asks for; None when the task no longer waits for it."""
+    if task.approval_id != answer.approval_id or task.phase not in (Phase.AWAITING_APPROVAL, Phase.ESCALATED):
+        return None
+    return Move(task, _answered(task, answer))
+
+
+def _answered(task: Task, answer: Answer) -> How:
+    match answer.state:
+        case "approve" if answer.kind == "plan_review":
+            return _with(How(Phase.EXPANDING, wait=0.0), ("approved_plan", True))
+        case "approve":
+            return _approved(task)
+        case "retry":
+            return _with(_again(task), ("error", None))
+        case "take_over":
+            return taken_over(task, answer.result, by=answer.by)
+        case "skip":
+            note = {"code": "skipped", "message": _said(answer, "skipped")}
+            return How(Phase.SKIPPED, wait=10.0 if task.dependents else None, passes=True, fields=(("approval_id", None), ("error", Frozen(note))))
+        case "expired":
+            return _with(failed(task, {"code": "expired", "message": "nobody answered in time"}))
+        case _:
+            error = task.error if answer.state == "fail" and task.error else {"code": "rejected", "message": _said(answer, "rejected")}
+            return _with(failed(task, error))
+
+
+def _approved(task: Task) -> How:
+    if task.checkpoint and task.checkpoint.get("when") == "after":
+        return _with(completed(task), ("approved", True))
+    how = expanding() if task.kind == "group" and not task.children else dispatched(task)
+    return _with(how, ("approved", True))
+
+
+def _again(task: Task) -> How:
+    if task.kind == "group" and not task.children:
+        return expanding()
+    return _with(dispatched(task), ("attempts", 1))
+
+
+def taken_over(task: Task, result: dict[str, Any] | None, *, by: str) -> How:
+    """A person did it: their result goes the way of any other, through the checker."""
+    submitted = {**(result or {}), "by": by}
+    target = Phase.INTEGRATING if task.children else Phase.READY
+    fields = (("agent", "human"), ("inputs", Frozen({"submitted": submitted})), ("nudges", 0), ("approval_id", None), ("asking", None))
+    return How(target, dispatch=True, wait=5.0, fields=fields)
+
+
+def after_plan_failed(task: Task, error: str) -> Move | None:
+    """There is no plan: a run that never began has failed; anything else climbs to a person."""
+    if task.phase not in (Phase.EXPANDING, Phase.REPLANNING):
+        return None
+    if task.phase is Phase.EXPANDING and (task.parent_id is None or task.on_failure != "ask"):
+        return Move(task, failed(task, {"code": "no_plan", "message": error}))
+    cause = task.error if task.phase is Phase.REPLANNING and task.error else {"code": "no_plan", "message": error}
+    return Move(task, escalated(task, cause))
+
+
+def _with(how: How, *fields: tuple[str, Any]) -> How:
+    kept = dict(how.fields) | {"approval_id": None, "asking": None} | dict(fields)
+    return How(how.target, how.dispatch, how.wait, how.passes, tuple(kept.items()))
+
+
+def _said(answer: Answer, what: str) -> str:
+    return f"{what} by {answer.by}" + (f": {answer.comment}" if answer.comment else "")

@@ -1,0 +1,70 @@
+"""What people are asked, and what their answers mean."""
+
+import hashlib
+import json
+from typing import Any
+
+from services.sequencer.domain.task import Task
+
+HELP = ("retry", "take_over", "skip", "fail")
+
+
+def approval_id(task: Task, why: str) -> str:
+    """One question about one task at one epoch: asked again it is the same question."""
+    return f"{task.task_id}:{why}:{task.epoch}"
+
+
+def digest_of(what: dict[str, Any]) -> str:
+    """What is approved, as a hash: when it changes, the approval no longer fits."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def asking_result(task: Task, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The question of a checkpoint."""
+    when = checkpoint.get("when", "before")
+    question = f"May {task.title!r} start?" if when == "before" else f"Is the result of {task.title!r} good?"
+    return {
+        "kind": "checkpoint",
+        "question": question,
+        "choices": ["approve", "reject"],
+        "approvers": list(checkpoint.get("approvers", ())),
+        "required": checkpoint.get("required", 1),
+        "within": checkpoint.get("within"),
+        "digest": digest_of({"task": task.task_id, "epoch": task.epoch, "when": when}),
+    }
+
+
+def asking_for_help(task: Task, error: dict[str, Any]) -> dict[str, Any]:
+    """The question at the end of the ladder."""
+    question = f"{task.title!r} failed after {task.attempts} tries: {error['message']}"
+    return _open_question(task, "escalation", question, HELP)
+
+
+def asking_question(task: Task, question: str) -> dict[str, Any]:
+    """An agent, or a task for people, needs an answer."""
+    return _open_question(task, "question", question, ("take_over", "skip", "fail"))
+
+
+def asking_plan(title: str, task_id: str, digest: str) -> dict[str, Any]:
+    """May this plan be carried out?"""
+    return {
+        "kind": "plan_review",
+        "question": f"Is the plan for {title!r} good?",
+        "choices": ["approve", "reject"],
+        "approvers": [],
+        "required": 1,
+        "within": None,
+        "digest": digest_of({"task": task_id, "plan": digest}),
+    }
+
+
+def _open_question(task: Task, kind: str, question: str, choices: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "question": question[:4_096],
+        "choices": list(choices),
+        "approvers": [],
+        "required": 1,
+        "within": None,
+        "digest": digest_of({"task": task.task_id, "epoch": task.epoch, "kind": kind}),
+    }

@@ -1,0 +1,143 @@
+"""What a verdict, an answer or a failed plan means for a task. Same input, same answer, every time."""
+
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from services.sequencer.domain.ask import approval_id, asking_for_help, asking_question, asking_result
+from services.sequencer.domain.phases import Frozen, How, Move
+from services.sequencer.domain.task import Task
+from shared.contracts.phases import Phase
+
+HINT_SECONDS = 5.0
+PLAN_SECONDS = 15.0
+ASK_SECONDS = 30.0
+PARENT_SECONDS = 10.0
+UNSETTLED_SECONDS = 10.0
+
+FINAL_ERRORS = frozenset({"children_failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait between tries: full jitter under an exponential bound."""
+
+    base: float
+    cap: float
+
+    def before_retry(self, task: Task) -> float:
+        """Seconds until the next try. The jitter is drawn from the task and its epoch, so that it is the same each time it is asked."""
+        bound = min(self.cap, self.base * 2.0 ** min(max(task.attempts - 1, 0), 30))
+        return bound * crc32(f"{task.task_id}:{task.epoch}".encode()) / 2**32
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the checker found, as far as it matters here."""
+
+    epoch: int
+    judgement: str
+    error: dict[str, Any] | None
+    reason: str | None = None
+
+
+def after_verdict(task: Task, verdict: Verdict, patience: Patience) -> Move | None:
+    """Complete it, ask, try again, break it down, or climb the ladder. None: this verdict is not about where the task stands now."""
+    if task.epoch != verdict.epoch or task.phase not in (Phase.READY, Phase.INTEGRATING):
+        return None
+    match verdict.judgement:
+        case "passed":
+            how = _passed(task)
+        case "too_big":
+            how = _too_big(task, verdict)
+        case "asks":
+            how = _hold(asking_question(task, verdict.reason or task.title), approval_id(task, "question"))
+        case "released":
+            how = dispatched(task, counts=False)
+        case "cancelled":
+            return None
+        case _:
+            how = _failed(task, verdict, patience)
+    return Move(task, how)
+
+
+def _passed(task: Task) -> How:
+    checkpoint = task.checkpoint
+    if checkpoint and checkpoint.get("when") == "after" and not task.approved:
+        return _hold(asking_result(task, checkpoint), approval_id(task, "after"))
+    return completed(task)
+
+
+def _too_big(task: Task, verdict: Verdict) -> How:
+    fields = (("plan_reason", "expand"), ("error", Frozen({"code": "too_big", "message": verdict.reason or "too big for one go"})))
+    return How(Phase.EXPANDING, wait=PLAN_SECONDS, fields=fields)
+
+
+def _failed(task: Task, verdict: Verdict, patience: Patience) -> How:
+    error = verdict.error or {"code": "failed", "message": verdict.reason or "it failed"}
+    if error.get("code") in FINAL_ERRORS:
+        return failed(task, error)
+    if not error.get("permanent") and task.attempts < task.max_attempts:
+        return How(Phase.RETRYING, wait=patience.before_retry(task), fields=(("error", Frozen(error)),))
+    if task.on_failure != "ask":
+        return failed(task, error)
+    if task.parent_id is None:
+        return escalated(task, error)
+    return How(Phase.REPLANNING, wait=PLAN_SECONDS, fields=(("plan_reason", "replan"), ("error", Frozen(error))))
+
+
+def completed(task: Task) -> How:
+    """Done and verified. It waits until its dependents know, if it has any that do not look for themselves."""
+    return How(Phase.COMPLETED, wait=UNSETTLED_SECONDS if task.dependents else None, passes=True, fields=(("error", None),))
+
+
+def failed(task: Task, error: dict[str, Any]) -> How:
+    """Not done. With `on_failure: continue` its dependents may go on without it."""
+    return How(
+        Phase.FAILED,
+        wait=UNSETTLED_SECONDS if task.dependents else None,
+        passes=task.on_failure == "continue",
+        fields=(("error", Frozen({"code": error["code"], "message": error["message"]})),),
+    )
+
+
+def escalated(task: Task, error: dict[str, Any]) -> How:
+    """A person decides: retry, take over, skip or fail."""
+    fields = (
+        ("error", Frozen(error)),
+        ("asking", Frozen(asking_for_help(task, error))),
+        ("approval_id", approval_id(task, "escalation")),
+    )
+    return How(Phase.ESCALATED, wait=ASK_SECONDS, fields=fields)
+
+
+def cancelled(task: Task, code: str, message: str) -> How:
+    """Will not be done."""
+    fields = (("error", Frozen({"code": code, "message": message})),)
+    return How(Phase.CANCELLED, wait=UNSETTLED_SECONDS if task.dependents else None, fields=fields)
+
+
+def dispatched(task: Task, *, counts: bool = True) -> How:
+    """May be tried now, under a new epoch. Handed-back work does not count as a try."""
+    target = Phase.INTEGRATING if task.children else Phase.READY
+    attempts = task.attempts + 1 if counts else task.attempts
+    return How(target, dispatch=True, wait=HINT_SECONDS, fields=(("attempts", attempts), ("nudges", 0)))
+
+
+def released(task: Task) -> How:
+    """What a task does once nothing is in its way: ask, be planned, or be tried."""
+    checkpoint = task.checkpoint
+    if checkpoint and checkpoint.get("when") == "before" and not task.approved:
+        return _hold(asking_result(task, checkpoint), approval_id(task, "before"))
+    if task.kind == "group" and not task.children:
+        return expanding()
+    return dispatched(task)
+
+
+def expanding() -> How:
+    """Needs a plan of its own."""
+    return How(Phase.EXPANDING, wait=PLAN_SECONDS, fields=(("plan_reason", "expand"),))
+
+
+def _hold(asking: dict[str, Any], approval: str) -> How:
+    return How(Phase.AWAITING_APPROVAL, wait=ASK_SECONDS, fields=(("asking", Frozen(asking)), ("approval_id", approval)))

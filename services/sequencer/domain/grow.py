@@ -1,0 +1,142 @@
+"""From a plan to task documents: the same plan always gives the same tasks, so that growing twice changes nothing."""
+
+from collections import defaultdict
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.sequencer.domain.decide import released
+from services.sequencer.domain.phases import Move
+from services.sequencer.domain.sequence import Sequence
+from services.sequencer.domain.task import task_from
+from shared.contracts.phases import Phase
+from shared.contracts.plan import TaskSpec
+from shared.ids import child_id
+
+WIDE = 100
+"""A task that waits for more than this many others looks for itself: their number would make its own document, and each probe, large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Soil:
+    """Where the tasks grow: their parent, and what they inherit."""
+
+    run_id: str
+    parent_id: str
+    plan_id: str
+    plan_version: int
+    depth: int
+    paused: bool
+    now: datetime
+
+
+def root_document(*, run_id: str, title: str, description: str, header: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """The task that a submission becomes."""
+    return {
+        **_blank(run_id, now),
+        "_id": run_id,
+        "parent_id": None,
+        "key": "root",
+        "title": title[:300] or "Untitled",
+        "description": description,
+        "kind": "group",
+        "phase": Phase.EXPANDING,
+        "agent": "integrate",
+        "checks": header.get("checks", []),
+        "options": header.get("options", {}),
+        "submitted_by": header.get("submitted_by", "unknown"),
+        "max_attempts": 3,
+        "on_failure": "ask",
+        "depth": 0,
+        "position": 0,
+        "group": 0,
+        "critical": True,
+        "plan_reason": "submitted",
+    }
+
+
+def grow(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil) -> list[dict[str, Any]]:
+    """The task documents of one level of a plan. What waits for nothing is born released, unless the parent is paused."""
+    ids = {spec.key: child_id(soil.parent_id, soil.plan_version, number) for number, spec in enumerate(specs, 1)}
+    level = {key: number for number, group in enumerate(order.groups) for key in group}
+    rank = {key: number for number, key in enumerate(order.order)}
+    critical = set(order.critical_path)
+    narrow: dict[str, int] = defaultdict(int)
+    feeds: dict[str, list[str]] = defaultdict(list)
+    for spec in specs:
+        for name in spec.after:
+            if len(spec.after) > WIDE:
+                feeds[name].append(ids[spec.key])
+            else:
+                narrow[name] += 1
+    documents = []
+    for spec in specs:
+        document = {
+            **_blank(soil.run_id, soil.now),
+            **_from_spec(spec),
+            "_id": ids[spec.key],
+            "parent_id": soil.parent_id,
+            "plan_id": soil.plan_id,
+            "depth": soil.depth,
+            "position": rank[spec.key],
+            "group": level[spec.key],
+            "critical": spec.key in critical,
+            "paused": soil.paused,
+            "dependents": narrow[spec.key],
+        }
+        if spec.key in feeds:
+            document["feeds"] = feeds[spec.key]
+        if len(spec.after) > WIDE:
+            document["wide"] = True
+        else:
+            document["dependencies"] = [ids[name] for name in spec.after]
+        documents.append(document)
+    return documents
+
+
+def first_move(document: dict[str, Any]) -> Move | None:
+    """The release of a fresh task that waits for nothing."""
+    if document["paused"] or document.get("wide") or document["dependencies"]:
+        return None
+    task = task_from(document)
+    return Move(task, released(task))
+
+
+def _from_spec(spec: TaskSpec) -> dict[str, Any]:
+    is_group = spec.kind == "group" or bool(spec.subtasks)
+    return {
+        "key": spec.key,
+        "title": spec.title,
+        "description": spec.description,
+        "kind": "group" if is_group else spec.kind,
+        "agent": "integrate" if is_group else spec.agent,
+        "inputs": spec.inputs,
+        "outputs": list(spec.outputs),
+        "checks": list(spec.checks),
+        "checkpoint": spec.checkpoint.model_dump(mode="json") if spec.checkpoint else None,
+        "notes": list(spec.notes),
+        "timeout": spec.timeout,
+        "on_failure": spec.on_failure,
+        "max_attempts": spec.retries + 1,
+        "priority": spec.priority,
+        "estimate": spec.estimate,
+    }
+
+
+def _blank(run_id: str, now: datetime) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "phase": Phase.BLOCKED,
+        "open": True,
+        "passes": False,
+        "epoch": 0,
+        "attempts": 0,
+        "paused": False,
+        "dependents": 0,
+        "dependencies": [],
+        "children": None,
+        "version": 1,
+        "error": None,
+        "created_at": now,
+    }

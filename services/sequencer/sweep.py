@@ -1,0 +1,101 @@
+"""What is overdue: say hints again, begin retries, look after parents, finish what was interrupted."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+
+from services.sequencer.advance import advance, approval_requested, plan_requested, tasks_ready, unblock
+from services.sequencer.deps import Deps
+from services.sequencer.domain.decide import ASK_SECONDS, HINT_SECONDS, PARENT_SECONDS, PLAN_SECONDS, cancelled, dispatched
+from services.sequencer.domain.phases import Move
+from services.sequencer.domain.task import Task
+from services.sequencer.store import PAGE, TaskStore
+from shared.contracts.base import Event
+from shared.contracts.phases import TERMINAL, Phase
+from shared.contracts.planner import PlanReason
+from shared.ids import attempt_id
+from shared.messaging.publisher import Says
+
+LONGEST = 60.0
+MOST_PAGES = 20
+
+
+async def sweep(deps: Deps) -> Says:
+    """One look at everything whose `due_at` has passed, page by page."""
+    says: list[Event] = []
+    for _ in range(MOST_PAGES):
+        due = await deps.tasks.due()
+        by_phase: dict[Phase, list[Task]] = defaultdict(list)
+        for task in due:
+            by_phase[task.phase].append(task)
+        for phase, tasks in by_phase.items():
+            if phase not in PLANNED_WAITS:
+                deps.common.rescued.labels(what=phase.value).inc(len(tasks))
+            says += await LOOKS[phase](deps.tasks, tasks)
+        if len(due) < PAGE:
+            break
+    return says
+
+
+async def _hint(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
+    """Say it again, less and less often; a task under a parent that is over goes with it."""
+    parents = await store.get({task.parent_id for task in tasks if task.parent_id})
+    orphans = [task for task in tasks if (parent := parents.get(task.parent_id or "")) and parent.closed]
+    says = await advance(store, [Move(task, cancelled(task, "cancelled", "its parent is over")) for task in orphans])
+    await store.hint_later(tasks, base=HINT_SECONDS, cap=LONGEST)
+    return [*says, *tasks_ready(attempt_id(task.task_id, task.epoch) for task in tasks if task not in orphans and not task.paused)]
+
+
+async def _retry(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
+    held = [task for task in tasks if task.paused]
+    await store.hint_later(held, base=HINT_SECONDS, cap=LONGEST)
+    return await advance(store, [Move(task, dispatched(task)) for task in tasks if not task.paused])
+
+
+async def _plan(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
+    await store.hint_later(tasks, base=PLAN_SECONDS, cap=LONGEST)
+    return [plan_requested(task, _reason(task), error=task.error if task.phase is Phase.REPLANNING else None) for task in tasks]
+
+
+async def _parent(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
+    """A parent whose children are all over is integrated; one that was not told in time finds out here."""
+    await store.hint_later(tasks, base=PARENT_SECONDS, cap=LONGEST)
+    free = [task for task in tasks if not task.paused]
+    waiting = await store.open_children([task.task_id for task in free])
+    return await advance(store, [Move(task, dispatched(task)) for task in free if task.task_id not in waiting])
+
+
+async def _blocked(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
+    await store.hint_later(tasks, base=PARENT_SECONDS, cap=LONGEST)
+    return await advance(store, await unblock(store, tasks))
+
+
+async def _ask(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
+    await store.hint_later(tasks, base=ASK_SECONDS, cap=10 * LONGEST)
+    return [approval_requested(task, task.approval_id, task.asking) for task in tasks if task.approval_id and task.asking]
+
+
+async def _over(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
+    return await advance(store, [], closed=tasks)
+
+
+def _reason(task: Task) -> PlanReason:
+    if task.phase is Phase.REPLANNING:
+        return "replan"
+    return "submitted" if task.parent_id is None else "expand"
+
+
+PLANNED_WAITS = frozenset({Phase.RETRYING, Phase.AWAITING_APPROVAL, Phase.ESCALATED, Phase.EXPANDED, Phase.BLOCKED})
+"""Waits that are over because their time has come, not because a message was lost."""
+
+LOOKS: dict[Phase, Callable[[TaskStore, Sequence[Task]], Awaitable[list[Event]]]] = {
+    Phase.READY: _hint,
+    Phase.INTEGRATING: _hint,
+    Phase.RETRYING: _retry,
+    Phase.EXPANDING: _plan,
+    Phase.REPLANNING: _plan,
+    Phase.EXPANDED: _parent,
+    Phase.BLOCKED: _blocked,
+    Phase.AWAITING_APPROVAL: _ask,
+    Phase.ESCALATED: _ask,
+    **dict.fromkeys(TERMINAL, _over),
+}

@@ -1,0 +1,19 @@
+"""Where the sequencer is put together. Everything is built here, nothing at import."""
+
+from services.sequencer.deps import Deps
+from services.sequencer.domain.decide import Patience
+from services.sequencer.handlers import HEARS
+from services.sequencer.metrics import SequencerMetrics
+from services.sequencer.settings import SequencerSettings
+from services.sequencer.store import SCHEMAS, TaskStore
+from services.sequencer.sweep import sweep
+from shared.service import Ground, Service
+
+
+async def wire(ground: Ground) -> Service:
+    """The sequencer on its ground."""
+    settings = SequencerSettings()
+    patience = Patience(settings.retry_base_seconds, settings.retry_cap_seconds)
+    store = TaskStore(ground.database, ground.clock, SequencerMetrics(ground.metrics.registry))
+    deps = Deps(store, ground.database, patience, ground.metrics)
+    return Service("sequencer", HEARS, deps, SCHEMAS, sweep)

@@ -1,0 +1,9 @@
+"""The files that tasks leave: kept once by content hash, laid out again for whoever depends on them."""
+
+from shared.artifacts.collect import collect, files_in
+from shared.artifacts.disk import on_disk
+from shared.artifacts.fit import INLINE, fit
+from shared.artifacts.globs import matching
+from shared.artifacts.store import ArtifactStore
+
+__all__ = ["INLINE", "ArtifactStore", "collect", "files_in", "fit", "matching", "on_disk"]

@@ -1,0 +1,78 @@
+"""The checks, by kind. One entry here, one file in `services/checker/checks/`."""
+
+import re
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from shared.errors import BadInput
+
+
+class CheckParams(BaseModel):
+    """What a check takes. Unknown keys are refused: a typing error must not make a check pass."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
+
+    kind: str
+
+
+class CommandCheck(CheckParams):
+    """A command that must exit 0, run where the files that the task left are laid out."""
+
+    run: str = Field(min_length=1, max_length=65_536)
+    timeout: float = Field(default=120, gt=0, le=3_600)
+
+
+class FileCheck(CheckParams):
+    """A file that must exist; `path` may be a glob."""
+
+    path: str = Field(min_length=1, max_length=1_000)
+    min_bytes: int = Field(default=1, ge=0)
+
+
+class ContainsCheck(CheckParams):
+    """A text or regular expression that must be found in a file, or, without `path`, in the result's summary."""
+
+    path: str | None = None
+    text: str | None = Field(default=None, min_length=1, max_length=10_000)
+    pattern: str | None = Field(default=None, min_length=1, max_length=2_000)
+
+    @model_validator(mode="after")
+    def one_of(self) -> Self:
+        if (self.text is None) == (self.pattern is None):
+            raise ValueError("give either text or pattern")
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"{self.pattern!r} is not a regular expression: {error}") from error
+        return self
+
+
+class SchemaCheck(CheckParams):
+    """A JSON Schema that a JSON file, or, without `path`, the result's data must satisfy."""
+
+    path: str | None = None
+    schema_: dict[str, Any] = Field(alias="schema")
+
+
+CHECKS: dict[str, type[CheckParams]] = {
+    "command": CommandCheck,
+    "file": FileCheck,
+    "contains": ContainsCheck,
+    "schema": SchemaCheck,
+}
+
+
+def parse_check(check: dict[str, Any]) -> CheckParams:
+    """The check as its parameters. Raises BadInput that names the kinds, or the field that is wrong."""
+    kind = check.get("kind")
+    if not isinstance(kind, str) or kind not in CHECKS:
+        raise BadInput(f"{kind!r} is not a check; there are: {', '.join(CHECKS)}")
+    try:
+        return CHECKS[kind].model_validate(check)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"check {kind!r}: {where}: {first['msg']}") from error

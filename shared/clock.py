@@ -1,0 +1,50 @@
+"""Time, as everything else is given it: by hand, so that a simulation can own it."""
+
+import asyncio
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the house knows of time."""
+
+    def now(self) -> datetime:
+        """The store's time, UTC. Never the wall clock of this machine once the store has been asked."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Come back after `seconds`."""
+
+
+class ServerClock:
+    """The store's clock, carried forward by this process's monotonic one: a wrong or jumping wall clock here changes nothing."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def set(self, server_now: datetime) -> None:
+        """Take over what the store just said; called on each connection and by the sweep."""
+        self._offset = server_now.replace(tzinfo=server_now.tzinfo or UTC).timestamp() - time.monotonic()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._offset + time.monotonic(), UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def after(clock: Clock, seconds: float) -> datetime:
+    """`seconds` from now."""
+    return clock.now() + timedelta(seconds=seconds)
+
+
+def full_jitter(attempt: int, *, base: float, cap: float) -> float:
+    """Seconds to wait before try `attempt` (from 1): uniform between 0 and the exponential bound (Brooker 2015, "full jitter")."""
+    return random.uniform(0, min(cap, base * 2 ** min(attempt - 1, 30)))  # noqa: S311 (no secret depends on it)

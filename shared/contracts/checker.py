@@ -1,0 +1,23 @@
+"""What the checker says, and the values that a verdict is made of."""
+
+from typing import Literal
+
+from shared.contracts.base import Event, Value
+
+Judgement = Literal["passed", "failed", "too_big", "asks", "released", "cancelled"]
+
+
+class Evidence(Value):
+    """What one check saw."""
+
+    check: str
+    passed: bool
+    detail: str
+    output: str = ""
+    seconds: float | None = None
+
+
+class TaskVerified(Event, name="task.verified", said_by="checker", heard_by=("sequencer", "approvals")):
+    """Verdicts are in."""
+
+    verdicts: tuple[str, ...]

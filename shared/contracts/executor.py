@@ -1,0 +1,51 @@
+"""What the executor says, and the values that an attempt is made of."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from shared.contracts.base import Event, Value
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, as its executor saw it. Only `executed` claims that the work was done."""
+
+    RUNNING = "running"
+    EXECUTED = "executed"
+    FAILED = "failed"
+    LOST = "lost"
+    TOO_BIG = "too_big"
+    ASKS = "asks"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+
+
+class Artifact(Value):
+    """A file that an attempt left, kept by content hash."""
+
+    name: str
+    uri: str
+    sha256: str
+    bytes: int = Field(ge=0)
+
+
+class Result(Value):
+    """What an attempt gives to its dependents."""
+
+    summary: str = Field(default="", max_length=4_096)
+    artifacts: tuple[Artifact, ...] = ()
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class TaskExecuted(Event, name="task.executed", said_by="executor", heard_by=("checker", "approvals")):
+    """These attempts ended, well or not."""
+
+    attempts: tuple[str, ...]
+
+
+class AgentProgress(Event, name="agent.progress", said_by="executor", heard_by=("approvals",), durable=False):
+    """Lines for the live view: never needed, may be lost."""
+
+    task_id: str
+    lines: tuple[str, ...]

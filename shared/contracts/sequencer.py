@@ -1,0 +1,61 @@
+"""What the sequencer says."""
+
+from typing import Any, Literal
+
+from shared.contracts.base import Event, Value
+from shared.contracts.phases import Phase
+from shared.contracts.planner import PlanReason
+
+ApprovalKind = Literal["checkpoint", "plan_review", "escalation", "question"]
+
+
+class TaskReady(Event, name="task.ready", said_by="sequencer", heard_by=("executor", "approvals")):
+    """These tasks may be tried now: attempt ids, `task:epoch`."""
+
+    attempts: tuple[str, ...]
+
+
+class PlanRequested(Event, name="plan.requested", said_by="sequencer", heard_by=("planner", "approvals")):
+    """A task needs a plan of its own, or a new one after failures."""
+
+    task_id: str
+    version: int
+    reason: PlanReason
+    failures: tuple[str, ...] = ()
+
+
+class ApprovalRequested(Event, name="approval.requested", said_by="sequencer", heard_by=("approvals",)):
+    """A person must answer before this task can go on."""
+
+    task_id: str
+    approval_id: str
+    kind: ApprovalKind
+    title: str
+    question: str
+    choices: tuple[str, ...]
+    approvers: tuple[str, ...] = ()
+    required: int = 1
+    within: float | None = None
+    digest: str
+    context: dict[str, Any] = {}
+
+
+class TaskCompleted(Event, name="task.completed", said_by="sequencer", heard_by=("approvals",)):
+    """These tasks ended well: completed, or skipped by a person."""
+
+    tasks: tuple[str, ...]
+    phase: Phase = Phase.COMPLETED
+
+
+class TaskFailed(Event, name="task.failed", said_by="sequencer", heard_by=("approvals",)):
+    """These tasks ended without being done: failed or cancelled."""
+
+    tasks: tuple[str, ...]
+    phase: Phase = Phase.FAILED
+
+
+class Failure(Value):
+    """Why a task is where it is."""
+
+    code: str
+    message: str

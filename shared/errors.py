@@ -1,0 +1,121 @@
+"""Every error of the house. Where it ends is its fate: the consumer, the API and the command line read it from here."""
+
+from enum import StrEnum
+
+
+class Fate(StrEnum):
+    """What becomes of a message whose handler raised."""
+
+    RETRY = "retry"
+    QUARANTINE = "quarantine"
+
+
+class TaskgroveError(Exception):
+    """Base of all errors that we raise on purpose. The message says what happened, where, and what to do next."""
+
+    fate = Fate.QUARANTINE
+    exit_status = 1
+    http_status = 500
+
+
+class BadInput(TaskgroveError):
+    """What was given cannot be used; giving it again changes nothing."""
+
+    exit_status = 2
+    http_status = 422
+
+
+class NotesError(BadInput):
+    """The notes do not describe a plan. Carries one line a problem, each with file, line and the way out."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class LimitExceeded(BadInput):
+    """Something is larger than the limit that is set for it."""
+
+    http_status = 413
+
+
+class NotFound(TaskgroveError):
+    """There is nothing under that id."""
+
+    exit_status = 2
+    http_status = 404
+
+
+class IllegalMove(TaskgroveError):
+    """The task is in a phase from which this is not possible."""
+
+    exit_status = 2
+    http_status = 409
+
+    def __init__(self, message: str, *, legal: list[str]) -> None:
+        self.legal = legal
+        super().__init__(message)
+
+
+class Conflict(TaskgroveError):
+    """Somebody was faster, or it was done already; look at what is there now."""
+
+    exit_status = 2
+    http_status = 409
+
+
+class VersionMismatch(TaskgroveError):
+    """What `If-Match` names is not the version that is there now."""
+
+    exit_status = 2
+    http_status = 412
+
+    def __init__(self, message: str, *, current: int) -> None:
+        self.current = current
+        super().__init__(message)
+
+
+class Unauthorized(TaskgroveError):
+    """No valid API key came with the request."""
+
+    exit_status = 2
+    http_status = 401
+
+
+class Forbidden(TaskgroveError):
+    """The API key is valid, but its role does not allow this."""
+
+    exit_status = 2
+    http_status = 403
+
+
+class Unavailable(TaskgroveError):
+    """Broker or store cannot be reached now. Nothing is lost: what waits is tried again."""
+
+    fate = Fate.RETRY
+    http_status = 503
+
+
+class BrokerUnavailable(Unavailable):
+    """The broker did not confirm in time, or there is no connection to it."""
+
+
+class StoreUnavailable(Unavailable):
+    """The store did not acknowledge in time, or there is no primary."""
+
+
+class AlreadyRunning(BadInput):
+    """Another Taskgrove already uses this data directory."""
+
+
+class MissingPart(BadInput):
+    """A program that is needed is not installed; the message names the command that installs it."""
+
+
+class AgentFailed(TaskgroveError):
+    """The agent did not do the task. `permanent` says that trying the same again will not help."""
+
+    def __init__(self, message: str, *, code: str = "agent_failed", permanent: bool = False) -> None:
+        self.code = code
+        self.permanent = permanent
+        super().__init__(message)

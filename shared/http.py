@@ -1,0 +1,60 @@
+"""What every service serves: /livez (the process), /readyz (broker and store answer), /metrics. Plain ASGI, so that it costs no start-up time."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+import uvicorn
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def with_health(app: App | None, *, ready: Callable[[], list[str]], registry: CollectorRegistry) -> App:
+    """`app` with the three paths in front of it. `ready` names what is missing; nothing missing is ready."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path") if scope["type"] == "http" else None
+        if path == "/livez":
+            await _answer(send, 200, {"alive": True})
+        elif path == "/readyz":
+            missing = ready()
+            await _answer(send, 503 if missing else 200, {"ready": not missing, "missing": missing})
+        elif path == "/metrics":
+            await _send(send, 200, generate_latest(registry), CONTENT_TYPE_LATEST)
+        elif app is not None:
+            await app(scope, receive, send)
+        elif scope["type"] == "http":
+            await _answer(send, 404, {"title": "Not found", "detail": "served here: /livez, /readyz, /metrics"})
+
+    return serve
+
+
+class Server(uvicorn.Server):
+    """uvicorn inside our loop; signals are the service's business, not its."""
+
+    def __init__(self, app: App, *, host: str, port: int) -> None:
+        super().__init__(
+            uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, ws="none")
+        )
+
+    def install_signal_handlers(self) -> None:
+        """None: SIGTERM drains the service, and that stops this server."""
+
+    def port(self) -> int:
+        """The port that it really listens on."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
+
+
+async def _answer(send: Send, status: int, body: dict[str, Any]) -> None:
+    await _send(send, status, orjson.dumps(body), "application/json")
+
+
+async def _send(send: Send, status: int, body: bytes, content_type: str) -> None:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,48 @@
+"""How everything is named. An id says where its bearer belongs, so that nothing has to be looked up to find its run."""
+
+import uuid_utils
+
+from shared.errors import BadInput
+
+
+def new_id() -> str:
+    """A fresh UUIDv7 as 32 hex digits: sortable by time, and as long as a W3C trace id."""
+    return uuid_utils.uuid7().hex
+
+
+def child_id(parent_id: str, version: int, position: int) -> str:
+    """The id of the task at `position` (from 1) of a plan; the same plan always gives the same ids."""
+    return f"{parent_id}.{position}" if version == 1 else f"{parent_id}.v{version}-{position}"
+
+
+def run_of(task_id: str) -> str:
+    """The run that a task belongs to: the part of the id before the first dot."""
+    return task_id.partition(".")[0]
+
+
+def attempt_id(task_id: str, epoch: int) -> str:
+    """One try at a task. A verdict bears the id of the attempt that it judges."""
+    return f"{task_id}:{epoch}"
+
+
+def task_of(attempt: str) -> str:
+    """The task that an attempt, or the verdict on it, is about."""
+    return attempt.rpartition(":")[0]
+
+
+def epoch_of(attempt: str) -> int:
+    """The epoch of an attempt. Raises BadInput for an id that is not `task:epoch`."""
+    _, colon, epoch = attempt.rpartition(":")
+    if not colon or not epoch.isdigit():
+        raise BadInput(f"{attempt!r} is not an attempt id; one looks like TASK:EPOCH")
+    return int(epoch)
+
+
+def plan_id(task_id: str, version: int) -> str:
+    """One version of the plan for a task."""
+    return f"{task_id}@{version}"
+
+
+def subtree(task_id: str) -> dict[str, str]:
+    """A range over `_id` that holds every task below `task_id`, and not itself: '/' follows '.' in ASCII."""
+    return {"$gt": f"{task_id}.", "$lt": f"{task_id}/"}

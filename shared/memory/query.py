@@ -1,0 +1,142 @@
+"""The port's filter language over plain dictionaries: paths, arrays, missing and null as MongoDB has them."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from shared.memory.values import kind, order, same, stored
+from shared.storage.language import is_operators
+from shared.storage.port import Doc, ServerNow, Where
+
+MISSING = object()
+EMPTY_ARRAY = (-1, 0)
+
+Test = Callable[[Sequence[Any], Any], bool]
+
+
+def matches(doc: Doc, where: Where, now: datetime) -> bool:
+    """Whether `doc` satisfies `where`, which was resolved, at the server's time `now`."""
+    for key, condition in where.items():
+        if key == "$or":
+            if not any(matches(doc, part, now) for part in condition):
+                return False
+        elif key == "$text":
+            if not _has_words(doc, condition["$search"]):
+                return False
+        elif not _field_matches(list(leaves(doc, key)), condition):
+            return False
+    return True
+
+
+def resolved(where: Where, now: datetime) -> Doc:
+    """`where` as the server understands it: values as they are stored, and its own time for ServerNow."""
+    return {key: [resolved(part, now) for part in value] if key == "$or" else _resolved(value, now) for key, value in where.items()}
+
+
+def moment(value: Any, now: datetime) -> Any:
+    """The server's time for ServerNow; any other value as it is."""
+    return now + timedelta(seconds=value.seconds) if isinstance(value, ServerNow) else value
+
+
+def leaves(doc: Any, path: str, *, sorting: bool = False) -> Iterator[Any]:
+    """Every value under a dotted path. Arrays on the way are entered, MISSING stands for each place where the path ends early.
+
+    An element that is no document is passed over; only a sort takes it for a null.
+    """
+    head, _, rest = path.partition(".")
+    if not isinstance(doc, Mapping) or head not in doc:
+        yield MISSING
+    elif not rest:
+        yield doc[head]
+    elif isinstance(doc[head], list):
+        yield from _through(doc[head], rest, sorting)
+    else:
+        yield from leaves(doc[head], rest, sorting=sorting)
+
+
+def sort_value(doc: Doc, path: str, direction: int) -> tuple[int, Any]:
+    """What a document is sorted by: the least element of an array, or the greatest when descending; an empty array comes first."""
+    found = list(leaves(doc, path, sorting=True)) or [None]
+    keys = [order(None if option is MISSING else option) for leaf in found for option in (leaf if isinstance(leaf, list) else [leaf])]
+    return (min(keys) if direction > 0 else max(keys)) if keys else EMPTY_ARRAY
+
+
+def _through(array: list[Any], path: str, sorting: bool) -> Iterator[Any]:
+    head, _, rest = path.partition(".")
+    if head.isdigit() and int(head) < len(array):
+        yield from leaves({head: array[int(head)]}, path, sorting=sorting)
+    for item in array:
+        if isinstance(item, Mapping):
+            yield from leaves(item, path, sorting=sorting)
+        elif sorting:
+            yield MISSING
+
+
+def _resolved(condition: Any, now: datetime) -> Any:
+    if is_operators(condition):
+        return {operator: stored(moment(operand, now)) for operator, operand in condition.items()}
+    return stored(condition)
+
+
+def _field_matches(found: Sequence[Any], condition: Any) -> bool:
+    if is_operators(condition):
+        return all(OPERATORS[operator](found, operand) for operator, operand in condition.items())
+    return _equal(found, condition)
+
+
+def _options(found: Sequence[Any]) -> Iterator[Any]:
+    for leaf in found:
+        yield leaf
+        if isinstance(leaf, list):
+            yield from leaf
+
+
+def _equal(found: Sequence[Any], wanted: Any) -> bool:
+    if wanted is None:
+        return any(option is None or option is MISSING for option in _options(found))
+    return any(option is not MISSING and same(option, wanted) for option in _options(found))
+
+
+def _in(found: Sequence[Any], wanted: Sequence[Any]) -> bool:
+    if len(found) == 1 and isinstance(found[0], str):
+        return found[0] in wanted
+    return any(_equal(found, item) for item in wanted)
+
+
+def _compare(test: Callable[[Any, Any], bool]) -> Test:
+    def compare(found: Sequence[Any], bound: Any) -> bool:
+        rank = kind(bound)
+        return any(option is not MISSING and kind(option) == rank and test(order(option), order(bound)) for option in _options(found))
+
+    return compare
+
+
+def _regex(found: Sequence[Any], pattern: str) -> bool:
+    expression = _compiled(pattern)
+    return any(isinstance(option, str) and expression.search(option) for option in _options(found))
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _has_words(doc: Doc, text: str) -> bool:
+    words = set(re.findall(r"\w+", str(doc.get("message", "")).lower()))
+    return any(word in words for word in re.findall(r"\w+", text.lower()))
+
+
+OPERATORS: dict[str, Test] = {
+    "$in": _in,
+    "$nin": lambda found, wanted: not _in(found, wanted),
+    "$ne": lambda found, wanted: not _equal(found, wanted),
+    "$eq": _equal,
+    "$gt": _compare(lambda value, bound: value > bound),
+    "$gte": _compare(lambda value, bound: value >= bound),
+    "$lt": _compare(lambda value, bound: value < bound),
+    "$lte": _compare(lambda value, bound: value <= bound),
+    "$exists": lambda found, wanted: any(leaf is not MISSING for leaf in found) == wanted,
+    "$regex": _regex,
+}

@@ -1,0 +1,190 @@
+"""The store's twin: the port over dictionaries. The ids that a filter names, a range of ids, and indexed fields are served without a scan."""
+
+import asyncio
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from shared.clock import Clock
+from shared.memory.changes import changed, fresh, project
+from shared.memory.query import MISSING, leaves, matches, resolved, sort_value
+from shared.memory.values import stored
+from shared.storage.language import check_docs, check_update, check_where
+from shared.storage.port import Change, Collection, Doc, Schema, Update, Where
+
+
+class MemoryDatabase:
+    """All collections of one process. Nothing survives it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._collections: dict[str, MemoryCollection] = {}
+
+    def __getitem__(self, name: str) -> Collection:
+        return self._collection(name)
+
+    async def ready(self) -> None:
+        """It is always ready."""
+
+    async def ensure(self, schemas: Sequence[Schema]) -> None:
+        for schema in schemas:
+            for index in schema.indexes:
+                if isinstance(index.keys[0][1], int) and index.keys[0][0] != "_id":
+                    self._collection(schema.name).index(index.keys[0][0])
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def _collection(self, name: str) -> "MemoryCollection":
+        return self._collections.setdefault(name, MemoryCollection(name, self._clock))
+
+
+class MemoryCollection:
+    """One collection. Every operation yields once first, as a round trip would, and is atomic after that."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self.name = name
+        self._clock = clock
+        self._docs: dict[str, Doc] = {}
+        self._ids: list[str] | None = []
+        self._indexes: dict[str, dict[Any, dict[str, None]]] = {}
+
+    def index(self, field: str) -> None:
+        """Serve filters on `field` from now on without a scan."""
+        if field not in self._indexes:
+            self._indexes[field] = defaultdict(dict)
+            for doc in self._docs.values():
+                self._enter(doc, (field,))
+
+    async def find(
+        self, where: Where, fields: Sequence[str] = (), *, sort: Sequence[tuple[str, int]] = (), limit: int = 0, skip: int = 0
+    ) -> list[Doc]:
+        await asyncio.sleep(0)
+        found = self._matching(where)
+        for key, direction in reversed(sort):
+            found.sort(key=lambda doc: sort_value(doc, key, direction), reverse=direction < 0)
+        return [project(doc, fields) for doc in found[skip : skip + limit if limit else None]]
+
+    async def insert(self, docs: Sequence[Doc]) -> set[str]:
+        check_docs(docs)
+        await asyncio.sleep(0)
+        lost = set()
+        for doc in [stored(doc) for doc in docs]:
+            if doc["_id"] in self._docs:
+                lost.add(doc["_id"])
+            else:
+                self._keep(doc)
+        return lost
+
+    async def update(self, where: Where, change: Change) -> int:
+        return await self.bulk([Update(where, change)])
+
+    async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:  # noqa: ARG002 (here every write lasts as long as the process)
+        for update in updates:
+            check_update(update)
+        await asyncio.sleep(0)
+        return sum(self._update(update) for update in updates)
+
+    async def take(self, where: Where, change: Change) -> Doc | None:
+        check_update(Update(where, change))
+        await asyncio.sleep(0)
+        for doc in self._matching(where)[:1]:
+            self._replace(doc, changed(doc, change, self._clock.now()))
+            return project(self._docs[doc["_id"]], ())
+        return None
+
+    async def delete(self, where: Where) -> int:
+        await asyncio.sleep(0)
+        found = self._matching(where)
+        for doc in found:
+            self._leave(doc, self._indexes)
+            del self._docs[doc["_id"]]
+            self._ids = None
+        return len(found)
+
+    async def count(self, where: Where) -> int:
+        await asyncio.sleep(0)
+        return len(self._matching(where))
+
+    def _update(self, update: Update) -> int:
+        now, found = self._clock.now(), self._matching(update.where)
+        for doc in found:
+            self._replace(doc, changed(doc, update.change, now))
+        if found or not update.upsert:
+            return len(found)
+        how = {operator: fields for operator, fields in update.change.items() if operator != "$setOnInsert"}
+        on_insert = {"$set": {**update.change.get("$setOnInsert", {}), **how.get("$set", {})}}
+        made = changed(fresh(resolved(update.where, now)), {**how, **on_insert}, now)
+        if made["_id"] in self._docs:
+            return 0
+        self._keep(made)
+        return 1
+
+    def _keep(self, doc: Doc) -> None:
+        self._docs[doc["_id"]] = {"_id": doc["_id"], **doc}
+        self._ids = None
+        self._enter(doc, self._indexes)
+
+    def _replace(self, old: Doc, new: Doc) -> None:
+        touched = [field for field in self._indexes if list(leaves(old, field)) != list(leaves(new, field))]
+        self._leave(old, touched)
+        self._docs[new["_id"]] = new
+        self._enter(new, touched)
+
+    def _matching(self, where: Where) -> list[Doc]:
+        check_where(where)
+        now = self._clock.now()
+        exact = resolved(where, now)
+        return [doc for doc in self._candidates(exact) if matches(doc, exact, now)]
+
+    def _candidates(self, where: Doc) -> Iterable[Doc]:
+        if "_id" in where and (ids := self._by_id(where["_id"])) is not None:
+            return [self._docs[key] for key in ids if key in self._docs]
+        for field, entries in self._indexes.items():
+            if field in where and (ids := _by_index(entries, where[field])) is not None:
+                return [self._docs[key] for key in ids]
+        return list(self._docs.values())
+
+    def _by_id(self, condition: Any) -> Iterable[str] | None:
+        if isinstance(condition, str):
+            return (condition,)
+        if not isinstance(condition, Mapping):
+            return None
+        if "$in" in condition:
+            return dict.fromkeys(key for key in condition["$in"] if isinstance(key, str))
+        if "$gt" in condition and "$lt" in condition:
+            if self._ids is None:
+                self._ids = sorted(self._docs)
+            return self._ids[bisect_right(self._ids, condition["$gt"]) : bisect_left(self._ids, condition["$lt"])]
+        return None
+
+    def _enter(self, doc: Doc, fields: Iterable[str]) -> None:
+        for field in fields:
+            for value in _keys(doc, field):
+                self._indexes[field][value][doc["_id"]] = None
+
+    def _leave(self, doc: Doc, fields: Iterable[str]) -> None:
+        for field in fields:
+            for value in _keys(doc, field):
+                entries = self._indexes[field][value]
+                entries.pop(doc["_id"], None)
+                if not entries:
+                    del self._indexes[field][value]
+
+
+def _by_index(entries: Mapping[Any, dict[str, None]], condition: Any) -> Iterable[str] | None:
+    """The ids that an index offers for a condition, or None where it cannot serve it: null and missing are not in it."""
+    if isinstance(condition, str):
+        return list(entries.get(condition, ()))
+    if isinstance(condition, Mapping) and "$in" in condition and all(isinstance(value, str) for value in condition["$in"]):
+        return dict.fromkeys(key for value in condition["$in"] for key in entries.get(value, ()))
+    if isinstance(condition, Mapping) and ("$lte" in condition or "$lt" in condition):
+        return dict.fromkeys(key for keys in entries.values() for key in keys)
+    return None
+
+
+def _keys(doc: Doc, field: str) -> Iterator[Any]:
+    """What a document is found under: every value that is not null, and every element of an array."""
+    values = [value for leaf in leaves(doc, field) for value in (leaf if isinstance(leaf, list) else (leaf,))]
+    return iter(dict.fromkeys(value for value in values if value is not MISSING and isinstance(value, Hashable) and value is not None))

@@ -1,0 +1,68 @@
+"""What MongoDB makes of a value: copied, dates in whole milliseconds and UTC, tuples as lists, and in BSON's order of kinds."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.errors import BadInput
+
+LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**63 - 1
+KINDS: tuple[tuple[int, tuple[type, ...]], ...] = ((7, (bool,)), (2, (int, float)), (3, (str,)), (4, (Mapping,)), (5, (list,)), (6, (bytes,)), (8, (datetime,)))
+
+
+def stored(value: Any) -> Any:  # noqa: PLR0911 (one line a kind)
+    """`value` as it would come back from MongoDB; shares nothing with what was given. Raises BadInput for what has no place there."""
+    if value is None or isinstance(value, (bool, bytes, float)):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, Mapping):
+        return {_key(key): stored(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [stored(item) for item in value]
+    if isinstance(value, datetime):
+        aware = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware.replace(microsecond=aware.microsecond // 1_000 * 1_000)
+    if isinstance(value, int):
+        if LEAST_INTEGER <= value <= GREATEST_INTEGER:
+            return int(value)
+        raise BadInput(f"{value} does not fit into 64 bits")
+    raise BadInput(f"a {type(value).__name__} cannot be stored")
+
+
+def copied(value: Any) -> Any:
+    """A copy of a stored value that shares nothing with it that could be changed."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
+def kind(value: Any) -> int:
+    """Where this kind of value stands among the others; what is missing or null comes first."""
+    return next((rank for rank, types in KINDS if isinstance(value, types)), 0)
+
+
+def order(value: Any) -> tuple[int, Any]:
+    """A key that sorts any two stored values as MongoDB does."""
+    rank = kind(value)
+    if isinstance(value, dict):
+        return rank, [(kind(item), key, order(item)) for key, item in value.items()]
+    if isinstance(value, list):
+        return rank, [order(item) for item in value]
+    if isinstance(value, float) and math.isnan(value):
+        return rank, -math.inf
+    return rank, value if rank else 0
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equality as MongoDB has it: 1 is 1.0 but not true, and the order of fields counts."""
+    if isinstance(one, str) or isinstance(other, str):
+        return bool(one == other)
+    return order(one) == order(other)
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str) or "\0" in key:
+        raise BadInput(f"{key!r} cannot be the name of a field")
+    return str.__str__(key)

@@ -1,0 +1,107 @@
+"""Events to bytes and back: CloudEvents 1.0 batches, validated once, here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from shared.contracts.base import Envelope, Event, type_names
+from shared.ids import new_id
+from shared.messaging.port import Message
+
+BATCH = "application/cloudevents-batch+json"
+SINGLE = "application/cloudevents+json"
+MOST_BYTES = 12 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One event as it came: validated, with the id and the trace of its envelope."""
+
+    event: Event
+    event_id: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """One element of a message that is no event of ours, and why."""
+
+    reason: str
+    raw: Any
+
+
+def traceparent(run_id: str) -> str | None:
+    """A W3C trace context whose trace is the run: a run id is a UUIDv7, 32 hex digits, as long as a trace id."""
+    return f"00-{run_id}-{new_id()[-16:]}-01" if len(run_id) == 32 and run_id.isalnum() else None  # noqa: PLR2004 (W3C: 32 hex digits)
+
+
+def encode(events: Sequence[Event], *, service: str) -> Message:
+    """Events of one type as one message. The message's id is its first event's."""
+    first = events[0]
+    trace = traceparent(first.run_id)
+    envelopes = [
+        {
+            "specversion": "1.0",
+            "id": new_id(),
+            "source": f"/services/{service}",
+            "type": event.type,
+            "subject": event.subject(),
+            "datacontenttype": "application/json",
+            **({"traceparent": own} if (own := traceparent(event.run_id)) else {}),
+            "data": event.wire(),
+        }
+        for event in events
+    ]
+    runs = {event.run_id for event in events}
+    return Message(
+        routing_key=first.name,
+        body=orjson.dumps(envelopes),
+        message_id=str(envelopes[0]["id"]),
+        content_type=BATCH,
+        correlation_id=first.run_id if len(runs) == 1 else None,
+        headers={"traceparent": trace} if trace else {},
+        durable=first.durable,
+    )
+
+
+def decode(body: bytes, hears: Mapping[str, type[Event]]) -> list[Heard | Poison]:
+    """What a message holds. Never raises: what cannot be understood comes back as Poison with its reason."""
+    if len(body) > MOST_BYTES:
+        return [Poison(f"{len(body)} bytes are more than the {MOST_BYTES} that one message may have", None)]
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return [Poison(f"not JSON: {error}", None)]
+    elements = document if isinstance(document, list) else [document]
+    if not elements:
+        return [Poison("an empty batch", None)]
+    return [_decode_one(element, hears) for element in elements]
+
+
+def _decode_one(element: Any, hears: Mapping[str, type[Event]]) -> Heard | Poison:
+    try:
+        envelope = Envelope.model_validate(element)
+    except ValidationError as error:
+        return Poison(f"not a CloudEvent 1.0: {explain(error)}", element)
+    event_type = hears.get(envelope.type)
+    if event_type is None:
+        known = "is not heard here" if envelope.type in type_names else "is not known"
+        return Poison(f"the type {envelope.type!r} {known}; heard here: {', '.join(hears)}", element)
+    try:
+        return Heard(event_type.model_validate(envelope.data), envelope.id, envelope.traceparent)
+    except ValidationError as error:
+        return Poison(f"{envelope.type}: {explain(error)}", element)
+
+
+def explain(error: ValidationError) -> str:
+    """pydantic's findings on one line, each with its field."""
+    return "; ".join(f"{'.'.join(str(part) for part in e['loc']) or 'document'}: {e['msg']}" for e in error.errors()[:5])
+
+
+def printable(raw: Any) -> str:
+    """A piece of a message for a person to read, cut to 64 KiB."""
+    return json.dumps(raw, default=str)[:65_536]

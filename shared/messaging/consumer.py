@@ -1,0 +1,180 @@
+"""Everything that wraps a handler, once: decode, batch what waits, log, measure, give each error its fate, publish, ack."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from shared.clock import Clock, full_jitter
+from shared.contracts.base import Event
+from shared.errors import Fate, TaskgroveError, Unavailable
+from shared.messaging.codec import Poison, decode
+from shared.messaging.port import Broker, Delivery
+from shared.messaging.publisher import Publisher, Says
+from shared.messaging.quarantine import Quarantine
+from shared.messaging.topology import queue_of
+from shared.telemetry.metrics import ServiceMetrics
+
+Handler = Callable[[Sequence[Any], Any], Awaitable[Says]]
+Hears = Mapping[type[Event], Handler]
+
+PREFETCH = 300
+MOST_MESSAGES = 200
+TRIES = 3
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Held:
+    """A delivery whose parts are not all dealt with; acked with the last of them."""
+
+    delivery: Delivery
+    parts: int = 0
+
+    async def part_done(self) -> None:
+        """One part is dealt with."""
+        self.parts -= 1
+        if self.parts == 0:
+            await self.delivery.ack()
+
+
+@dataclass(slots=True)
+class Lane:
+    """All that waits for one handler. Lanes run beside each other, so that a slow type holds up no other."""
+
+    handler: Handler
+    waiting: deque[tuple[Event, Held]] = field(default_factory=deque)
+    some: asyncio.Event = field(default_factory=asyncio.Event)
+    busy: bool = False
+
+    def take(self) -> list[tuple[Event, Held]]:
+        """What waits, at most so many messages' worth."""
+        taken = [self.waiting.popleft() for _ in range(min(len(self.waiting), MOST_MESSAGES))]
+        if not self.waiting:
+            self.some.clear()
+        return taken
+
+
+class Consumer:
+    """One service's ear."""
+
+    def __init__(
+        self, hears: Hears, deps: Any, *, service: str, broker: Broker, publisher: Publisher, quarantine: Quarantine, metrics: ServiceMetrics,
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self._deps = deps
+        self._queue = queue_of(service)
+        self._broker = broker
+        self._publisher = publisher
+        self._quarantine = quarantine
+        self._metrics = metrics
+        self._clock = clock
+        self._lanes = {kind: Lane(handler) for kind, handler in hears.items()}
+        self._types: dict[str, type[Event]] = {f"dev.taskgrove.{kind.name}.v1": kind for kind in hears}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._poisoned: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Hear the service's queue from now on."""
+        self._tasks = [asyncio.create_task(self._run(kind, lane)) for kind, lane in self._lanes.items()]
+        await self._broker.consume(self._queue, self._receive, prefetch=PREFETCH)
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new; let the handlers that run end, at most `seconds`; drop the rest unacked."""
+        await self._broker.cancel(self._queue)
+        deadline = self._clock.monotonic() + seconds
+        while any(lane.busy or lane.waiting for lane in self._lanes.values()) and self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.02)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _receive(self, delivery: Delivery) -> None:
+        parts = decode(delivery.body, self._types)
+        held = Held(delivery, len(parts))
+        for part in parts:
+            if isinstance(part, Poison):
+                task = asyncio.create_task(self._poison(held, part))
+                self._poisoned.add(task)
+                task.add_done_callback(self._poisoned.discard)
+            else:
+                lane = self._lanes[type(part.event)]
+                lane.waiting.append((part.event, held))
+                lane.some.set()
+
+    async def _run(self, kind: type[Event], lane: Lane) -> None:
+        while True:
+            await lane.some.wait()
+            lane.busy = True
+            batch = lane.take()
+            structlog.contextvars.bind_contextvars(event_type=kind.name)
+            with self._metrics.handling.labels(event=kind.name).time():
+                await self._handle(kind, lane.handler, batch)
+            lane.busy = False
+
+    async def _handle(self, kind: type[Event], handler: Handler, batch: Sequence[tuple[Event, Held]]) -> None:
+        """The whole batch; if it fails, event by event, so that a bad one harms no neighbour."""
+        self._metrics.batch.labels(event=kind.name).observe(len(batch))
+        error = await self._try(handler, batch, tries=1 if len(batch) > 1 else TRIES)
+        if error and len(batch) == 1:
+            await self._give_up(batch[0], error)
+        elif error:
+            for one in batch:
+                if alone := await self._try(handler, [one], tries=TRIES):
+                    await self._give_up(one, alone)
+        self._metrics.heard.labels(event=kind.name).inc(len(batch))
+
+    async def _try(self, handler: Handler, batch: Sequence[tuple[Event, Held]], *, tries: int) -> Exception | None:
+        """Handle, say and ack the batch, or return its last error. What is merely unavailable is waited for, however long it takes."""
+        failures = tried = 0
+        while True:
+            try:
+                says = await handler([event for event, _ in batch], self._deps)
+                await self._publisher.say(says)
+            except Unavailable as error:
+                failures += 1
+                log.warning("handler.waits", error=str(error), failures=failures)
+                await self._clock.sleep(full_jitter(failures, base=0.2, cap=15.0) + 0.05)
+            except Exception as error:
+                tried += 1
+                fate = error.fate if isinstance(error, TaskgroveError) else None
+                log.exception("handler.failed", tried=tried, events=len(batch), run_id=batch[0][0].run_id)
+                self._metrics.failed.labels(event=batch[0][0].name).inc()
+                if tried >= tries or fate is Fate.QUARANTINE:
+                    return error
+                await self._clock.sleep(0.2 * tried)
+            else:
+                await asyncio.gather(*(held.part_done() for _, held in batch))
+                return None
+
+    async def _give_up(self, one: tuple[Event, Held], error: Exception) -> None:
+        event, held = one
+        await self._quarantined(held, f"its handler failed: {type(error).__name__}: {error}", {"type": event.type, "data": event.wire()})
+
+    async def _poison(self, held: Held, poison: Poison) -> None:
+        await self._quarantined(held, poison.reason, poison.raw)
+
+    async def _quarantined(self, held: Held, reason: str, raw: Any) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._quarantine.put(held.delivery, reason, raw)
+            except Unavailable:
+                failures += 1
+                await self._clock.sleep(full_jitter(failures, base=0.5, cap=15.0))
+            else:
+                self._metrics.quarantined.inc()
+                await held.part_done()
+                return
+
+
+def handlers_of(hears: Hears) -> dict[str, list[str]]:
+    """Which function hears which event, for the documentation and the house tests."""
+    table: dict[str, list[str]] = defaultdict(list)
+    for kind, handler in hears.items():
+        table[kind.name].append(getattr(handler, "__name__", repr(handler)))
+    return dict(table)

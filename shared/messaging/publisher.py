@@ -1,0 +1,59 @@
+"""Saying things: all that waits goes in one publish, grouped by type, and comes back when the broker has confirmed it."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from shared.contracts.base import Event
+from shared.ids import run_of
+from shared.messaging.codec import encode
+from shared.messaging.port import Broker
+from shared.storage.group import GroupCommit
+from shared.telemetry.metrics import ServiceMetrics
+
+MOST_IDS = 200
+MOST_EVENTS = 100
+
+Said = TypeVar("Said", bound=Event)
+Says = Sequence[Event]
+NOTHING: Says = ()
+
+
+def by_run(ids: Iterable[str], make: Callable[[str, tuple[str, ...]], Said]) -> list[Said]:
+    """Events about many ids: one a run and at most 200 ids each. The run is read off the id."""
+    runs: dict[str, list[str]] = defaultdict(list)
+    for identifier in ids:
+        runs[run_of(identifier.partition(":")[0])].append(identifier)
+    return [make(run, tuple(of_run[at : at + MOST_IDS])) for run, of_run in runs.items() for at in range(0, len(of_run), MOST_IDS)]
+
+
+class Publisher:
+    """What a service says goes through here."""
+
+    def __init__(self, broker: Broker, *, service: str, metrics: ServiceMetrics) -> None:
+        self._broker = broker
+        self._service = service
+        self._metrics = metrics
+        self._group: GroupCommit[Event] = GroupCommit(self._flush, most=2_000)
+
+    async def say(self, events: Says) -> None:
+        """Return when all are confirmed; raises BrokerUnavailable when not."""
+        await self._group(events)
+
+    async def _flush(self, events: Sequence[Event]) -> None:
+        by_type: dict[type[Event], list[Event]] = defaultdict(list)
+        for event in events:
+            by_type[type(event)].append(event)
+        messages = [
+            encode(same[at : at + _most(same[0])], service=self._service)
+            for same in by_type.values()
+            for at in range(0, len(same), _most(same[0]))
+        ]
+        await self._broker.publish(messages)
+        for kind, same in by_type.items():
+            self._metrics.said.labels(event=kind.name).inc(len(same))
+
+
+def _most(event: Event) -> int:
+    """Events that carry many ids, or whole notes, go alone; small ones together."""
+    return 1 if event.name == "task.submitted" else MOST_EVENTS

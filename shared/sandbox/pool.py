@@ -1,0 +1,78 @@
+"""Python calls in processes of their own: what computes, and what may never come back, without holding up the event loop."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+
+class Pool:
+    """At most `size` processes, each started when first needed. One call at a time in each, so that a call can be killed alone."""
+
+    def __init__(self, size: int | None = None) -> None:
+        self._slots = asyncio.Semaphore(size or os.cpu_count() or 1)
+        self._idle: list[ProcessPoolExecutor] = []
+
+    async def call(self, function: Callable[..., Any], /, *args: Any, seconds: float | None = None, **kwargs: Any) -> Any:
+        """What `function` gives back; it must be importable by name. The wait for a free process does not count.
+
+        Raises TimeoutError after `seconds`, and BrokenProcessPool when the process died; the next call gets a new process.
+        """
+        async with self._slots:
+            with self._worker() as worker:
+                waiting = asyncio.wrap_future(worker.submit(partial(function, *args, **kwargs)))
+                try:
+                    async with asyncio.timeout(seconds):
+                        await asyncio.wait({waiting})
+                finally:
+                    waiting.cancel()
+                if isinstance(error := waiting.exception(), BrokenProcessPool):
+                    raise error
+        return waiting.result()
+
+    @contextmanager
+    def _worker(self) -> Iterator[ProcessPoolExecutor]:
+        """A free process. What it raises in the block means that it is stuck or dead: it is killed and not used again."""
+        worker = self._idle.pop() if self._idle else _new_worker()
+        try:
+            yield worker
+        except BaseException:
+            _kill(worker)
+            raise
+        self._idle.append(worker)
+
+    def close(self) -> None:
+        """End the idle processes; those that work are ended when their call is cancelled."""
+        while self._idle:
+            _kill(self._idle.pop())
+
+
+def _new_worker() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare)
+
+
+def _kill(worker: ProcessPoolExecutor) -> None:
+    running = worker._processes  # noqa: SLF001 (public only from Python 3.14: kill_workers)
+    for process in list((running or {}).values()):
+        process.kill()
+    worker.shutdown(wait=False, cancel_futures=True)
+
+
+def _prepare() -> None:
+    """In the new process: Ctrl-C is for the service, which ends us; and we do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)

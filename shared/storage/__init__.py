@@ -1,0 +1,1 @@
+"""MongoDB, here and in the `store.py` files. `port` is what a store needs; `mongo` is the real thing, `shared.memory` its twin."""

@@ -1,0 +1,92 @@
+"""The part of MongoDB's filter and change language that stores may use, checked before either twin sees it: what is not promised is refused."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from shared.errors import BadInput
+from shared.storage.port import Change, ServerNow, Update, Where
+
+ORDER = frozenset({"$gt", "$gte", "$lt", "$lte"})
+FILTERS = ORDER | {"$eq", "$ne", "$in", "$nin", "$exists", "$regex"}
+CHANGES = frozenset({"$set", "$unset", "$inc", "$push", "$setOnInsert", "$max"})
+BESIDE_SERVER_NOW = frozenset({"$set", "$unset", "$inc"})
+
+
+def is_operators(condition: Any) -> bool:
+    """Whether a condition is made of operators rather than being a document to be equal to."""
+    return isinstance(condition, Mapping) and any(str(key).startswith("$") for key in condition)
+
+
+def check_docs(docs: Iterable[Mapping[str, Any]]) -> None:
+    """Raises BadInput for a document whose _id is no string: ids are given by us, and say where their bearer belongs."""
+    for doc in docs:
+        _expect(isinstance(doc.get("_id"), str), f"a document needs a string as its _id, not {doc.get('_id')!r}")
+
+
+def check_where(where: Where) -> None:
+    """Raises BadInput that names what the filter language does not have."""
+    for key, condition in where.items():
+        if key == "$or":
+            _expect(isinstance(condition, (list, tuple)) and bool(condition), "$or takes a list of filters, one at least")
+            for part in condition:
+                check_where(part)
+        elif key == "$text":
+            _expect(isinstance(condition, Mapping) and set(condition) == {"$search"}, "$text takes {'$search': words}")
+        elif key.startswith("$"):
+            raise BadInput(f"{key} is not part of the port's filter language")
+        elif is_operators(condition):
+            for operator, operand in condition.items():
+                _check_operand(operator, operand)
+        else:
+            _expect(not isinstance(condition, ServerNow), "ServerNow is compared by $lt and $lte only")
+
+
+def check_update(update: Update) -> None:
+    """Raises BadInput that names what is wrong with the filter or the change."""
+    check_where(update.where)
+    check_change(update.change)
+    if update.upsert:
+        _expect(isinstance(update.where.get("_id"), str), "an upsert names the _id of its document")
+
+
+def check_change(change: Change) -> None:
+    """Raises BadInput that names what the change language does not have, or the field that two operators would change."""
+    _expect(bool(change), "a change has one operator at least")
+    for operator, fields in change.items():
+        _expect(operator in CHANGES, f"{operator} is not part of the port's change language")
+        for path, value in fields.items():
+            _expect(path != "_id" and not path.startswith("$"), f"{operator} cannot change {path}")
+            _expect(not is_operators(value), f"{operator} of {path}: a value cannot hold operators")
+            _expect(operator == "$set" or not isinstance(value, ServerNow), f"ServerNow goes into $set, not into {operator}")
+            _expect(operator != "$inc" or _is_number(value), f"$inc of {path} takes a number, not {value!r}")
+    _check_conflicts(path for fields in change.values() for path in fields)
+    if any(isinstance(value, ServerNow) for value in change.get("$set", {}).values()):
+        _expect(set(change) <= BESIDE_SERVER_NOW, f"only {', '.join(sorted(BESIDE_SERVER_NOW))} can stand beside ServerNow")
+
+
+def _check_operand(operator: str, operand: Any) -> None:
+    _expect(operator in FILTERS, f"{operator} is not part of the port's filter language")
+    if operator in ORDER:
+        _expect(operand is not None, f"{operator} takes a value to compare with, not null")
+    _expect(operator in ("$lt", "$lte") or not isinstance(operand, ServerNow), f"ServerNow is compared by $lt and $lte only, not by {operator}")
+    if operator in ("$in", "$nin"):
+        _expect(isinstance(operand, (list, tuple)), f"{operator} takes a list, not {type(operand).__name__}")
+    if operator == "$exists":
+        _expect(isinstance(operand, bool), "$exists takes true or false")
+    if operator == "$regex":
+        _expect(isinstance(operand, str), "$regex takes a pattern as a string")
+
+
+def _check_conflicts(paths: Iterable[str]) -> None:
+    ordered = sorted(path.split(".") for path in paths)
+    for one, other in zip(ordered, ordered[1:], strict=False):
+        _expect(other[: len(one)] != one, f"{'.'.join(one)} and {'.'.join(other)} cannot be changed at once")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _expect(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise BadInput(otherwise)

@@ -1,0 +1,89 @@
+"""Work under a lease: claimed by an insert, renewed together, finished by compare-and-set, fenced by the epoch in its id."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from shared.clock import Clock, after
+from shared.errors import StoreUnavailable
+from shared.storage.group import GroupCommit
+from shared.storage.port import Collection, Doc, ServerNow, Update
+
+HELD = "running"
+
+log = structlog.get_logger()
+
+
+class Leases:
+    """The leases that this process holds in one collection. `lost` is called for each that it holds no longer."""
+
+    def __init__(self, collection: Collection, *, owner: str, seconds: float, clock: Clock) -> None:
+        self._collection = collection
+        self._owner = owner
+        self._clock = clock
+        self.seconds = seconds
+        self.held: dict[str, Callable[[], None]] = {}
+        self._finishing: set[str] = set()
+        self._renewed = clock.monotonic()
+        self._finished: GroupCommit[Update] = GroupCommit(self._finish)
+
+    async def claim(self, docs: Sequence[Doc]) -> set[str]:
+        """Claim by inserting; the ids that are ours now. Losing some to another process is normal.
+
+        After an unknown result of an earlier insert, ours are found again by their owner.
+        """
+        lease = {"state": HELD, "owner": self._owner, "due_at": after(self._clock, self.seconds), "claimed_at": self._clock.now()}
+        taken = await self._collection.insert([{**doc, **lease} for doc in docs])
+        won = {doc["_id"] for doc in docs} - taken
+        if unknown := taken - set(self.held):
+            mine = {"_id": {"$in": list(unknown)}, "owner": self._owner, "state": HELD}
+            won |= {doc["_id"] for doc in await self._collection.find(mine, ("state",))}
+        return won
+
+    def hold(self, claim: str, lost: Callable[[], None]) -> None:
+        """Renew this one from now on."""
+        if not self.held:
+            self._renewed = self._clock.monotonic()
+        self.held[claim] = lost
+
+    async def finish(self, claim: str, fields: dict[str, Any]) -> None:
+        """Write how it ended, if the lease is still ours; group-committed. The zombie's write matches nothing."""
+        change = {"$set": {**fields, "finished_at": self._clock.now()}, "$unset": {"due_at": ""}}
+        self._finishing.add(claim)
+        try:
+            await self._finished([Update({"_id": claim, "state": HELD, "owner": self._owner}, change)])
+        finally:
+            self._finishing.discard(claim)
+        self.held.pop(claim, None)
+
+    async def renew_forever(self) -> None:
+        """Renew all in one write, three times a lease; tell those that were lost."""
+        while True:
+            await self._clock.sleep(self.seconds / 3)
+            if self.held:
+                await self._renew()
+
+    async def _renew(self) -> None:
+        asked = list(self.held)
+        mine = {"_id": {"$in": asked}, "state": HELD, "owner": self._owner}
+        try:
+            renewed = await self._collection.update(mine, {"$set": {"due_at": ServerNow(self.seconds)}})
+            if renewed < len(asked):
+                still = {doc["_id"] for doc in await self._collection.find(mine, ("state",))}
+                # One that is being finished is not lost because its end is written already.
+                self._let_go([claim for claim in asked if claim not in still and claim not in self._finishing])
+            self._renewed = self._clock.monotonic()
+        except StoreUnavailable as error:
+            log.warning("leases.not_renewed", held=len(self.held), error=str(error))
+            if self._clock.monotonic() - self._renewed > self.seconds:
+                self._let_go(list(self.held))
+
+    def _let_go(self, claims: Sequence[str]) -> None:
+        for claim in claims:
+            if lost := self.held.pop(claim, None):
+                log.warning("lease.lost", attempt=claim)
+                lost()
+
+    async def _finish(self, updates: Sequence[Update]) -> None:
+        await self._collection.bulk(updates)

@@ -1,0 +1,205 @@
+"""The port on a real MongoDB, by pymongo's async client: majority and journaled writes, short time-outs, the server's clock."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
+from pymongo import AsyncMongoClient, ReadPreference, ReturnDocument, UpdateMany, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+
+from shared.clock import ServerClock
+from shared.errors import BadInput, StoreUnavailable
+from shared.storage.language import check_docs, check_update, check_where
+from shared.storage.port import Change, Collection, Doc, Schema, ServerNow, Update, Where
+
+DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
+RELAXED = WriteConcern(1)
+DUPLICATE = 11_000
+# BadValue, FailedToParse, TypeMismatch, PathNotViable, ConflictingUpdateOperators, DottedFieldName, ImmutableField, too large, bad $regex:
+# what was asked for is wrong, and asking again changes nothing.
+OUR_FAULT = frozenset({2, 9, 14, 28, 40, 57, 66, 10_334, 17_280, 17_419, 17_420, 51_091})
+CLOCK_TOLERANCE = timedelta(seconds=30)
+
+
+class MongoDatabase:
+    """One client a process, made inside its running loop."""
+
+    def __init__(self, url: str, name: str, clock: ServerClock) -> None:
+        self._client: AsyncMongoClient[Doc] = AsyncMongoClient(
+            url, serverSelectionTimeoutMS=3_000, connectTimeoutMS=3_000, timeoutMS=15_000, tz_aware=True, appname="taskgrove"
+        )
+        self._clock = clock
+        options: CodecOptions[Doc] = CodecOptions(tz_aware=True, tzinfo=UTC)
+        self._database = self._client.get_database(name, codec_options=options, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY)
+
+    def __getitem__(self, name: str) -> Collection:
+        return MongoCollection(self._database[name], self._clock)
+
+    async def ready(self) -> None:
+        async with translated("hello"):
+            hello = await self._client.admin.command("hello")
+        if not hello.get("isWritablePrimary"):
+            raise StoreUnavailable("MongoDB has no primary; start a replica set (a single node is enough) and try again")
+        self._clock.set(hello["localTime"])
+
+    async def ensure(self, schemas: Sequence[Schema]) -> None:
+        async with translated("create indexes"):
+            for schema in schemas:
+                for index in schema.indexes:
+                    options: dict[str, Any] = {}
+                    if index.partial:
+                        options["partialFilterExpression"] = {index.keys[0][0]: {"$exists": True}}
+                    if index.expire_after is not None:
+                        options["expireAfterSeconds"] = index.expire_after
+                    if index.unique:
+                        options["unique"] = True
+                    await self._database[schema.name].create_index(list(index.keys), **options)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class MongoCollection:
+    """One collection; translates `ServerNow` and pymongo's errors, nothing else."""
+
+    def __init__(self, collection: AsyncCollection[Doc], clock: ServerClock) -> None:
+        self.name = collection.name
+        self._collection = collection
+        self._relaxed = collection.with_options(write_concern=RELAXED)
+        self._clock = clock
+
+    async def find(
+        self, where: Where, fields: Sequence[str] = (), *, sort: Sequence[tuple[str, int]] = (), limit: int = 0, skip: int = 0
+    ) -> list[Doc]:
+        async with translated(f"find in {self.name}"):
+            cursor = self._collection.find(self._where(where), list(fields) or None, limit=limit, skip=skip, batch_size=10_000)
+            return await (cursor.sort(list(sort)) if sort else cursor).to_list()
+
+    async def insert(self, docs: Sequence[Doc]) -> set[str]:
+        if not docs:
+            return set()
+        check_docs(docs)
+        try:
+            async with translated(f"insert into {self.name}"):
+                await self._collection.insert_many(list(docs), ordered=False)
+        except BulkWriteError as error:
+            return _duplicates(error)
+        return set()
+
+    async def update(self, where: Where, change: Change) -> int:
+        check_update(Update(where, change))
+        async with translated(f"update {self.name}"):
+            result = await self._collection.update_many(self._where(where), server_change(change))
+            return result.matched_count
+
+    async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:
+        for update in updates:
+            check_update(update)
+        operations = [UpdateMany(self._where(update.where), server_change(update.change), upsert=update.upsert) for update in updates]
+        collection = self._relaxed if relaxed else self._collection
+        changed, raced = 0, False
+        while operations:
+            async with translated(f"update {self.name}"):
+                try:
+                    result = await collection.bulk_write(operations, ordered=True)
+                except BulkWriteError as error:
+                    changed += error.details["nMatched"] + error.details["nUpserted"]
+                    at = _already_there(error, self.name)
+                    # Somebody may have made it between our look and our insert: then it matches now. If it does not, it never will.
+                    skip = int(raced and at == 0)
+                    operations, raced = operations[at + skip :], not skip
+                else:
+                    return changed + result.matched_count + result.upserted_count
+        return changed
+
+    async def take(self, where: Where, change: Change) -> Doc | None:
+        check_update(Update(where, change))
+        async with translated(f"update {self.name}"):
+            return await self._collection.find_one_and_update(
+                self._where(where), server_change(change), return_document=ReturnDocument.AFTER
+            )
+
+    async def delete(self, where: Where) -> int:
+        async with translated(f"delete from {self.name}"):
+            return (await self._collection.delete_many(self._where(where))).deleted_count
+
+    async def count(self, where: Where) -> int:
+        async with translated(f"count {self.name}"):
+            return await self._collection.count_documents(self._where(where))
+
+    def _where(self, where: Where) -> Doc:
+        check_where(where)
+        return self._translated(where)
+
+    def _translated(self, where: Where) -> Doc:
+        """`ServerNow` becomes `$expr` with `$$NOW`, behind a coarse range that an index can serve."""
+        plain: Doc = {}
+        exact: list[Doc] = []
+        for key, condition in where.items():
+            plain[key] = [self._translated(part) for part in condition] if key == "$or" else condition
+            if isinstance(condition, Mapping):
+                for operator, operand in condition.items():
+                    if isinstance(operand, ServerNow):
+                        exact.append({operator: [f"${key}", _server_date(operand)]})
+                        plain[key] = {**plain[key], operator: self._clock.now() + timedelta(seconds=operand.seconds) + CLOCK_TOLERANCE}
+        if exact:
+            plain["$expr"] = {"$and": exact}
+        return plain
+
+
+@asynccontextmanager
+async def translated(what: str) -> AsyncIterator[None]:
+    """pymongo's errors as ours. A BulkWriteError passes: its caller knows what its parts mean."""
+    try:
+        yield
+    except BulkWriteError:
+        raise
+    except OperationFailure as error:
+        kind = BadInput if error.code in OUR_FAULT else StoreUnavailable
+        raise kind(f"{what}: MongoDB refused: {error.details or error}") from error
+    except (BSONError, OverflowError, UnicodeEncodeError) as error:
+        raise BadInput(f"{what}: not a document: {error}") from error
+    except PyMongoError as error:
+        raise StoreUnavailable(f"{what}: MongoDB did not answer ({type(error).__name__}: {error}); it will be tried again") from error
+
+
+def server_change(change: Change) -> Doc | list[Doc]:
+    """The change, as a pipeline where the server's clock is needed."""
+    fields = change.get("$set", {})
+    if not any(isinstance(value, ServerNow) for value in fields.values()):
+        return dict(change)
+    staged: Doc = {key: _server_date(v) if isinstance(v, ServerNow) else {"$literal": v} for key, v in fields.items()}
+    staged |= {key: {"$add": [{"$ifNull": [f"${key}", 0]}, amount]} for key, amount in change.get("$inc", {}).items()}
+    unset = list(change.get("$unset", {}))
+    return [{"$set": staged}, *([{"$unset": unset}] if unset else [])]
+
+
+def _server_date(moment: ServerNow) -> Any:
+    return {"$add": ["$$NOW", int(moment.seconds * 1000)]} if moment.seconds else "$$NOW"
+
+
+def _duplicates(error: BulkWriteError) -> set[str]:
+    problems = error.details["writeErrors"]
+    if any(problem["code"] != DUPLICATE for problem in problems) or error.details.get("writeConcernErrors"):
+        raise _failure("insert", error) from error
+    return {problem["op"]["_id"] for problem in problems}
+
+
+def _already_there(error: BulkWriteError, name: str) -> int:
+    """Which operation wanted to make a document that is there already, as another filter would have found: it changes nothing."""
+    problems = error.details["writeErrors"]
+    if not problems or problems[0]["code"] != DUPLICATE or error.details.get("writeConcernErrors"):
+        raise _failure(f"update {name}", error) from error
+    return int(problems[0]["index"])
+
+
+def _failure(what: str, error: BulkWriteError) -> BadInput | StoreUnavailable:
+    problems = error.details.get("writeErrors", []) + error.details.get("writeConcernErrors", [])
+    if problems and problems[0].get("code") in OUR_FAULT:
+        return BadInput(f"{what}: MongoDB refused: {problems[0].get('errmsg')}")
+    first = problems[0].get("errmsg", problems[0]) if problems else error
+    return StoreUnavailable(f"{what}: {first}; it will be tried again")

@@ -1,0 +1,107 @@
+"""Plans notes here, without any service: what `plan` shows, and what must be sound before anything is started."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from services.planner.domain import refuse_if_too_large
+from services.planner.lint import Finding, lint
+from services.planner.planners import PlanRequest, planner_named
+from services.sequencer.domain.sequence import Sequence as TaskSequence
+from services.sequencer.domain.sequence import sequence
+from shared.contracts.plan import NotesFile, Plan, RunOptions, TaskSpec
+from shared.errors import BadInput, NotesError
+from taskgrove.cli.notes import read_notes
+
+PREVIEW = "preview"
+
+Path_ = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The tasks below one parent, and what follows from their dependencies. `path`: the titles down to the parent."""
+
+    path: Path_
+    tasks: tuple[TaskSpec, ...]
+    sequence: TaskSequence
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Notes with the plan that they give."""
+
+    prompt: str
+    notes: tuple[NotesFile, ...]
+    options: RunOptions
+    plan: Plan
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What would stop the run."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What is worth a second look."""
+        return [finding for finding in self.findings if finding.severity == "warning"]
+
+    def levels(self) -> Iterator[Level]:
+        """Each level of the plan, from the top down."""
+        yield from _levels(self.plan.tasks, ())
+
+    def count(self) -> int:
+        """How many tasks there are on all levels."""
+        return sum(len(tasks) for _, tasks in _placed(self.plan.tasks, ()))
+
+    def refuse_errors(self) -> None:
+        """Raises NotesError with all that would stop the run."""
+        if self.errors:
+            raise NotesError([finding_line(finding) for finding in self.errors])
+
+
+def finding_line(finding: Finding) -> str:
+    """`Build / Compile: nothing proves …`"""
+    where = " / ".join(finding.path)
+    return f"{where}: {finding.message}" if where else finding.message
+
+
+def plan_paths(paths: Sequence[Path], *, prompt: str, options: RunOptions) -> Planned:
+    """The plan for these files. Raises NotesError with file and line, BadInput or LimitExceeded."""
+    planner = planner_named(options.planner)
+    notes = read_notes(paths, planner=options.planner)
+    plan = planner.plan(PlanRequest(task_id=PREVIEW, prompt=prompt, notes=notes, options=options))
+    refuse_if_too_large(plan, options, depth=0)
+    return Planned(prompt, notes, options, plan, tuple(lint(plan)))
+
+
+def run_options(*, planner: str, inputs: Sequence[str], review: bool, time_scale: float) -> RunOptions:
+    """The options of a run, as they are given on the command line. Raises BadInput."""
+    given: dict[str, str] = {}
+    for one in inputs:
+        name, equals, value = one.partition("=")
+        if not equals or not name.strip():
+            raise BadInput(f"--input {one!r}: write it as NAME=VALUE, such as --input version=1.4")
+        if name in given:
+            raise BadInput(f"--input {name}: it is given twice; keep one")
+        given[name] = value
+    try:
+        return RunOptions(planner=planner, review=review, time_scale=time_scale, inputs=given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInput(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}; mend the option") from error
+
+
+def _placed(tasks: tuple[TaskSpec, ...], path: Path_) -> Iterator[tuple[Path_, tuple[TaskSpec, ...]]]:
+    yield path, tasks
+    for task in tasks:
+        if task.subtasks:
+            yield from _placed(task.subtasks, (*path, task.title))
+
+
+def _levels(tasks: tuple[TaskSpec, ...], path: Path_) -> Iterator[Level]:
+    for place, siblings in _placed(tasks, path):
+        yield Level(place, siblings, sequence(siblings))

@@ -1,0 +1,97 @@
+"""What runs on a data directory, written down for `status`, `down` and for the start after a crash."""
+
+import os
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ValidationError
+
+from taskgrove.local.home import Home, write_atomically
+from taskgrove.local.process import kill_group
+
+STOP_SECONDS = 60.0
+ORPHAN_SECONDS = 10.0
+
+
+class ProcessRef(BaseModel):
+    """A process for sure: pids are used again, a pid with the time it was born is not."""
+
+    pid: int
+    born: float
+    restarts: int = 0
+
+    def process(self) -> psutil.Process | None:
+        """The process if it still runs, and is the one that was meant."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.born) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if same else None
+
+
+class State(BaseModel):
+    """The supervisor, its children, and where to reach them."""
+
+    supervisor: ProcessRef
+    started_at: float
+    ports: dict[str, int]
+    api_url: str
+    broker_url: str
+    store_url: str
+    store_name: str
+    keys_file: str
+    processes: dict[str, ProcessRef]
+
+    @property
+    def running(self) -> bool:
+        return self.supervisor.process() is not None
+
+
+def own_ref() -> ProcessRef:
+    """This process."""
+    return ProcessRef(pid=os.getpid(), born=psutil.Process().create_time())
+
+
+def read_state(root: Path) -> State | None:
+    """What was last written, or None if nothing was (or an older version wrote it). It may be of a supervisor that died: ask `running`."""
+    try:
+        return State.model_validate_json(Home(root).state.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_state(home: Home, state: State) -> None:
+    """Replace what is written."""
+    write_atomically(home.state, state.model_dump_json(indent=2))
+
+
+def stop_running(root: Path) -> bool:
+    """End what runs on `root`, in order, and come back when it is gone. False if nothing ran."""
+    state = read_state(root)
+    if state is None:
+        return False
+    supervisor = state.supervisor.process()
+    if supervisor:
+        _end([supervisor], seconds=STOP_SECONDS)
+    orphans = end_orphans(state)
+    Home(root).state.unlink(missing_ok=True)
+    return supervisor is not None or orphans > 0
+
+
+def end_orphans(state: State) -> int:
+    """End the children of a supervisor that was killed, and return how many there were."""
+    left = [process for ref in state.processes.values() if (process := ref.process())]
+    _end(left, seconds=ORPHAN_SECONDS)
+    for process in left:
+        kill_group(process.pid)
+    return len(left)
+
+
+def _end(processes: list[psutil.Process], *, seconds: float) -> None:
+    for process in processes:
+        process.terminate()
+    _gone, stubborn = psutil.wait_procs(processes, timeout=seconds)
+    for process in stubborn:
+        process.kill()
+    psutil.wait_procs(stubborn, timeout=5)

@@ -1,0 +1,122 @@
+"""The local stack heals what dies, ends in order, and recovers from its own violent end."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shared.errors import AlreadyRunning, Unavailable
+from taskgrove.local.home import throw_away_home
+from taskgrove.local.state import ProcessRef, State, read_state, stop_running
+from taskgrove.local.supervisor import SERVICES, LocalStack
+
+Commands = Mapping[str, list[str]]
+RUN_STACK = Path(__file__).with_name("run_stack.py")
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A data directory in memory."""
+    directory = throw_away_home()
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def spawn(root: Path, commands: Commands) -> asyncio.subprocess.Process:
+    """A supervisor as a process of its own, once it is up."""
+    env = {**os.environ, "FAKE_COMMANDS": json.dumps(commands)}
+    process = await asyncio.create_subprocess_exec(sys.executable, str(RUN_STACK), str(root), env=env, stdout=asyncio.subprocess.DEVNULL)
+    await until(lambda: len(processes_of(root)) == len(SERVICES) + 3 or process.returncode is not None, seconds=60)
+    assert process.returncode is None
+    return process
+
+
+def processes_of(root: Path) -> dict[str, ProcessRef]:
+    state = read_state(root)
+    return state.processes if state else {}
+
+
+def alive(state: State | None) -> list[str]:
+    assert state
+    return [name for name, ref in state.processes.items() if ref.process()]
+
+
+@pytest.fixture(scope="module")
+async def stack(fake_commands: Commands) -> AsyncIterator[LocalStack]:
+    began = time.monotonic()
+    async with LocalStack(ephemeral=True, commands=fake_commands) as running:
+        print(f"\nbroker, store and five trivial services: {time.monotonic() - began:.1f} s, services alone {running.start_seconds:.1f} s")
+        yield running
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "mongod", "rabbitmq"])
+async def test_what_is_killed_comes_back(stack: LocalStack, name: str) -> None:
+    before = processes_of(stack.home.root)[name]
+    os.kill(before.pid, signal.SIGKILL)
+    await until(lambda: processes_of(stack.home.root)[name].pid != before.pid)
+    assert stack.restarts(name) == processes_of(stack.home.root)[name].restarts == 1
+
+
+async def test_a_second_start_is_refused_and_names_the_first(stack: LocalStack, fake_commands: Commands) -> None:
+    second = LocalStack(stack.home.root, commands=fake_commands)
+    with pytest.raises(AlreadyRunning, match=rf"process {os.getpid()}\).*taskgrove down"):
+        await second.start()
+    assert len(alive(read_state(stack.home.root))) == len(SERVICES) + 3
+
+
+async def test_sigterm_and_down_end_everything_and_the_ports_are_kept(root: Path, fake_commands: Commands) -> None:
+    process = await spawn(root, fake_commands)
+    state = read_state(root)
+    stopped = await asyncio.to_thread(stop_running, root)
+    assert stopped
+    assert await process.wait() == 0
+    assert alive(state) == []
+    assert read_state(root) is None
+    assert state
+    assert json.loads((root / "ports.json").read_text()) == state.ports
+
+
+async def test_a_killed_supervisor_takes_its_children_along_and_the_next_start_works(root: Path, fake_commands: Commands) -> None:
+    process = await spawn(root, fake_commands)
+    state = read_state(root)
+    process.kill()
+    await process.wait()
+    await until(lambda: alive(state) == [])
+    async with LocalStack(root, commands=fake_commands) as again:
+        assert state
+        assert again.api_url == state.api_url
+        assert processes_of(root)["mongod"].pid != state.processes["mongod"].pid
+
+
+async def test_a_service_that_cannot_start_is_an_error_with_its_last_lines(root: Path, fake_commands: Commands) -> None:
+    stack = LocalStack(root, commands=fake_commands, settings={"FAKE_BROKEN": "checker"})
+    with pytest.raises(Unavailable, match=r"checker did not become ready(.|\n)*checker\.log(.|\n)*TASKGROVE_SETTING is wrong"):
+        await stack.start()
+    assert not [child for child in psutil.Process().children() if str(root) in " ".join(child.cmdline())]
+
+
+def test_orphans_are_ended_by_pid_and_birth(root: Path) -> None:
+    orphan = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    gone = ProcessRef(pid=orphan.pid, born=0)
+    left = ProcessRef(pid=orphan.pid, born=psutil.Process(orphan.pid).create_time())
+    urls = {"api_url": "", "broker_url": "", "store_url": "", "store_name": "", "keys_file": ""}
+    state = State(supervisor=gone, started_at=0, ports={}, processes={"planner": left}, **urls)
+    (root / "state.json").write_text(state.model_dump_json())
+    assert stop_running(root)
+    assert left.process() is None
+    orphan.wait()

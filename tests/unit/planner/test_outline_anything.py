@@ -1,0 +1,65 @@
+"""Whatever text comes, the planner answers with a sound plan or says what is wrong."""
+
+import json
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.planner import domain
+from services.planner.lint import lint
+from services.planner.planners import planner_named
+from shared.contracts.plan import Plan
+from shared.errors import TaskgroveError
+from tests.unit.planner.samples import request
+
+PIECES = [
+    "# ", "## ", "### ", "A", "B", "B", "C: d", "\n", "\n", "\n\n", "- ", "* ", "1. ", "2) ", "  ", "    ", "\t", "> ", "---\n",
+    "===\n", "```sh\n", "```\n", "~~~python\n", "```json\n", "`", "**", "check: ", "check-file: a min 1", "check-schema: data: {}",
+    "after: A", "after: B, C", "integration: yes", "agent: human", "agent: python", "call: x", "args: {", "}", "question: q",
+    "approval: before, by x", "timeout: 1s", "chek: x", "[a]: b\n", "<!-- ", "-->", "<b>", "\r", "\u0000", "\u2028", "\ufeff", "\u00e9",
+    "|a|b|\n|-|-|\n",
+]  # fmt: skip
+CHUNKS = [
+    "## A\n- after: B\n\n```sh\nx\n```\n", "## B\n- check: x\n\n    ```sh\n    x\n    ```\n", "## C\n", "### D\n- agent: human\n", "### E\nText.\n",
+    "## J\n- integration: yes\n- agent: human\n", "## K\n- integration: yes\n- after: A, C\n\n```python\nx\n```\n", "\n```sh\nx\n```\n",
+    "1. One\n   - agent: human\n2. Two\n   1. Three\n      ```sh\n      x\n      ```\n", "- Four\n  - agent: python\n  - call: x\n", "- text\n", "Prose.\n\n",
+]  # fmt: skip
+NOTES = st.lists(st.sampled_from(CHUNKS), max_size=8, unique=True).map("".join)
+MARKDOWN = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
+
+
+def attempt(*texts: str, planner: str, prompt: str = "") -> Plan | None:
+    """The plan, or None where it was refused on purpose."""
+    try:
+        return planner_named(planner).plan(request(*texts, prompt=prompt))
+    except TaskgroveError:
+        return None
+
+
+def sound(plan: Plan | None) -> bool:
+    """Nothing to plan, or a plan that the linter lets through and that survives being written and read."""
+    if plan is None:
+        return True
+    errors = [finding for finding in lint(plan) if finding.severity == "error"]
+    return not errors and Plan.model_validate(plan.wire()) == plan and len(domain.digest(plan)) == 64
+
+
+@given(st.lists(NOTES | MARKDOWN | st.text(max_size=200), min_size=1, max_size=3), st.text(max_size=20))
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_outline_never_raises_anything_else(texts: list[str], prompt: str) -> None:
+    assert sound(attempt(*texts, planner="outline", prompt=prompt))
+
+
+@given(NOTES)
+@settings(max_examples=300, deadline=None)
+def test_a_plan_of_the_outline_can_be_imported_again(text: str) -> None:
+    plan = attempt(f"# Run\n{text}", planner="outline")
+    if plan is not None:
+        assert sound(plan)
+        assert attempt(json.dumps(plan.wire()), planner="import") == plan.model_copy(update={"planner": "import"})
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=100, deadline=None)
+def test_import_never_raises_anything_else(text: str) -> None:
+    assert sound(attempt(text, planner="import"))
