@@ -15,7 +15,8 @@ async def take_slice(database: Database, event: RunImported, collections: Sequen
 
     An imported document waits for nothing: it has no `due_at`.
     """
-    parts = await database[IMPORTS].find({"import_id": event.import_id, "slice": {"$in": list(collections)}}, ("slice",), sort=(("_id", 1),))
+    where = {"import_id": event.import_id, "slice": {"$in": list(collections)}}
+    parts = await database[IMPORTS].find(where, ("slice",), sort=(("_id", 1),))
     new = 0
     for part in parts:
         for whole in await database[IMPORTS].find({"_id": part["_id"]}):

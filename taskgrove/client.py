@@ -161,6 +161,15 @@ class Client:
         answer: dict[str, Any] = (await self._transport.send("GET", "/whoami")).json()
         return answer
 
+    async def create_principal(self, name: str, *, roles: Sequence[str], groups: Sequence[str] = ()) -> str:
+        """A new person or program; returns their API key, which is never shown again. Admins only; raises Conflict for a taken name."""
+        body = {"name": name, "roles": list(roles), "groups": list(groups)}
+        return str((await self._transport.send("POST", "/principals", body=body)).json()["key"])
+
+    async def delete_principal(self, name: str) -> None:
+        """Take a key away. Admins only."""
+        await self._transport.send("DELETE", f"/principals/{_part(name)}")
+
     async def _get(self, view: type[View], path: str, **query: Any) -> View:
         return await self._send(view, "GET", path, query=query)
 

@@ -13,6 +13,7 @@ from shared.errors import Unavailable
 from taskgrove.problems import error_of
 
 SECONDS = 30.0
+END = "end"
 SILENCE_SECONDS = 45.0
 """An event stream that says nothing for this long, not even a comment, is taken for dead and opened again."""
 
@@ -76,7 +77,7 @@ class Transport:
         return response
 
     async def events(self, path: str, *, last_event_id: str | None = None) -> AsyncIterator[LiveEvent | None]:
-        """The stream, opened again after `last_event_id` whenever it breaks. None: it was opened, or ended in order; look at the state now."""
+        """The stream until `end`, opened again where it broke. None: it was opened or broke; look at the state now."""
         last, failures, since = last_event_id, 0, time.monotonic()
         while True:
             try:
@@ -89,6 +90,8 @@ class Transport:
                         last = event.id or last
                         if isinstance(data := event.json() if event.data else {}, dict):
                             yield LiveEvent(event.id, event.event, data)
+                        if event.event == END:
+                            return
             except (httpx2.TransportError, Unavailable) as error:
                 if time.monotonic() - since > max(self._patience, SILENCE_SECONDS):
                     raise self._silent(error) from error
@@ -106,4 +109,4 @@ class Transport:
             return error
         if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
             return Unavailable(f"{self.url} did not answer within {SECONDS:.0f} s; look at it with `taskgrove status`, or try again")
-        return Unavailable(f"no Taskgrove answers at {self.url}; start one with `taskgrove up`, or name another with --api or TASKGROVE_API")
+        return Unavailable(f"no Taskgrove answers at {self.url}; start one with `taskgrove up`, or name another (--api or TASKGROVE_API)")

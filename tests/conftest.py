@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.ids import new_id
+from taskgrove.local.home import throw_away_home
 from taskgrove.local.mongod import Mongod
 from taskgrove.local.parts import find_mongod, find_rabbitmq
 from taskgrove.local.ports import assign
@@ -18,9 +18,8 @@ from taskgrove.local.rabbit import Rabbit
 
 @pytest.fixture(scope="session")
 def parts_directory() -> Iterator[Path]:
-    """A directory for broker and store; in memory where the machine has /dev/shm."""
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (mkdtemp makes a private directory in it)
-    directory = Path(tempfile.mkdtemp(prefix="taskgrove-test-", dir=base))
+    """A directory for broker and store; in memory where there is enough of it."""
+    directory = throw_away_home()
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
 

@@ -11,7 +11,7 @@ class ApprovalsSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TASKGROVE_APPROVALS_", extra="ignore", env_ignore_empty=True)
 
-    bootstrap_keys: Path | None = Field(default=None, description="file, mode 0600, of principals to be there at start: [{name, key, roles, groups}]")
+    bootstrap_keys: Path | None = Field(default=None, description="file (mode 0600) of first principals: [{name, key, roles, groups}]")
     body_bytes: int = Field(default=8 * 2**20, ge=1_024, le=12 * 2**20, description="largest body of a request")
     import_bytes: int = Field(default=256 * 2**20, ge=1_024, le=2**31, description="largest run that can be imported; admins only")
     control_seconds: float = Field(default=2.0, ge=0, le=30, description="how long PUT /tasks waits for its order to be carried out")

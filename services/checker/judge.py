@@ -16,7 +16,7 @@ from services.checker.store import VerdictStore
 from shared.artifacts import ArtifactStore
 from shared.catalogue.checks import parse_check
 from shared.contracts.checker import Evidence, TaskVerified
-from shared.errors import BadInput, StoreUnavailable, TaskgroveError, Unavailable
+from shared.errors import BadInput, TaskgroveError, Unavailable
 from shared.messaging.publisher import Publisher, by_run
 
 log = structlog.get_logger()
@@ -90,7 +90,7 @@ class Judge:
         while True:
             try:
                 found = await self.verdict(case)
-            except StoreUnavailable as error:
+            except Unavailable as error:
                 failures += 1
                 log.warning("verdict.waits", attempt=case.attempt_id, error=str(error))
                 await asyncio.sleep(min(5.0, 0.2 * 2**failures))

@@ -18,7 +18,7 @@ from shared.storage.leases import Leases
 async def wire(ground: Ground) -> Service:
     """The checker on its ground; finds out first which sandbox works here."""
     settings = CheckerSettings()
-    hidden = [Path(path) for path in settings.hidden.split(":") if path]
+    hidden = [ground.settings.work_dir, *(Path(path) for path in settings.hidden.split(":") if path)]
     sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
     leases = Leases(ground.database["verdicts"], owner=f"checker-{new_id()}", seconds=settings.lease_seconds, clock=ground.clock)
     store = VerdictStore(ground.database, leases, ground.clock)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.executor.agents.base import Answer, Asks, Done
+from services.executor.agents.answers import Answer, Asks, Done
 from shared.catalogue.agents import AGENTS, Lane
 from shared.contracts.executor import Outcome
 from shared.contracts.phases import Phase

@@ -62,15 +62,18 @@ class AttemptStore:
             await self._attempts.update({**where, "_id": {"$in": overdue}}, change)
         return await self.ended(overdue)
 
-    async def inputs_of_run(self, run_id: str) -> dict[str, str]:
-        """What the submission gives to every task, as environment variables. Never changes, so it is remembered."""
-        if run_id not in self._inputs:
-            docs = await self._tasks.find({"_id": run_id}, ("options",))
-            given = docs[0].get("options", {}).get("inputs", {}) if docs else {}
+    async def know_runs(self, run_ids: set[str]) -> None:
+        """Read what the submissions of these runs give to every task. It never changes, so it is read once a run."""
+        if missing := run_ids - self._inputs.keys():
             if len(self._inputs) > PAGE:
                 self._inputs.clear()
-            self._inputs[run_id] = {f"TASKGROVE_INPUT_{name.upper().replace('-', '_')}": value for name, value in given.items()}
-        return self._inputs[run_id]
+            for doc in await self._tasks.find({"_id": {"$in": list(missing)}}, ("options",)):
+                given = doc.get("options", {}).get("inputs", {})
+                self._inputs[doc["_id"]] = {f"TASKGROVE_INPUT_{name.upper().replace('-', '_')}": value for name, value in given.items()}
+
+    def inputs_of_run(self, run_id: str) -> dict[str, str]:
+        """What the submission gives to every task, as environment variables."""
+        return self._inputs.get(run_id, {})
 
     async def dependencies(self, claim: Claim) -> dict[str, DependencyResult]:
         """How the tasks that this one waited for have ended, by key."""

@@ -19,7 +19,7 @@ from shared.storage.leases import Leases
 async def wire(ground: Ground) -> Service:
     """The executor on its ground; finds out first which sandbox works here."""
     settings = ExecutorSettings()
-    hidden = [Path(path) for path in settings.hidden.split(":") if path]
+    hidden = [ground.settings.work_dir, *(Path(path) for path in settings.hidden.split(":") if path)]
     sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
     artifacts = ArtifactStore.open(ground.settings.artifacts_url)
     tools = Tools(sandbox, artifacts, Callables([name for name in settings.callables.split(",") if name]), Pool())

@@ -86,6 +86,7 @@ class Workers:
             elif len(self._backlog[claim.lane]) < MOST_BACKLOG:
                 self._backlog[claim.lane].append(claim.attempt_id)
         try:
+            await self._store.know_runs({claim.run_id for claim in fitting})
             won = await self._store.claim(fitting)
         except BaseException:
             self._release_slots(fitting)
@@ -174,10 +175,10 @@ class Workers:
         claim = running.claim
         if (agent := self._agents.get(claim.agent)) is None:
             raise AgentFailed(f"there is no agent {claim.agent!r} here; there are: {', '.join(self._agents)}", code="no_agent", permanent=True)
-        answer = await agent.do(await self._described(running))
+        answer = await agent.do(self._described(running))
         return Done(await fit(answer.result, self._artifacts)) if isinstance(answer, Done) else answer
 
-    async def _described(self, running: Running) -> Work:
+    def _described(self, running: Running) -> Work:
         claim, task = running.claim, running.claim.task
 
         def directory() -> Path:
@@ -198,7 +199,7 @@ class Workers:
             inputs=task.get("inputs", {}),
             outputs=tuple(task.get("outputs", ())),
             timeout=task.get("timeout") or self._settings.timeout_seconds,
-            env=await self._store.inputs_of_run(claim.run_id),
+            env=self._store.inputs_of_run(claim.run_id),
             directory=directory,
             say=say,
             dependencies=lambda: self._store.dependencies(claim),

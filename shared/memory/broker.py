@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.errors import BrokerUnavailable
 from shared.messaging.port import Delivery, Message, Queue
@@ -41,12 +41,16 @@ class MemoryExchange:
             self.put(state, _Waiting(message))
         return len(found)
 
-    def put(self, state: _QueueState, waiting: _Waiting) -> None:
-        """Queue it, or give it up to the dead queue once it was delivered too often."""
+    def put(self, state: _QueueState, waiting: _Waiting, *, first: bool = False) -> None:
+        """Queue it, or give it up to the dead queue once it was delivered too often. What comes back goes `first`."""
         if waiting.deliveries > DELIVERY_LIMIT and not state.queue.dead:
-            self.route(waiting.message, dead=True)
+            headers = {**waiting.message.headers, "x-first-death-queue": state.queue.name}
+            self.route(replace(waiting.message, headers=headers), dead=True)
             return
-        state.waiting.append(waiting)
+        if first:
+            state.waiting.appendleft(waiting)
+        else:
+            state.waiting.append(waiting)
         asyncio.get_running_loop().call_soon(self._hand_out, state)
 
     def add(self, name: str, consumer: "_Consumer") -> None:
@@ -94,8 +98,8 @@ class _Consumer:
         if self in self.state.consumers:
             self.state.consumers.remove(self)
         if requeue:
-            for waiting in self.unacked.values():
-                self._exchange.put(self.state, waiting)
+            for waiting in reversed(self.unacked.values()):
+                self._exchange.put(self.state, waiting, first=True)
             self.unacked.clear()
 
 

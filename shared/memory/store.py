@@ -11,7 +11,7 @@ from shared.memory.changes import changed, fresh, project
 from shared.memory.query import MISSING, leaves, matches, resolved, sort_value
 from shared.memory.values import stored
 from shared.storage.language import check_docs, check_update, check_where
-from shared.storage.port import Change, Collection, Doc, Schema, Update, Where
+from shared.storage.port import Change, Collection, Doc, Index, Schema, Update, Where
 
 
 class MemoryDatabase:
@@ -31,7 +31,7 @@ class MemoryDatabase:
         for schema in schemas:
             for index in schema.indexes:
                 if isinstance(index.keys[0][1], int) and index.keys[0][0] != "_id":
-                    self._collection(schema.name).index(index.keys[0][0])
+                    self._collection(schema.name).index(index)
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -49,13 +49,17 @@ class MemoryCollection:
         self._docs: dict[str, Doc] = {}
         self._ids: list[str] | None = []
         self._indexes: dict[str, dict[Any, dict[str, None]]] = {}
+        self._unique: set[tuple[str, ...]] = set()
 
-    def index(self, field: str) -> None:
-        """Serve filters on `field` from now on without a scan."""
+    def index(self, index: Index) -> None:
+        """Serve filters on its first field from now on without a scan; a unique one also refuses inserts."""
+        field = index.keys[0][0]
         if field not in self._indexes:
             self._indexes[field] = defaultdict(dict)
             for doc in self._docs.values():
                 self._enter(doc, (field,))
+        if index.unique:
+            self._unique.add(tuple(key for key, _ in index.keys))
 
     async def find(
         self, where: Where, fields: Sequence[str] = (), *, sort: Sequence[tuple[str, int]] = (), limit: int = 0, skip: int = 0
@@ -71,7 +75,7 @@ class MemoryCollection:
         await asyncio.sleep(0)
         lost = set()
         for doc in [stored(doc) for doc in docs]:
-            if doc["_id"] in self._docs:
+            if doc["_id"] in self._docs or any(self._matching({key: doc.get(key) for key in keys}) for keys in self._unique):
                 lost.add(doc["_id"])
             else:
                 self._keep(doc)

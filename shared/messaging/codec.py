@@ -1,6 +1,5 @@
 """Events to bytes and back: CloudEvents 1.0 batches, validated once, here."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +18,12 @@ MOST_BYTES = 12 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One event as it came: validated, with the id and the trace of its envelope."""
+    """One event as it came: validated, with the id and the trace of its envelope, and as it stood in the message."""
 
     event: Event
     event_id: str
     traceparent: str | None
+    raw: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _decode_one(element: Any, hears: Mapping[str, type[Event]]) -> Heard | Poiso
         known = "is not heard here" if envelope.type in type_names else "is not known"
         return Poison(f"the type {envelope.type!r} {known}; heard here: {', '.join(hears)}", element)
     try:
-        return Heard(event_type.model_validate(envelope.data), envelope.id, envelope.traceparent)
+        return Heard(event_type.model_validate(envelope.data), envelope.id, envelope.traceparent, element)
     except ValidationError as error:
         return Poison(f"{envelope.type}: {explain(error)}", element)
 
@@ -100,8 +100,3 @@ def _decode_one(element: Any, hears: Mapping[str, type[Event]]) -> Heard | Poiso
 def explain(error: ValidationError) -> str:
     """pydantic's findings on one line, each with its field."""
     return "; ".join(f"{'.'.join(str(part) for part in e['loc']) or 'document'}: {e['msg']}" for e in error.errors()[:5])
-
-
-def printable(raw: Any) -> str:
-    """A piece of a message for a person to read, cut to 64 KiB."""
-    return json.dumps(raw, default=str)[:65_536]

@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 
 from shared.clock import Clock, full_jitter
-from shared.contracts.base import Event
+from shared.contracts.base import PREFIX, VERSION, Event
 from shared.errors import Fate, TaskgroveError, Unavailable
-from shared.messaging.codec import Poison, decode
+from shared.messaging.codec import Heard, Poison, decode
 from shared.messaging.port import Broker, Delivery
 from shared.messaging.publisher import Publisher, Says
 from shared.messaging.quarantine import Quarantine
@@ -42,16 +42,19 @@ class Held:
             await self.delivery.ack()
 
 
+Part = tuple[Heard, Held]
+
+
 @dataclass(slots=True)
 class Lane:
     """All that waits for one handler. Lanes run beside each other, so that a slow type holds up no other."""
 
     handler: Handler
-    waiting: deque[tuple[Event, Held]] = field(default_factory=deque)
+    waiting: deque[Part] = field(default_factory=deque)
     some: asyncio.Event = field(default_factory=asyncio.Event)
     busy: bool = False
 
-    def take(self) -> list[tuple[Event, Held]]:
+    def take(self) -> list[Part]:
         """What waits, at most so many messages' worth."""
         taken = [self.waiting.popleft() for _ in range(min(len(self.waiting), MOST_MESSAGES))]
         if not self.waiting:
@@ -74,7 +77,7 @@ class Consumer:
         self._metrics = metrics
         self._clock = clock
         self._lanes = {kind: Lane(handler) for kind, handler in hears.items()}
-        self._types: dict[str, type[Event]] = {f"dev.taskgrove.{kind.name}.v1": kind for kind in hears}
+        self._types: dict[str, type[Event]] = {f"{PREFIX}{kind.name}{VERSION}": kind for kind in hears}
         self._tasks: list[asyncio.Task[None]] = []
         self._poisoned: set[asyncio.Task[None]] = set()
 
@@ -87,11 +90,15 @@ class Consumer:
         """Take nothing new; let the handlers that run end, at most `seconds`; drop the rest unacked."""
         await self._broker.cancel(self._queue)
         deadline = self._clock.monotonic() + seconds
-        while any(lane.busy or lane.waiting for lane in self._lanes.values()) and self._clock.monotonic() < deadline:
+        while self._is_at_work() and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.02)
-        for task in self._tasks:
+        left = [*self._tasks, *self._poisoned]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def _is_at_work(self) -> bool:
+        return bool(self._poisoned) or any(lane.busy or lane.waiting for lane in self._lanes.values())
 
     def _receive(self, delivery: Delivery) -> None:
         parts = decode(delivery.body, self._types)
@@ -103,7 +110,7 @@ class Consumer:
                 task.add_done_callback(self._poisoned.discard)
             else:
                 lane = self._lanes[type(part.event)]
-                lane.waiting.append((part.event, held))
+                lane.waiting.append((part, held))
                 lane.some.set()
 
     async def _run(self, kind: type[Event], lane: Lane) -> None:
@@ -116,7 +123,7 @@ class Consumer:
                 await self._handle(kind, lane.handler, batch)
             lane.busy = False
 
-    async def _handle(self, kind: type[Event], handler: Handler, batch: Sequence[tuple[Event, Held]]) -> None:
+    async def _handle(self, kind: type[Event], handler: Handler, batch: Sequence[Part]) -> None:
         """The whole batch; if it fails, event by event, so that a bad one harms no neighbour."""
         self._metrics.batch.labels(event=kind.name).observe(len(batch))
         error = await self._try(handler, batch, tries=1 if len(batch) > 1 else TRIES)
@@ -128,12 +135,12 @@ class Consumer:
                     await self._give_up(one, alone)
         self._metrics.heard.labels(event=kind.name).inc(len(batch))
 
-    async def _try(self, handler: Handler, batch: Sequence[tuple[Event, Held]], *, tries: int) -> Exception | None:
+    async def _try(self, handler: Handler, batch: Sequence[Part], *, tries: int) -> Exception | None:
         """Handle, say and ack the batch, or return its last error. What is merely unavailable is waited for, however long it takes."""
         failures = tried = 0
         while True:
             try:
-                says = await handler([event for event, _ in batch], self._deps)
+                says = await handler([heard.event for heard, _ in batch], self._deps)
                 await self._publisher.say(says)
             except Unavailable as error:
                 failures += 1
@@ -142,8 +149,8 @@ class Consumer:
             except Exception as error:
                 tried += 1
                 fate = error.fate if isinstance(error, TaskgroveError) else None
-                log.exception("handler.failed", tried=tried, events=len(batch), run_id=batch[0][0].run_id)
-                self._metrics.failed.labels(event=batch[0][0].name).inc()
+                log.exception("handler.failed", tried=tried, events=len(batch), run_id=batch[0][0].event.run_id)
+                self._metrics.failed.labels(event=batch[0][0].event.name).inc()
                 if tried >= tries or fate is Fate.QUARANTINE:
                     return error
                 await self._clock.sleep(0.2 * tried)
@@ -151,9 +158,9 @@ class Consumer:
                 await asyncio.gather(*(held.part_done() for _, held in batch))
                 return None
 
-    async def _give_up(self, one: tuple[Event, Held], error: Exception) -> None:
-        event, held = one
-        await self._quarantined(held, f"its handler failed: {type(error).__name__}: {error}", {"type": event.type, "data": event.wire()})
+    async def _give_up(self, one: Part, error: Exception) -> None:
+        heard, held = one
+        await self._quarantined(held, f"its handler failed: {type(error).__name__}: {error}", heard.raw)
 
     async def _poison(self, held: Held, poison: Poison) -> None:
         await self._quarantined(held, poison.reason, poison.raw)
@@ -163,9 +170,11 @@ class Consumer:
         while True:
             try:
                 await self._quarantine.put(held.delivery, reason, raw)
-            except Unavailable:
+            except Exception as error:
+                # Whatever it is: an unwritten quarantine must not end the lane, and its message must not be acked.
                 failures += 1
-                await self._clock.sleep(full_jitter(failures, base=0.5, cap=15.0))
+                log.warning("quarantine.waits", error=f"{type(error).__name__}: {error}", failures=failures)
+                await self._clock.sleep(full_jitter(failures, base=0.5, cap=15.0) + 0.05)
             else:
                 self._metrics.quarantined.inc()
                 await held.part_done()

@@ -1,8 +1,9 @@
 """The port on a real RabbitMQ. One supervisor loop owns both connections: whatever breaks, everything is torn down and built again."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import aio_pika
 import structlog
@@ -17,11 +18,24 @@ from shared.messaging.topology import DEAD_EXCHANGE, DELIVERY_LIMIT, EXCHANGE, M
 
 PUBLISH_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 10.0
+CLOSE_TIMEOUT = 3.0
 WATCH_SECONDS = 10.0
 IN_FLIGHT = 200
 LOST = (AMQPError, ConnectionError, TimeoutError, OSError, RuntimeError)
 
 log = structlog.get_logger()
+
+
+@contextmanager
+def honest() -> Iterator[None]:
+    """aiormq cancels what waits on a connection that breaks. A CancelledError that nobody asked for becomes the ConnectionError that it is."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ConnectionError("the connection to RabbitMQ broke during a call; its result is not known") from error
 
 
 class RabbitDelivery:
@@ -36,7 +50,8 @@ class RabbitDelivery:
 
     async def ack(self) -> None:
         try:
-            await self._message.ack()
+            with honest():
+                await self._message.ack()
         except LOST:
             log.debug("ack.too_late", message_id=self.message_id)
 
@@ -53,6 +68,26 @@ class Subscription:
     last: float = 0.0
 
 
+@dataclass(slots=True)
+class Link:
+    """One life of the two connections. What is heard of an older life does not touch the present one."""
+
+    connections: list[AbstractConnection] = field(default_factory=list)
+    exchange: AbstractExchange | None = None
+    subscribed: set[str] = field(default_factory=set)
+    broken: asyncio.Event = field(default_factory=asyncio.Event)
+    reason: str = ""
+
+    def on_close(self, _sender: object, error: BaseException | None) -> None:
+        """A connection or channel ended, whoever wanted it."""
+        self.fail(f"closed: {error!r}")
+
+    def fail(self, reason: str) -> None:
+        """It is of no use any more; the supervisor builds another."""
+        self.reason = self.reason or reason
+        self.broken.set()
+
+
 class RabbitBroker:
     """Separate connections for hearing and saying, so that a blocked publisher cannot hold up acks."""
 
@@ -61,9 +96,7 @@ class RabbitBroker:
         self._name = name
         self._queues: Sequence[Queue] = ()
         self._subscriptions: dict[str, Subscription] = {}
-        self._exchange: AbstractExchange | None = None
-        self._hearing: AbstractConnection | None = None
-        self._broken = asyncio.Event()
+        self._link: Link | None = None
         self._up = asyncio.Event()
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._supervisor: asyncio.Task[None] | None = None
@@ -79,28 +112,35 @@ class RabbitBroker:
         if self._supervisor:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
+            self.last_error = "stopped"
 
     def connected(self) -> bool:
-        return self._up.is_set()
+        return self._link is not None and not self._link.broken.is_set()
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        if not self._up.is_set() or self._exchange is None:
+        link = self._link
+        if link is None or link.exchange is None or link.broken.is_set():
             raise BrokerUnavailable(f"no connection to RabbitMQ ({self.last_error or 'connecting'}); it will be tried again")
-        outcomes = await asyncio.gather(*(self._publish(self._exchange, message) for message in messages), return_exceptions=True)
+        outcomes = await asyncio.gather(*(self._publish(link.exchange, message) for message in messages), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise BrokerUnavailable(f"RabbitMQ did not take a message: {type(outcome).__name__}: {outcome}") from outcome
 
     async def consume(self, queue: str, receive: Callable[[Delivery], None], *, prefetch: int) -> None:
         subscription = self._subscriptions[queue] = Subscription(receive, prefetch)
-        if self._hearing is not None and self._up.is_set():
-            await self._subscribe(queue, subscription, self._hearing)
+        if link := self._link:
+            try:
+                with honest():
+                    await self._subscribe(queue, subscription, link)
+            except LOST as error:
+                link.fail(f"{queue} could not be heard: {error!r}")
 
     async def cancel(self, queue: str) -> None:
         subscription = self._subscriptions.pop(queue, None)
         if subscription and subscription.queue and subscription.tag:
             try:
-                await subscription.queue.cancel(subscription.tag)
+                with honest():
+                    await subscription.queue.cancel(subscription.tag, timeout=CLOSE_TIMEOUT)
             except LOST:
                 log.debug("cancel.too_late", queue=queue)
 
@@ -114,49 +154,48 @@ class RabbitBroker:
             headers=dict(message.headers),
         )
         async with self._slots:
-            try:
+            with honest():
                 await exchange.publish(outgoing, message.routing_key, timeout=PUBLISH_TIMEOUT)
-            except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise
-                raise BrokerUnavailable("the connection to RabbitMQ broke during a publish; its result is not known") from error
 
     async def _supervise(self) -> None:
         while True:
-            connections: list[AbstractConnection] = []
+            link = Link()
             try:
-                await asyncio.wait_for(self._connect(connections), CONNECT_TIMEOUT)
-                self._failures = 0
-                log.info("broker.connected")
-                await self._watch()
+                with honest():
+                    async with asyncio.timeout(CONNECT_TIMEOUT):
+                        await self._connect(link)
+                    await self._watch(link)
+                self.last_error = link.reason
                 log.warning("broker.lost", error=self.last_error)
             except LOST as error:
                 self.last_error = f"{type(error).__name__}: {error}"
                 log.warning("broker.unreachable", error=self.last_error)
             finally:
+                self._link = None
                 self._up.clear()
-                self._exchange = None
-                await asyncio.gather(*(connection.close() for connection in connections), return_exceptions=True)
+                await _close(link)
             self._failures += 1
             await asyncio.sleep(0.2 + full_jitter(self._failures, base=0.2, cap=15.0))
 
-    async def _connect(self, connections: list[AbstractConnection]) -> None:
-        self._broken.clear()
+    async def _connect(self, link: Link) -> None:
         for purpose in ("hears", "says"):
             properties: FieldTable = {"connection_name": f"{self._name} {purpose}"}
             connection = await aio_pika.connect(self._url, client_properties=properties, heartbeat=10)
-            connection.close_callbacks.add(self._on_close)
-            connections.append(connection)
-        hearing, saying = connections
+            connection.close_callbacks.add(link.on_close)
+            link.connections.append(connection)
+        hearing, saying = link.connections
         await self._declare(hearing)
         channel = await saying.channel(publisher_confirms=True, on_return_raises=True)
-        channel.close_callbacks.add(self._on_close)
-        self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
-        self._hearing = hearing
-        for name, subscription in self._subscriptions.items():
-            await self._subscribe(name, subscription, hearing)
-        self._up.set()
+        channel.close_callbacks.add(link.on_close)
+        link.exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+        while missing := set(self._subscriptions) - link.subscribed:
+            for name in missing:
+                if subscription := self._subscriptions.get(name):
+                    await self._subscribe(name, subscription, link)
+        if not link.broken.is_set():
+            self._link, self._failures = link, 0
+            self._up.set()
+            log.info("broker.connected")
 
     async def _declare(self, connection: AbstractConnection) -> None:
         async with connection.channel() as channel:
@@ -167,12 +206,13 @@ class RabbitBroker:
                 for key in queue.keys:
                     await declared.bind(dead if queue.dead else exchange, key)
 
-    async def _subscribe(self, name: str, subscription: Subscription, connection: AbstractConnection) -> None:
-        channel = await connection.channel(publisher_confirms=False)
-        channel.close_callbacks.add(self._on_close)
+    async def _subscribe(self, name: str, subscription: Subscription, link: Link) -> None:
+        link.subscribed.add(name)
+        channel = await link.connections[0].channel(publisher_confirms=False)
+        channel.close_callbacks.add(link.on_close)
         await channel.set_qos(prefetch_count=subscription.prefetch)
         underlay = await channel.get_underlay_channel()
-        underlay.on_consumer_cancel_callbacks.add(lambda _frame: self._break(f"RabbitMQ cancelled the consumer of {name}"))
+        underlay.on_consumer_cancel_callbacks.add(lambda _frame: link.fail(f"RabbitMQ cancelled the consumer of {name}"))
         loop = asyncio.get_running_loop()
 
         async def receive(message: AbstractIncomingMessage) -> None:
@@ -183,35 +223,35 @@ class RabbitBroker:
         subscription.channel = channel
         subscription.queue = await channel.get_queue(name, ensure=False)
         subscription.tag = await subscription.queue.consume(receive)
+        if self._subscriptions.get(name) is not subscription:
+            await subscription.queue.cancel(subscription.tag)
 
-    def _on_close(self, _sender: object, error: BaseException | None) -> None:
-        self._break(f"closed: {error!r}")
-
-    def _break(self, reason: str) -> None:
-        self.last_error = reason
-        self._broken.set()
-
-    async def _watch(self) -> None:
-        """Return when the connection is broken, or when a queue has messages and none of them arrive."""
-        while True:
+    async def _watch(self, link: Link) -> None:
+        """Return when the link is broken, or when a queue has messages and none of them arrive."""
+        while not link.broken.is_set():
             try:
-                await asyncio.wait_for(self._broken.wait(), WATCH_SECONDS)
-                return
+                await asyncio.wait_for(link.broken.wait(), WATCH_SECONDS)
             except TimeoutError:
                 for name, subscription in list(self._subscriptions.items()):
-                    if await self._is_deaf(subscription):
-                        self.last_error = f"{name} has messages and none arrive"
-                        return
+                    if await _is_deaf(subscription):
+                        link.fail(f"{name} has messages and none arrive")
 
-    async def _is_deaf(self, subscription: Subscription) -> bool:
-        if asyncio.get_running_loop().time() - subscription.last < WATCH_SECONDS or subscription.channel is None:
-            return False
-        passive = await subscription.channel.declare_queue(subscription.queue.name if subscription.queue else "", passive=True)
-        waiting = passive.declaration_result.message_count or 0
-        subscription.last = asyncio.get_running_loop().time()
-        if waiting:
-            log.warning("broker.queue_waits", queue=passive.name, messages=waiting)
-        return bool(waiting) and not passive.declaration_result.consumer_count
+
+async def _close(link: Link) -> None:
+    closing = [asyncio.wait_for(connection.close(), CLOSE_TIMEOUT) for connection in link.connections]
+    await asyncio.gather(*closing, return_exceptions=True)
+
+
+async def _is_deaf(subscription: Subscription) -> bool:
+    now = asyncio.get_running_loop().time()
+    if now - subscription.last < WATCH_SECONDS or subscription.channel is None or subscription.queue is None:
+        return False
+    passive = await subscription.channel.declare_queue(subscription.queue.name, passive=True)
+    waiting = passive.declaration_result.message_count or 0
+    subscription.last = now
+    if waiting:
+        log.warning("broker.queue_waits", queue=passive.name, messages=waiting)
+    return bool(waiting) and not passive.declaration_result.consumer_count
 
 
 def _arguments(queue: Queue) -> FieldTable:

@@ -16,7 +16,16 @@ HOME_SECRETS = (
 )
 SYSTEM_SECRETS = (
     *("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/ssh", "/etc/ssl/private", "/etc/kubernetes", "/etc/rabbitmq"),
-    *("/var/lib/kubelet", "/var/lib/rabbitmq", "/var/lib/mongodb", "/var/lib/docker", "/var/lib/containerd", "/var/spool", "/var/log"),
+    *(
+        "/var/run",
+        "/var/lib/kubelet",
+        "/var/lib/rabbitmq",
+        "/var/lib/mongodb",
+        "/var/lib/docker",
+        "/var/lib/containerd",
+        "/var/spool",
+        "/var/log",
+    ),
 )
 RESOLVER = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager/resolv.conf")
 NO_NESTING = ("--unshare-user", "--disable-userns")

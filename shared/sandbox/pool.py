@@ -1,6 +1,7 @@
 """Python calls in processes of their own: what computes, and what may never come back, without holding up the event loop."""
 
 import asyncio
+import importlib
 import multiprocessing
 import os
 import signal
@@ -20,14 +21,17 @@ class Pool:
         self._slots = asyncio.Semaphore(size or os.cpu_count() or 1)
         self._idle: list[ProcessPoolExecutor] = []
 
-    async def call(self, function: Callable[..., Any], /, *args: Any, seconds: float | None = None, **kwargs: Any) -> Any:
-        """What `function` gives back; it must be importable by name. The wait for a free process does not count.
+    async def call(self, function: Callable[[], Any], *, seconds: float | None = None) -> Any:
+        """What `function` gives back: a function that can be imported by name, or a `partial` of one.
 
-        Raises TimeoutError after `seconds`, and BrokenProcessPool when the process died; the next call gets a new process.
+        `seconds` are for the call alone: waiting for a process, and starting one, do not count.
+        Raises TimeoutError after them, and BrokenProcessPool when the process died; the next call gets a new process.
         """
         async with self._slots:
-            with self._worker() as worker:
-                waiting = asyncio.wrap_future(worker.submit(partial(function, *args, **kwargs)))
+            with self._worker() as (worker, new):
+                if new:
+                    await asyncio.wrap_future(worker.submit(_import, _module_of(function)))
+                waiting = asyncio.wrap_future(worker.submit(function))
                 try:
                     async with asyncio.timeout(seconds):
                         await asyncio.wait({waiting})
@@ -38,11 +42,12 @@ class Pool:
         return waiting.result()
 
     @contextmanager
-    def _worker(self) -> Iterator[ProcessPoolExecutor]:
-        """A free process. What it raises in the block means that it is stuck or dead: it is killed and not used again."""
-        worker = self._idle.pop() if self._idle else _new_worker()
+    def _worker(self) -> Iterator[tuple[ProcessPoolExecutor, bool]]:
+        """A free process, and whether it is new. When the block raises, it is stuck or dead: it is killed and not used again."""
+        new = not self._idle
+        worker = _new_worker() if new else self._idle.pop()
         try:
-            yield worker
+            yield worker, new
         except BaseException:
             _kill(worker)
             raise
@@ -52,6 +57,14 @@ class Pool:
         """End the idle processes; those that work are ended when their call is cancelled."""
         while self._idle:
             _kill(self._idle.pop())
+
+
+def _module_of(function: Callable[[], Any]) -> str:
+    return str((function.func if isinstance(function, partial) else function).__module__)
+
+
+def _import(module: str) -> None:
+    importlib.import_module(module)
 
 
 def _new_worker() -> ProcessPoolExecutor:

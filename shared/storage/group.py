@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from shared.errors import Unavailable
+
 Item = TypeVar("Item")
 
 
 class GroupCommit(Generic[Item]):
-    """`flush` gets everything that was given since the last flush began, at most `most`, and runs one at a time.
+    """`flush` gets everything that was given since the last flush began, about `most` items at once, and runs one at a time.
 
     A lone item goes at once; a storm goes in hundreds. If a flush raises, everyone who waited for it gets the error.
     """
@@ -38,8 +40,8 @@ class GroupCommit(Generic[Item]):
             waiters = [done for _, done in taken]
             try:
                 await self._flush([item for items, _ in taken for item in items])
-            except BaseException as error:  # noqa: BLE001 (a cancelled flush must not leave its waiters hanging)
-                _settle(waiters, error if isinstance(error, Exception) else asyncio.CancelledError())
+            except BaseException as error:  # noqa: BLE001 (a cancelled flush must neither leave its waiters hanging nor cancel them)
+                _settle(waiters, error if isinstance(error, Exception) else Unavailable("the write was given up; its result is not known"))
             else:
                 _settle(waiters, None)
         self._writer = None

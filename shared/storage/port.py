@@ -1,7 +1,8 @@
 """What a store needs of a database: sets in, sets out. Filters and changes are MongoDB's own language, a small part of it.
 
-Filters: equality, $in, $nin, $ne, $gt, $gte, $lt, $lte, $exists, $regex, $or, $text. Changes: $set, $unset, $inc, $push, $setOnInsert, $max.
-`ServerNow(seconds)` may stand for a date in a filter or in `$set`: the server's clock decides, never ours.
+Filters: equality, $eq, $in, $nin, $ne, $gt, $gte, $lt, $lte, $exists, $regex, $or, $text. Changes: $set, $unset, $inc, $push, $setOnInsert,
+$max, through documents but not into arrays. What else is asked for is refused with BadInput (`language`).
+`ServerNow(seconds)` may stand for a date with $lt or $lte, or in `$set`: the server's clock decides, never ours. Dates have milliseconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index; `partial` keeps it as small as the documents that have the first field."""
+    """An index; `partial` keeps it as small as the documents that have the first field, `unique` makes a second insert lose."""
 
     keys: tuple[tuple[str, int | str], ...]
     unique: bool = False
@@ -67,7 +68,10 @@ class Collection(Protocol):
         """Change every match; how many matched."""
 
     async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:
-        """Several updates in one round trip, in order; how many documents matched or were upserted."""
+        """Several updates in one round trip, in order; how many documents matched or were upserted.
+
+        An upsert whose `_id` is there, in a document that its filter does not match, changes nothing.
+        """
 
     async def take(self, where: Where, change: Change) -> Doc | None:
         """Change one match and return it as it is afterwards; None when nothing matched."""

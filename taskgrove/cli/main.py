@@ -90,7 +90,7 @@ def main() -> NoReturn:
         # Whoever read our output has gone; so does what Python would flush at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 (the last line of defence: a person gets a message, not a traceback)
+    except Exception as error:
         if os.environ.get("TASKGROVE_TRACEBACK"):
             raise
         _leave(

@@ -37,7 +37,7 @@ def _files(path: Path, planner: str) -> list[Path]:
 def _of_directory(path: Path, suffixes: Sequence[str]) -> list[Path]:
     found = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in suffixes and file.stem.lower() != "readme")
     if not found:
-        raise BadInput(f"{path}: there are no notes in this directory; put *{suffixes[0]} files into it (a README is not taken), or name a file")
+        raise BadInput(f"{path}: there are no notes in this directory; put *{suffixes[0]} files into it (no README), or name a file")
     return found
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 
-
 def commands(name: str | None = None) -> typer.Typer:
     """The commands of one file; with a name, they are listed below it."""
     return typer.Typer(name=name, rich_markup_mode=None, no_args_is_help=bool(name), pretty_exceptions_enable=False)
@@ -14,11 +13,11 @@ def commands(name: str | None = None) -> typer.Typer:
 
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", envvar="TASKGROVE_HOME", metavar="DIR", help="Data directory of the Taskgrove on this machine.", show_default=False),
+    typer.Option("--data", envvar="TASKGROVE_HOME", metavar="DIR", help="Data directory on this machine.", show_default=False),
 ]
 ApiOption = Annotated[
     str | None,
-    typer.Option("--api", envvar="TASKGROVE_API", metavar="URL", help="Another Taskgrove; its API key is in TASKGROVE_KEY.", show_default=False),
+    typer.Option("--api", envvar="TASKGROVE_API", metavar="URL", help="Another Taskgrove; TASKGROVE_KEY has its key.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -26,14 +25,17 @@ NotesOption = Annotated[
     list[Path],
     typer.Option("--notes", "-n", metavar="PATH", help="A file of notes, or a directory of them; may be repeated.", show_default=False),
 ]
+MoreArgument = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help="More notes.", show_default=False)]
 PromptOption = Annotated[str, typer.Option("--prompt", "-p", help="What is wanted, in a sentence or two.", show_default=False)]
-PlannerOption = Annotated[str, typer.Option("--planner", help="outline: the notes' headings are the tasks; import: a plan or workflow as JSON.")]
+PlannerOption = Annotated[str, typer.Option("--planner", help="outline: the headings are the tasks; import: a plan or workflow as JSON.")]
 InputOption = Annotated[
     list[str] | None,
-    typer.Option("--input", "-i", metavar="NAME=VALUE", help="Given to every task as TASKGROVE_INPUT_NAME; may be repeated.", show_default=False),
+    typer.Option("--input", "-i", metavar="NAME=VALUE", help="Every task gets it as TASKGROVE_INPUT_NAME; repeatable.", show_default=False),
 ]
 ReviewOption = Annotated[bool, typer.Option("--review", help="A person approves the plan before it starts.")]
 TimeScaleOption = Annotated[float, typer.Option("--time-scale", min=0, help="For recorded workflows: their seconds times this.")]
+
+OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Copy the results into it.", show_default=False)]
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, its first or last 4 characters or more, or `last`.")]
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Id of a task, such as last.2.1, or of a run.")]

@@ -15,11 +15,13 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address and the key for it. `hint`: the options that lead other commands here."""
+    """An address and its key. `hint`: options that lead other commands here; `home`: its data directory, if that is on this machine."""
 
     url: str
     key: str | None
     hint: str = ""
+    home: Path | None = None
+    in_memory: bool = False
 
     def client(self) -> Client:
         """A client for it."""
@@ -37,7 +39,7 @@ def local_place(data: Path | None) -> Place | None:
     state = read_state(home.root)
     if state is None or not state.running:
         return None
-    return Place(state.api_url, local_key(home), hint=hint_for(home.root))
+    return Place(state.api_url, local_key(home), hint=hint_for(home.root), home=home.root)
 
 
 def find_place(api: str | None, data: Path | None) -> Place:
@@ -65,5 +67,6 @@ def local_key(home: Home) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Unavailable(f"cannot read the API key in {home.keys}: {error.strerror}; be the user who started Taskgrove, or set TASKGROVE_KEY") from error
+        message = f"cannot read the API key in {home.keys}: {error.strerror}; be the user who started Taskgrove, or set TASKGROVE_KEY"
+        raise Unavailable(message) from error
     return next((str(one["key"]) for one in keys if "admin" in one.get("roles", ())), None)

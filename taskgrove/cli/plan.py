@@ -2,7 +2,7 @@
 
 import typer
 
-from taskgrove.cli.options import InputOption, JsonOption, NotesOption, PlannerOption, PromptOption, commands
+from taskgrove.cli.options import InputOption, JsonOption, MoreArgument, NotesOption, PlannerOption, PromptOption, commands
 from taskgrove.cli.plan_view import plan_document, show_plan
 from taskgrove.cli.planning import plan_paths, run_options
 from taskgrove.cli.screen import Screen
@@ -13,6 +13,7 @@ BAD_INPUT = 2
 
 @app.command()
 def plan(
+    more: MoreArgument = None,
     *,
     notes: NotesOption,
     prompt: PromptOption = "",
@@ -25,7 +26,8 @@ def plan(
     Exit status: 0, or 2 when the notes cannot be carried out.
     """
     screen = Screen(as_json=as_json)
-    planned = plan_paths(notes, prompt=prompt, options=run_options(planner=planner, inputs=inputs or (), review=False, time_scale=1.0))
+    options = run_options(planner=planner, inputs=inputs or (), review=False, time_scale=1.0)
+    planned = plan_paths([*notes, *(more or ())], prompt=prompt, options=options)
     show_plan(screen, planned, details=True)
     screen.document(plan_document(planned))
     if planned.errors:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from shared.errors import AlreadyRunning, BadInput
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
+LEAST_FREE_IN_MEMORY = 1024 * 1024 * 1024
 KEPT_LOGS = 3
 
 
@@ -41,6 +42,11 @@ class Home:
     def artifacts(self) -> Path:
         return self.root / "artifacts"
 
+    @property
+    def work(self) -> Path:
+        """Where tasks run and checks look."""
+        return self.root / "work"
+
     def log(self, name: str) -> Path:
         return self.root / "logs" / f"{name}.log"
 
@@ -53,9 +59,10 @@ def default_home() -> Path:
 
 
 def throw_away_home() -> Path:
-    """A fresh directory, in memory where the machine has /dev/shm."""
-    memory = "/dev/shm"  # noqa: S108 (mkdtemp makes a private directory in it)
-    return Path(tempfile.mkdtemp(prefix="taskgrove-", dir=memory if os.access(memory, os.W_OK) else None))
+    """A fresh directory, in memory where the machine has enough of it (a container's /dev/shm is 64 MB, in which a broker halts)."""
+    memory = Path("/dev/shm")  # noqa: S108 (mkdtemp makes a private directory in it)
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= LEAST_FREE_IN_MEMORY
+    return Path(tempfile.mkdtemp(prefix="taskgrove-", dir=memory if roomy else None))
 
 
 def prepare(root: Path) -> Home:
@@ -63,7 +70,7 @@ def prepare(root: Path) -> Home:
     home = Home(root.absolute())
     with clear_errors(home.root):
         home.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for directory in (home.artifacts, home.root / "logs"):
+        for directory in (home.artifacts, home.work, home.root / "logs"):
             directory.mkdir(exist_ok=True)
         free = shutil.disk_usage(home.root).free
     if free < LEAST_FREE_BYTES:

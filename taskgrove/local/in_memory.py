@@ -28,7 +28,11 @@ class InMemoryStack:
         self.start_seconds = 0.0
         self.home = Home(throw_away_home())
         self._settings = CommonSettings(
-            artifacts_url=self.home.artifacts.as_uri(), work_dir=self.home.root / "work", http_host="127.0.0.1", http_port=http_port, log_level=log_level
+            artifacts_url=self.home.artifacts.as_uri(),
+            work_dir=self.home.work,
+            http_host="127.0.0.1",
+            http_port=http_port,
+            log_level=log_level,
         )
         self._running: list[Running] = []
 

@@ -8,6 +8,9 @@ import httpx2
 from shared.errors import Unavailable
 from taskgrove.local.process import Child
 
+# Longer than the services' own drain (20 s by default), so that none is cut off while it hands work back.
+DRAIN_SECONDS = 30.0
+
 
 class Service:
     """A process that serves /readyz on its own port."""
@@ -32,7 +35,7 @@ class Service:
     async def stop(self) -> None:
         """SIGTERM: it drains and exits."""
         if self.child:
-            await self.child.stop()
+            await self.child.stop(seconds=DRAIN_SECONDS)
 
     async def is_ready(self, client: httpx2.AsyncClient) -> bool:
         """Whether it has broker and store and consumes."""

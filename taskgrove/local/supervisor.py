@@ -168,6 +168,7 @@ class LocalStack:
             "TASKGROVE_STORE_URL": self._urls["store"],
             "TASKGROVE_STORE_NAME": STORE_NAME,
             "TASKGROVE_ARTIFACTS_URL": self._urls["artifacts"],
+            "TASKGROVE_WORK_DIR": str(self.home.work),
             **self._settings,
         }
         if name == "approvals":

@@ -32,7 +32,8 @@ def check_move(view: Mapping[str, Any], action: Action) -> None:
     """Raises IllegalMove, with what is legal, for an order that this task cannot take now."""
     legal = [str(one) for one in legal_actions(Phase(view["phase"]), paused=view["paused"])]
     if action not in legal:
-        raise IllegalMove(f"{view['taskId']} is {view['phase']}: it cannot {action}; it can {', '.join(legal) or 'do nothing more'}", legal=legal)
+        possible = ", ".join(legal) or "nothing"
+        raise IllegalMove(f"{view['taskId']} is {view['phase']}: {action} is not possible now; {possible} is", legal=legal)
 
 
 def check_version(view: Mapping[str, Any], if_match: str | None) -> None:
@@ -41,7 +42,8 @@ def check_version(view: Mapping[str, Any], if_match: str | None) -> None:
         return
     wanted = {tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")}
     if str(view["version"]) not in wanted:
-        raise VersionMismatch(f"{view['taskId']} has version {view['version']} now, not {if_match}; look at it again", current=view["version"])
+        version = view["version"]
+        raise VersionMismatch(f"{view['taskId']} has version {version} now, not {if_match}; look at it again", current=version)
 
 
 def is_done_with(control: Mapping[str, Any], task: Mapping[str, Any] | None) -> bool:

@@ -34,7 +34,7 @@ def decide(approval: Mapping[str, Any], who: Principal, request: DecisionRequest
     if request.digest is not None and request.digest != approval["digest"]:
         raise Conflict(f"{approval['_id']} is about something else than you were shown: its digest is {approval['digest']}; look again")
     decision = _decision(approval, request)
-    entry = {"by": who.name, "decision": decision, "comment": request.comment, "at": at.isoformat(timespec="milliseconds")}
+    entry: dict[str, Any] = {"by": who.name, "decision": decision, "comment": request.comment, "at": at.isoformat(timespec="milliseconds")}
     if request.edits is not None:
         entry["edits"] = request.edits
     if decision == TAKE_OVER:
@@ -57,7 +57,7 @@ def _open(approval: Mapping[str, Any], name: str) -> None:
 
 
 def _decision(approval: Mapping[str, Any], request: DecisionRequest) -> str:
-    """The answer as one of the house's choices. A question may offer words of its own: each of them takes over, with the answer as result."""
+    """The answer as one of the house's choices. A question may offer words of its own: each takes over, with the answer as result."""
     choices, given = approval["choices"], request.decision
     own_words = approval["kind"] == QUESTION
     if given not in choices and not (own_words and given == TAKE_OVER):
@@ -80,5 +80,6 @@ def _result(request: DecisionRequest) -> dict[str, Any]:
 def _is_decided(approval: Mapping[str, Any], decision: str) -> bool:
     if decision != APPROVE:
         return True
-    approvals = sum(entry["decision"] == APPROVE for entry in approval["decisions"])
-    return approvals + 1 >= int(approval["required"])
+    approvals: int = sum(entry["decision"] == APPROVE for entry in approval["decisions"])
+    needed: int = approval["required"]
+    return approvals + 1 >= needed

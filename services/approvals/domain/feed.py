@@ -34,4 +34,3 @@ def ends(event: str, data: Mapping[str, Any], run_id: str) -> bool:
 
 def _is_below(identifier: str, watched: str) -> bool:
     return identifier == watched or identifier.startswith((f"{watched}.", f"{watched}:"))
-

@@ -56,5 +56,5 @@ def check_principal(name: str, roles: Sequence[str]) -> None:
 
 def check_key(name: str, key: str) -> None:
     """Raises BadInput, without the key in its message, for one that is too easy to guess."""
-    if not key.startswith(KEY_START) or len(key) < SHORTEST_KEY:
-        raise BadInput(f"the key of {name} must start with {KEY_START} and have at least {SHORTEST_KEY} characters")
+    if len(key) < SHORTEST_KEY or not key.isascii() or not key.isprintable():
+        raise BadInput(f"the key of {name} must have at least {SHORTEST_KEY} printable ASCII characters")

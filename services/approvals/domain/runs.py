@@ -51,7 +51,8 @@ def check_run(run: RunDocument) -> None:
     if not any(task["_id"] == run.runId for task in tasks):
         raise BadInput(f"slices.tasks: the root task {run.runId} is missing")
     if running := [task["_id"] for task in tasks if task.get("phase") not in TERMINAL]:
-        raise Conflict(f"only finished runs can be imported; {len(running)} tasks are not finished, {running[0]} for one: export it again when they are")
+        unfinished = f"{len(running)} tasks are not, {running[0]} for one"
+        raise Conflict(f"only finished runs can be imported, and {unfinished}; export it again when all are")
 
 
 def _problem(name: str, doc: Mapping[str, Any], run_id: str) -> str | None:

@@ -31,7 +31,8 @@ def prompt_of(request: SubmitRequest) -> str:
         raise LimitExceeded(f"notes: {size} bytes are more than the {MOST_NOTES} that one run may have; split the run")
     if (planner := request.options.planner) not in PLANNERS:
         near = get_close_matches(planner, PLANNERS, n=1)
-        raise BadInput(f"options.planner: {planner!r} is not a planner; {f'did you mean {near[0]}? ' if near else ''}there are: {', '.join(PLANNERS)}")
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise BadInput(f"options.planner: {planner!r} is not a planner; {hint}there are: {', '.join(PLANNERS)}")
     if odd := [name for name in request.options.inputs if not INPUT_NAME.match(name)]:
         raise BadInput(f"options.inputs: {odd[0]!r} cannot be the name of an input: letters, digits, _ and - only")
     return prompt
@@ -40,7 +41,7 @@ def prompt_of(request: SubmitRequest) -> str:
 def check_run_id(event: TaskSubmitted) -> None:
     """Whoever published it chose the id; ids below are built on it. Raises BadInput."""
     if not RUN_ID.match(event.run_id):
-        raise BadInput(f"runId: {event.run_id!r} cannot be the id of a run: letters, digits, _ and - only; a UUIDv7 as 32 hex digits is best")
+        raise BadInput(f"runId: {event.run_id!r} cannot be the id of a run: letters, digits, _ and - only; best is a UUIDv7 in hex")
 
 
 def body_digest(event: TaskSubmitted) -> str:
@@ -55,9 +56,10 @@ def waiting_view(submission: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "taskId": submission["_id"], "runId": submission["_id"], "parentId": None, "childIds": [], "title": title_of(event),
         "description": event["prompt"], "kind": "group", "status": "In Progress", "phase": "expanding", "paused": False, "dependencies": [],
-        "dependents": [], "assignedAgent": None, "inputs": {}, "checks": [], "checkpoint": None, "notes": [n["name"] for n in event["notes"]],
+        "dependents": [], "assignedAgent": None, "inputs": {}, "checks": [], "checkpoint": None,
+        "notes": [note["name"] for note in event["notes"]],
         "attempt": 0, "maxAttempts": 1, "depth": 0, "group": None, "critical": False, "priority": 5, "position": 0, "result": None,
-        "evidence": [], "usage": {"seconds": None, "promptTokens": None, "completionTokens": None, "usd": None}, "error": None, "version": 0,
+        "evidence": [], "usage": dict.fromkeys(("seconds", "promptTokens", "completionTokens", "usd")), "error": None, "version": 0,
         "createdAt": moment(at), "startedAt": None, "finishedAt": None, "children": None, "counts": {"expanding": 1},
     }  # fmt: skip
 
@@ -67,7 +69,7 @@ def title_of(event: Mapping[str, Any]) -> str:
     texts = [event["prompt"], *(note["text"] for note in event["notes"])]
     lines = (line.lstrip("# ").strip() for text in texts for line in text[:4_096].splitlines())
     names = (note["name"] for note in event["notes"])
-    return next((line for line in [*lines, *names] if line), event["runId"])[:LONGEST_TITLE]
+    return next((line for line in [*lines, *names] if line), str(event["runId"]))[:LONGEST_TITLE]
 
 
 def moment(value: datetime | None) -> str | None:

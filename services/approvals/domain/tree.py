@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.approvals.domain.views import UNKNOWN, Beside, add, current, overlaid, task_view, usage_of
+from services.approvals.domain.views import UNKNOWN, Beside, add, current, dependencies_in, overlaid, task_view, usage_of
 
 Doc = Mapping[str, Any]
 
@@ -17,6 +17,7 @@ class Branch:
     tasks: Sequence[Doc]
     attempts: Sequence[Doc]
     verdicts: Sequence[Doc] = ()
+    dependencies: Sequence[str] = ()
     dependents: Sequence[str] = ()
 
 
@@ -25,6 +26,7 @@ class Joined:
     """A branch, with its cross references worked out."""
 
     children: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    dependencies: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     dependents: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     attempts: dict[str, Doc] = field(default_factory=dict)
     verdicts: dict[str, Doc] = field(default_factory=dict)
@@ -33,9 +35,9 @@ class Joined:
     def beside(self, task: Doc) -> Beside:
         """What the rest of the branch says about one task."""
         name, key = task["_id"], current(task)
-        return Beside(
-            self.attempts.get(key), self.verdicts.get(key), self.usage.get(name, UNKNOWN), self.children.get(name, ()), self.dependents.get(name, ())
-        )
+        usage, children = self.usage.get(name, UNKNOWN), self.children.get(name, ())
+        dependencies, dependents = self.dependencies.get(name, ()), self.dependents.get(name, ())
+        return Beside(self.attempts.get(key), self.verdicts.get(key), usage, children, dependencies, dependents)
 
 
 def join(branch: Branch) -> Joined:
@@ -44,9 +46,11 @@ def join(branch: Branch) -> Joined:
     for task in sorted(branch.tasks, key=lambda task: (task.get("position") or 0, task["_id"])):
         if parent := task.get("parent_id"):
             joined.children[parent].append(task["_id"])
-        for before in task.get("dependencies", ()):
-            joined.dependents[before].append(task["_id"])
-    joined.dependents[branch.tasks[0]["_id"]] = list(branch.dependents)
+        for before, after in dependencies_in(task):
+            joined.dependencies[after].append(before)
+            joined.dependents[before].append(after)
+    top = branch.tasks[0]["_id"]
+    joined.dependencies[top], joined.dependents[top] = list(branch.dependencies), list(branch.dependents)
     joined.attempts = {attempt["_id"]: attempt for attempt in branch.attempts}
     joined.verdicts = {verdict["_id"]: verdict for verdict in branch.verdicts}
     joined.usage = rolled_up(branch)
@@ -70,9 +74,11 @@ def counts(branch: Branch, joined: Joined) -> dict[str, int]:
     return dict(Counter(str(overlaid(task, joined.attempts.get(current(task)))) for task in branch.tasks))
 
 
-def top_view(branch: Branch, verdict: Doc | None) -> dict[str, Any]:
-    """The first task of the branch alone; a root with its counts."""
+def top_view(branch: Branch, attempt: Doc | None, verdict: Doc | None) -> dict[str, Any]:
+    """The first task of an outlined branch alone, with its attempt and verdict whole; a root with its counts."""
     joined, top = join(branch), branch.tasks[0]
+    if attempt:
+        joined.attempts[attempt["_id"]] = attempt
     if verdict:
         joined.verdicts[verdict["_id"]] = verdict
     view = task_view(top, joined.beside(top))

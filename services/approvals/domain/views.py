@@ -1,4 +1,4 @@
-"""A task as people see it: its document, its attempt and its verdict put together. Plain JSON values, because a run may have 20 000 of them."""
+"""A task as people see it: its document, its attempt and its verdict together. Plain JSON values: a run may have 20 000 of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,12 +24,19 @@ class Beside:
     verdict: Doc | None = None
     usage: Doc = field(default_factory=lambda: UNKNOWN)
     child_ids: Sequence[str] = ()
+    dependencies: Sequence[str] = ()
     dependents: Sequence[str] = ()
 
 
 def current(task: Doc) -> str:
     """The id of the attempt that counts, and of the verdict on it."""
     return attempt_id(task["_id"], task["epoch"])
+
+
+def dependencies_in(task: Doc) -> list[tuple[str, str]]:
+    """(dependency, dependent) of what this document knows: a task with very many dependencies is named by them instead (`feeds`)."""
+    name = task["_id"]
+    return [*((before, name) for before in task.get("dependencies", ())), *((name, after) for after in task.get("feeds", ()))]
 
 
 def overlaid(task: Doc, attempt: Doc | None) -> Phase:
@@ -50,7 +57,7 @@ def task_view(task: Doc, beside: Beside) -> dict[str, Any]:
         "taskId": task["_id"], "runId": task["run_id"], "parentId": task.get("parent_id"), "childIds": beside.child_ids,
         "title": task["title"], "description": task.get("description", ""), "kind": task.get("kind", "work"),
         "status": STATUS[phase], "phase": phase, "paused": bool(task.get("paused")),
-        "dependencies": task.get("dependencies", ()), "dependents": beside.dependents, "assignedAgent": task.get("agent"),
+        "dependencies": beside.dependencies, "dependents": beside.dependents, "assignedAgent": task.get("agent"),
         "inputs": task.get("inputs") or {}, "checks": task.get("checks") or (), "checkpoint": task.get("checkpoint"),
         "notes": task.get("notes") or (), "attempt": task.get("attempts", 0), "maxAttempts": task.get("max_attempts", 1),
         "depth": task.get("depth", 0), "group": task.get("group"), "critical": bool(task.get("critical")),
@@ -83,21 +90,22 @@ def approval_view(approval: Doc) -> dict[str, Any]:
         "approvalId": approval["_id"], "runId": approval["run_id"], "taskId": approval["task_id"], "kind": approval["kind"],
         "title": approval["title"], "question": approval["question"], "choices": approval["choices"], "approvers": approval["approvers"],
         "required": approval["required"], "state": approval["state"], "digest": approval["digest"], "context": approval["context"],
-        "decisions": approval["decisions"], "requestedAt": moment(approval["requested_at"]), "expiresAt": moment(approval.get("expires_at")),
+        "decisions": approval["decisions"], "requestedAt": moment(approval["requested_at"]),
+        "expiresAt": moment(approval.get("expires_at")),
     }  # fmt: skip
 
 
 def sequence_view(sequence: Doc, children: Iterable[Doc]) -> dict[str, Any]:
     """`SequenceView` as JSON: order, groups and edges are read off the tasks of the plan that the sequence is of."""
-    task_id, version = sequence["task_id"], int(str(sequence["_id"]).rpartition("@")[2])
-    ours = [child for child in children if child["_id"] == child_id(task_id, version, child.get("position") or 0)]
-    ours.sort(key=lambda child: (child.get("group") or 0, child.get("position") or 0))
+    start = child_id(sequence["task_id"], int(str(sequence["_id"]).rpartition("@")[2]), 0).removesuffix("0")
+    ours = [child for child in children if child["_id"].startswith(start) and child["_id"].removeprefix(start).isdigit()]
+    ours.sort(key=lambda child: child.get("position") or 0)
     groups: dict[int, list[str]] = {}
     for child in ours:
         groups.setdefault(child.get("group") or 0, []).append(child["_id"])
     return {
-        "taskId": task_id, "planId": sequence["_id"], "order": [child["_id"] for child in ours],
-        "edges": [(before, child["_id"]) for child in ours for before in child.get("dependencies", ())], "groups": list(groups.values()),
+        "taskId": sequence["task_id"], "planId": sequence["_id"], "order": [child["_id"] for child in ours],
+        "edges": [edge for child in ours for edge in dependencies_in(child)], "groups": [groups[level] for level in sorted(groups)],
         "criticalPath": sequence.get("critical_path", ()), "integration": sequence.get("integration", ()),
         "forecastSeconds": sequence.get("forecast_seconds"),
     }  # fmt: skip

@@ -64,4 +64,5 @@ class Feed:
         self._ends[run_id] = end
 
     def _document(self, run_id: str, seq: int, event: Event) -> dict[str, Any]:
-        return {"_id": f"{run_id}:{seq:012d}", "run_id": run_id, "seq": seq, "event": event.name, "data": feed_data(event), "at": self._clock.now()}
+        identity = {"_id": f"{run_id}:{seq:012d}", "run_id": run_id, "seq": seq}
+        return {**identity, "event": event.name, "data": feed_data(event), "at": self._clock.now()}

@@ -16,12 +16,12 @@ class Imports:
         self._database = database
         self._clock = clock
 
-    async def store_part(self, import_id: str, number: int, name: str, docs: Sequence[Mapping[str, Any]]) -> None:
+    async def store_part(self, import_id: str, number: int, *, name: str, docs: Sequence[Mapping[str, Any]]) -> None:
         """Keep one part of one slice."""
         await self.collection.insert([{"_id": f"{import_id}#{number:06d}", "import_id": import_id, "slice": name, "docs": list(docs)}])
 
     async def announce(self, run_id: str, import_id: str, *, last: Mapping[str, str]) -> bool:
-        """All parts are there: the header makes it count. `last` names the last document of each slice. False: the run is being imported already."""
+        """All parts are there: the header makes it count. `last` is the last id of each slice. False: somebody imports it already."""
         header = {"_id": f"run:{run_id}", "run_id": run_id, "header_of": import_id, "last": dict(last), "at": self._clock.now()}
         return not await self.collection.insert([{**header, "wait": FIRST_WAIT, "due_at": after(self._clock, FIRST_WAIT)}])
 

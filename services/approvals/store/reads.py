@@ -3,16 +3,29 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.approvals.domain.tree import Branch
-from services.approvals.domain.views import Beside, current, task_view, usage_of
+from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, task_view, usage_of
 from shared.ids import attempt_id, plan_id, run_of, subtree
 from shared.storage.port import Database, Doc, Where
 
-TASK_OUTLINE = ("run_id", "parent_id", "phase", "kind", "epoch", "position", "dependencies")
+TASK_OUTLINE = ("run_id", "parent_id", "phase", "kind", "epoch", "position", "dependencies", "feeds")
 ATTEMPT_OUTLINE = ("task_id", "state", "usage")
 MOST_EPOCHS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What tasks depend on, and what depends on them."""
+
+    before: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    after: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def of(self, task_id: str) -> tuple[list[str], list[str]]:
+        """Its dependencies and its dependents."""
+        return self.before[task_id], self.after[task_id]
 
 
 class Reads:
@@ -44,13 +57,13 @@ class Reads:
         """A task and all below it; without `whole` only what phases and usage are worked out from."""
         run_id, name = top["run_id"], top["_id"]
         of_branch = {"run_id": run_id, "$or": [{"_id": subtree(name)}, {"_id": {"$gt": f"{name}:", "$lt": f"{name};"}}]}
-        below, attempts, verdicts, dependents = await asyncio.gather(
+        below, attempts, verdicts, around = await asyncio.gather(
             self._tasks.find({"run_id": run_id, "_id": subtree(name)}, () if whole else TASK_OUTLINE),
             self._attempts.find(of_branch, () if whole else ATTEMPT_OUTLINE),
             self._verdicts.find(of_branch) if whole else self._none(),
-            self._tasks.find({"dependencies": {"$in": [name]}}, ("run_id",)),
+            self._edges([top]),
         )
-        return Branch([top, *below], attempts, verdicts, sorted(task["_id"] for task in dependents))
+        return Branch([top, *below], attempts, verdicts, *around.of(name))
 
     async def of_attempt(self, task: Doc) -> tuple[Doc | None, Doc | None]:
         """The attempt that counts, whole, and the verdict on it."""
@@ -63,22 +76,22 @@ class Reads:
         return await self._tasks.find(where, sort=(("_id", sort),), limit=limit)
 
     async def joined(self, tasks: Sequence[Doc], *, related: bool) -> list[tuple[Doc, dict[str, Any]]]:
-        """Each with its view, all read together. `usage` is that of its own attempts; without `related` no children and dependents."""
+        """Each with its view, all read together; what a group cost is not looked for. Without `related` no children and dependents."""
         ids = [task["_id"] for task in tasks]
         epochs = [attempt_id(t["_id"], epoch) for t in tasks for epoch in range(max(0, t["epoch"] - MOST_EPOCHS), t["epoch"] + 1)]
-        attempts, verdicts, children, dependents = await asyncio.gather(
+        attempts, verdicts, children, edges = await asyncio.gather(
             self._attempts.find({"_id": {"$in": epochs}}),
             self._verdicts.find({"_id": {"$in": [current(task) for task in tasks]}}),
             self._tasks.find({"parent_id": {"$in": ids}}, ("parent_id", "position")) if related else self._none(),
-            self._tasks.find({"dependencies": {"$in": ids}}, ("dependencies",)) if related else self._none(),
+            self._edges(tasks, both=related),
         )
-        return _views(tasks, attempts, verdicts=verdicts, children=children, dependents=dependents)
+        return _views(tasks, attempts, verdicts=verdicts, children=children, edges=edges)
 
     async def sequence(self, task_id: str) -> tuple[Doc, list[Doc]] | None:
         """The newest sequence of a task, and its children; None: it has none."""
         sequences, children = await asyncio.gather(
             self._database["sequences"].find({"run_id": run_of(task_id), "task_id": task_id}),
-            self._tasks.find({"parent_id": task_id}, ("position", "group", "dependencies")),
+            self._tasks.find({"parent_id": task_id}, ("position", "group", "dependencies", "feeds")),
         )
         if not sequences:
             return None
@@ -88,26 +101,38 @@ class Reads:
         """All documents of a run in a collection."""
         return await self._database[name].find({"run_id": run_id}, sort=(("_id", 1),))
 
+    async def _edges(self, tasks: Sequence[Doc], *, both: bool = True) -> Edges:
+        """What these tasks depend on, and what depends on them. Wide ones are named by what they depend on."""
+        ids, wide = [task["_id"] for task in tasks], [task["_id"] for task in tasks if task.get("wide")]
+        dependents, fed = await asyncio.gather(
+            self._tasks.find({"dependencies": {"$in": ids}}, ("dependencies",)) if both else self._none(),
+            self._tasks.find({"feeds": {"$in": wide}}, ("feeds",)) if wide and both else self._none(),
+        )
+        edges = Edges()
+        for before, after in sorted({edge for task in [*tasks, *dependents, *fed] for edge in dependencies_in(task)}):
+            edges.before[after].append(before)
+            edges.after[before].append(after)
+        return edges
+
     async def _none(self) -> list[Doc]:
         return []
 
 
 def _views(
-    tasks: Sequence[Doc], attempts: Sequence[Doc], *, verdicts: Sequence[Doc], children: Sequence[Doc], dependents: Sequence[Doc]
+    tasks: Sequence[Doc], attempts: Sequence[Doc], *, verdicts: Sequence[Doc], children: Sequence[Doc], edges: Edges
 ) -> list[tuple[Doc, dict[str, Any]]]:
-    counts = {attempt["_id"]: attempt for attempt in attempts}
+    tried = {attempt["_id"]: attempt for attempt in attempts}
     judged = {verdict["_id"]: verdict for verdict in verdicts}
-    tries: dict[str, list[Doc]] = defaultdict(list)
+    used: dict[str, list[Doc]] = defaultdict(list)
     below: dict[str, list[str]] = defaultdict(list)
-    behind: dict[str, list[str]] = defaultdict(list)
     for attempt in attempts:
-        tries[attempt["task_id"]].append(attempt)
+        used[attempt["task_id"]].append(attempt)
     for child in sorted(children, key=lambda child: (child.get("position") or 0, child["_id"])):
         below[child["parent_id"]].append(child["_id"])
-    for task in dependents:
-        for before in task["dependencies"]:
-            behind[before].append(task["_id"])
-    return [
-        (task, task_view(task, Beside(counts.get(current(task)), judged.get(current(task)), usage_of(tries[task["_id"]]), below[task["_id"]], behind[task["_id"]])))
-        for task in tasks
-    ]  # fmt: skip
+
+    def beside(task: Doc) -> Beside:
+        name, key = task["_id"], current(task)
+        usage = UNKNOWN if task.get("kind") == "group" else usage_of(used[name])
+        return Beside(tried.get(key), judged.get(key), usage, below[name], *edges.of(name))
+
+    return [(task, task_view(task, beside(task))) for task in tasks]

@@ -7,11 +7,11 @@ from shared.storage.port import Collection, Doc, ServerNow, Update
 
 FIRST_WAIT = 5.0
 LONGEST_WAIT = 60.0
-AT_ONCE = 200
+AT_ONCE = 50  # a submission may hold megabytes of notes
 
 
 async def overdue(collection: Collection) -> list[Doc]:
-    """What is due now, at most 200, the oldest first."""
+    """What is due now, at most 50, the oldest first."""
     return await collection.find({"due_at": {"$lte": ServerNow()}}, sort=(("due_at", 1),), limit=AT_ONCE)
 
 

@@ -16,7 +16,7 @@ __all__ = ["Check", "Subject", "Tools", "checks"]
 
 def checks(tools: Tools) -> dict[str, Check]:
     """All checks by kind. An entry point is a function that takes the tools and gives a check; it is known by its own name."""
-    known: dict[str, Check] = {check.kind: check for check in (Command(tools), FileExists(), Contains(tools), Schema(tools))}
+    known: dict[str, Check] = {check.kind: check for check in (Command(tools), FileExists(), Contains(tools), Schema())}
     for point in entry_points(group=GROUP):
         if point.name in known:
             raise BadInput(f"there are two checks {point.name!r}: {point.value} must take another name, or be uninstalled")

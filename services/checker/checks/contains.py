@@ -4,6 +4,7 @@ import asyncio
 import mmap
 import re
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 from services.checker.checks.base import MOST_BYTES, PATIENCE, Check, Subject, Tools, judged, there_are
@@ -55,7 +56,7 @@ class Contains(Check):
         if check.pattern is None:
             return str(check.text) in text
         try:
-            return bool(await self._tools.pool.call(found_by, check.pattern, text, seconds=PATIENCE))
+            return bool(await self._tools.pool.call(partial(found_by, check.pattern, text), seconds=PATIENCE))
         except (TimeoutError, BrokenProcessPool) as error:
             raise BadInput(f"the expression did not come back within {PATIENCE:g} s: it backtracks too much; simplify it") from error
 

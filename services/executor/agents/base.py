@@ -1,4 +1,4 @@
-"""What an agent is given, what it may answer, and the tools it works with."""
+"""What an agent is, what it is given, and the tools it works with."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,17 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from services.executor.agents.answers import Answer, Asks, Done, TooBig
 from services.executor.agents.callables import Callables
 from shared.artifacts import ArtifactStore
 from shared.catalogue.agents import Inputs
 from shared.contracts.executor import Result
 from shared.contracts.phases import Phase
-from shared.contracts.plan import Kind, TaskSpec
+from shared.contracts.plan import Kind
 from shared.errors import AgentFailed
 from shared.sandbox import Limits, Pool, ProcessControl, Sandbox
+
+__all__ = ["Agent", "Answer", "Asks", "DependencyResult", "Done", "Lookup", "TooBig", "Tools", "Work", "given"]
 
 Given = TypeVar("Given", bound=Inputs)
 
@@ -35,9 +38,9 @@ Lookup = Callable[[], Awaitable[Mapping[str, DependencyResult]]]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One attempt. What costs anything is a function: the directory is made, and the others are read, only when asked for.
+    """One attempt. What costs anything is a function, and is done only when asked for.
 
-    `directory` gives the attempt's own directory, `say` takes a line for the logs, `env` holds TASKGROVE_INPUT_<NAME>.
+    `directory` names the attempt's own directory, which the agent makes; `say` takes a line for the logs; `env` has TASKGROVE_INPUT_<NAME>.
     """
 
     task_id: str
@@ -55,32 +58,6 @@ class Work:
     dependencies: Lookup
     children: Lookup
     control: ProcessControl
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The work is done, as the agent sees it; the checker decides."""
-
-    result: Result
-
-
-@dataclass(frozen=True, slots=True)
-class TooBig:
-    """Too much for one go: it needs a plan of its own, for which `subtasks` is a proposal."""
-
-    reason: str
-    subtasks: tuple[TaskSpec, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Asks:
-    """A person must answer or do something first."""
-
-    question: str
-    choices: tuple[str, ...] = ()
-
-
-Answer = Done | TooBig | Asks
 
 
 class Agent(Protocol):

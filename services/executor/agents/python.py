@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from services.executor.agents.base import Answer, Asks, Done, TooBig, Tools, Work, given
 from services.executor.agents.callables import Registered
 from services.executor.agents.files import keep
+from shared.artifacts import on_disk
 from shared.catalogue.agents import PythonInputs
 from shared.contracts.executor import Result
 from shared.errors import AgentFailed, Unavailable
@@ -59,7 +61,7 @@ class PythonAgent:
         if registered.is_async:
             return await registered.function(**args)
         if registered.pool:
-            return await self._tools.pool.call(registered.function, seconds=seconds, **args)
+            return await self._tools.pool.call(partial(registered.function, **args), seconds=seconds)
         return await asyncio.to_thread(registered.function, **args)
 
 
@@ -68,6 +70,8 @@ def _watched(work: Work, note: Callable[[Path], None]) -> Work:
 
     def directory() -> Path:
         path = work.directory()
+        with on_disk(path):
+            path.mkdir(parents=True, exist_ok=True)
         note(path)
         return path
 

@@ -65,6 +65,7 @@ class ShellAgent:
 
 
 def _prepare(own: Path, script: str) -> tuple[Path, Path]:
+    own = own.resolve()  # the script is run from another directory
     directory, path = own / "work", own / "script"
     with on_disk(own):
         directory.mkdir(parents=True, exist_ok=True)

@@ -30,12 +30,13 @@ def sequence(tasks: SequenceOf[TaskSpec]) -> Sequence:
     level: dict[str, int] = {}
     length: dict[str, float] = {}
     before: dict[str, str | None] = {}
+    known = _known(tasks)
     for key in order:
         after = by_key[key].after
         level[key] = 1 + max((level[name] for name in after), default=-1)
         last = max(after, key=lambda name: length[name], default=None)
         before[key] = last
-        length[key] = (length[last] if last else 0.0) + (estimate_of(by_key[key]) if _known(tasks) else 1.0)
+        length[key] = (length[last] if last else 0.0) + (estimate_of(by_key[key]) if known else 1.0)
     groups: list[list[str]] = [[] for _ in range(1 + max(level.values(), default=-1))]
     for key in order:
         groups[level[key]].append(key)
@@ -45,7 +46,7 @@ def sequence(tasks: SequenceOf[TaskSpec]) -> Sequence:
         groups=tuple(map(tuple, groups)),
         critical_path=_path_to(max(order, key=lambda key: length[key], default=None), before),
         integration=tuple(key for key in order if by_key[key].kind == "integration"),
-        forecast_seconds=max(length.values(), default=0.0) if _known(tasks) else None,
+        forecast_seconds=max(length.values(), default=0.0) if known else None,
     )
 
 

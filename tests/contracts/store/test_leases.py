@@ -1,9 +1,8 @@
 """Leases, on the twin and on MongoDB: who claims, who renews, and whose word no longer counts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 
 from shared.clock import ServerClock
 from shared.errors import StoreUnavailable

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared.errors import BadInput
-from shared.storage.port import Collection, Database, Doc, ServerNow, Update
+from shared.ids import new_id
+from shared.storage.port import Collection, Database, Doc, Index, Schema, ServerNow, Update
 
 DAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -27,6 +28,13 @@ class TestInsert:
     async def test_an_id_twice_in_one_insert_is_won_once_and_lost_once(self, things: Collection) -> None:
         assert await things.insert([{"_id": "a", "n": 1}, {"_id": "a", "n": 2}]) == {"a"}
         assert await one(things, "a") == {"_id": "a", "n": 1}
+
+    async def test_a_unique_field_is_won_once(self, database: Database) -> None:
+        keys = database[f"keys_{new_id()}"]
+        await database.ensure([Schema(keys.name, (Index((("hash", 1),), unique=True),))])
+        assert await keys.insert([{"_id": "a", "hash": "x"}, {"_id": "b", "hash": "y"}]) == set()
+        assert await keys.insert([{"_id": "c", "hash": "x"}, {"_id": "d", "hash": "z"}]) == {"c"}
+        assert sorted(doc["_id"] for doc in await keys.find({})) == ["a", "b", "d"]
 
     async def test_nothing(self, things: Collection) -> None:
         assert await things.insert([]) == set()

@@ -19,5 +19,6 @@ class Ready(BaseHTTPRequestHandler):
 
 if os.environ.get("FAKE_BROKEN") == sys.argv[1]:
     sys.exit("TASKGROVE_SETTING is wrong")
+print({name: value for name, value in os.environ.items() if name.startswith("TASKGROVE_")}, flush=True)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 HTTPServer((os.environ["TASKGROVE_HTTP_HOST"], int(os.environ["TASKGROVE_HTTP_PORT"])), Ready).serve_forever()

@@ -61,7 +61,7 @@ async def test_broker_keeps_its_messages_and_takes_every_process_with_it(parts_d
     async with await aio_pika.connect(node.url) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue("kept", durable=True, arguments={"x-queue-type": "quorum"})
-        await channel.default_exchange.publish(aio_pika.Message(b"kept", delivery_mode=2), queue.name)
+        await channel.default_exchange.publish(aio_pika.Message(b"kept", delivery_mode=2), queue.name, timeout=10)
     started = [psutil.Process(child.pid) for child in node.children]
     started += [below for process in started for below in process.children(recursive=True)]
     await node.stop()

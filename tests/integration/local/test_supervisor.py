@@ -1,5 +1,6 @@
 """The local stack heals what dies, ends in order, and recovers from its own violent end."""
 
+import ast
 import asyncio
 import json
 import os
@@ -70,6 +71,17 @@ async def test_what_is_killed_comes_back(stack: LocalStack, name: str) -> None:
     os.kill(before.pid, signal.SIGKILL)
     await until(lambda: processes_of(stack.home.root)[name].pid != before.pid)
     assert stack.restarts(name) == processes_of(stack.home.root)[name].restarts == 1
+
+
+def test_services_are_told_where_everything_is_and_only_approvals_where_the_keys_are(stack: LocalStack) -> None:
+    told = {name: ast.literal_eval(stack.home.log(name).read_text().splitlines()[-1]) for name in SERVICES}
+    state = read_state(stack.home.root)
+    assert state
+    assert {env["TASKGROVE_BROKER_URL"] for env in told.values()} == {state.broker_url}
+    assert {env["TASKGROVE_STORE_URL"] for env in told.values()} == {state.store_url}
+    assert {env["TASKGROVE_ARTIFACTS_URL"] for env in told.values()} == {stack.home.artifacts.as_uri()}
+    assert {env["TASKGROVE_WORK_DIR"] for env in told.values()} == {str(stack.home.work)}
+    assert [name for name, env in told.items() if env.get("TASKGROVE_APPROVALS_BOOTSTRAP_KEYS") == state.keys_file] == ["approvals"]
 
 
 async def test_a_second_start_is_refused_and_names_the_first(stack: LocalStack, fake_commands: Commands) -> None:

@@ -23,6 +23,11 @@ def test_ports_are_distinct_and_below_those_of_outgoing_connections() -> None:
     assert all(LOWEST <= port < HIGHEST for port in ports.values())
 
 
+def test_a_port_is_never_given_twice() -> None:
+    port = assign(["a"], kept={})["a"]
+    assert len(set(assign(["a", "b"], kept={"a": port, "b": port}).values())) == 2
+
+
 def test_kept_ports_are_given_again() -> None:
     first = assign(["a", "b"], kept={})
     assert assign(["a", "b"], kept=first) == first

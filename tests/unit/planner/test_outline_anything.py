@@ -20,10 +20,18 @@ PIECES = [
     "|a|b|\n|-|-|\n",
 ]  # fmt: skip
 CHUNKS = [
-    "## A\n- after: B\n\n```sh\nx\n```\n", "## B\n- check: x\n\n    ```sh\n    x\n    ```\n", "## C\n", "### D\n- agent: human\n", "### E\nText.\n",
-    "## J\n- integration: yes\n- agent: human\n", "## K\n- integration: yes\n- after: A, C\n\n```python\nx\n```\n", "\n```sh\nx\n```\n",
-    "1. One\n   - agent: human\n2. Two\n   1. Three\n      ```sh\n      x\n      ```\n", "- Four\n  - agent: python\n  - call: x\n", "- text\n", "Prose.\n\n",
-]  # fmt: skip
+    "## A\n- timeout: 1s\n\n```sh\nx\n```\n",
+    "## B\n- check: x\n\n    ```sh\n    x\n    ```\n",
+    "## C\nText.\n### D\n- agent: human\n",
+    "### E\nText.\n\n```sh\nx\n```\n",
+    "## F\n- after: A, C\n\n```sh\nx\n```\n",
+    "## J\n- integration: yes\n- agent: human\n",
+    "## K\n- integration: yes\n- after: B\n\n```python\nx\n```\n",
+    "1. One\n   - agent: human\n2. Two\n   1. Three\n      ```sh\n      x\n      ```\n",
+    "- Four\n  - agent: python\n  - call: x\n",
+    "- text\n",
+    "Prose.\n\n",
+]
 NOTES = st.lists(st.sampled_from(CHUNKS), max_size=8, unique=True).map("".join)
 MARKDOWN = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,23 +24,23 @@ def pool() -> Iterator[Pool]:
 
 
 async def test_gives_back_and_raises_what_the_function_does(pool: Pool) -> None:
-    assert await pool.call(operator.add, 1, 2) == 3
+    assert await pool.call(partial(operator.add, 1, 2)) == 3
     with pytest.raises(ZeroDivisionError):
-        await pool.call(operator.truediv, 1, 0)
+        await pool.call(partial(operator.truediv, 1, 0))
     assert await pool.call(os.getpid) == await pool.call(os.getpid), "an error of the function does not cost the process"
 
 
 async def test_what_does_not_come_back_is_killed(pool: Pool) -> None:
     stuck = await pool.call(os.getpid)
     with pytest.raises(TimeoutError):
-        await pool.call(time.sleep, 60, seconds=0.2)
-    assert await pool.call(operator.add, 1, 2) == 3
+        await pool.call(partial(time.sleep, 60), seconds=0.2)
+    assert await pool.call(partial(operator.add, 1, 2)) == 3
     assert not _running(stuck)
 
 
 async def test_a_cancelled_call_is_killed(pool: Pool) -> None:
     worker = await pool.call(os.getpid)
-    call = asyncio.create_task(pool.call(time.sleep, 60))
+    call = asyncio.create_task(pool.call(partial(time.sleep, 60)))
     await asyncio.sleep(0.1)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -50,8 +51,8 @@ async def test_a_cancelled_call_is_killed(pool: Pool) -> None:
 
 async def test_a_dead_process_is_replaced(pool: Pool) -> None:
     with pytest.raises(BrokenProcessPool):
-        await pool.call(os._exit, 3)
-    assert await pool.call(operator.add, 1, 2) == 3
+        await pool.call(partial(os._exit, 3))
+    assert await pool.call(partial(operator.add, 1, 2)) == 3
 
 
 async def test_workers_ignore_the_ctrl_c_that_is_meant_for_the_service(pool: Pool) -> None:
@@ -63,11 +64,12 @@ async def test_workers_ignore_the_ctrl_c_that_is_meant_for_the_service(pool: Poo
 async def test_workers_do_not_outlive_a_killed_service() -> None:
     program = """
 import asyncio, os, time
+from functools import partial
 from shared.sandbox import Pool
 async def main():
     pool = Pool(1)
     print(await pool.call(os.getpid), flush=True)
-    await pool.call(time.sleep, 60)
+    await pool.call(partial(time.sleep, 60))
 if __name__ == "__main__":
     asyncio.run(main())
 """

@@ -268,7 +268,8 @@ async def test_long_lines_are_cut(cell: Cell) -> None:
 
 
 async def test_pausing_stops_the_work_and_the_clock(cell: Cell) -> None:
-    control, lines = ProcessControl(), []
+    control = ProcessControl()
+    lines: list[str] = []
     script = "(for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done) & wait"
     run = asyncio.create_task(cell.sh(script, limits=Limits(seconds=2), control=control, on_line=lines.append))
     while len(lines) < 2:
@@ -285,7 +286,8 @@ async def test_pausing_stops_the_work_and_the_clock(cell: Cell) -> None:
 
 
 async def test_a_paused_run_can_be_cancelled_and_one_may_start_paused(cell: Cell) -> None:
-    control, lines = ProcessControl(), []
+    control = ProcessControl()
+    lines: list[str] = []
     control.pause()
     run = asyncio.create_task(cell.sh("sleep 0.3; echo x", control=control, on_line=lines.append))
     await asyncio.sleep(0.8)

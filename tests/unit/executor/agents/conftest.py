@@ -1,5 +1,6 @@
 """Agents with real tools over a temporary directory, and work to give them."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,11 +34,6 @@ def lines() -> list[str]:
 
 @pytest.fixture
 def make_work(tmp_path: Path, lines: list[str]) -> MakeWork:
-    def directory() -> Path:
-        path = tmp_path / "attempt"
-        path.mkdir(exist_ok=True)
-        return path
-
     async def none() -> Mapping[str, DependencyResult]:
         return {}
 
@@ -52,7 +48,7 @@ def make_work(tmp_path: Path, lines: list[str]) -> MakeWork:
         outputs=(),
         timeout=20,
         env={"TASKGROVE_INPUT_VERSION": "1.4"},
-        directory=directory,
+        directory=lambda: Path(os.path.relpath(tmp_path / "attempt")),  # relative, as a setting may be
         say=lines.append,
         dependencies=none,
         children=none,

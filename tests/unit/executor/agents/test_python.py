@@ -31,7 +31,7 @@ def agent(tools: Tools, callables: Callables) -> PythonAgent:
 
 @pytest.fixture
 def call(agent: PythonAgent, make_work: MakeWork) -> Callable[..., Any]:
-    async def do(name: str, *, timeout: float = 20, **args: Any) -> Any:
+    async def do(name: str, /, *, timeout: float = 20, **args: Any) -> Any:
         return await agent.do(make_work(inputs={"call": name, "args": args}, timeout=timeout))
 
     return do
@@ -55,7 +55,7 @@ async def test_functions_of_another_module(call: Callable[..., Any]) -> None:
         await call("gives", what="list")
 
 
-async def test_files_are_kept_when_the_directory_was_asked_for(call: Callable[..., Any], tmp_path: Path) -> None:
+async def test_files_are_kept_when_the_directory_was_asked_for(call: Callable[..., Any]) -> None:
     done = await call("renamed")
     assert done.result.summary == "Title"
     assert [artifact.name for artifact in done.result.artifacts] == ["left"]
@@ -70,7 +70,7 @@ async def test_files_are_kept_when_the_directory_was_asked_for(call: Callable[..
         ("renamed", {"x": 1}, "unexpected keyword"),
     ],
 )
-async def test_what_cannot_be_called_is_permanent(call: Callable[..., Any], name: str, args: dict[str, Any], message: str) -> None:
+async def test_what_cannot_be_called_is_permanent(call: Callable[..., Any], *, name: str, args: dict[str, Any], message: str) -> None:
     with pytest.raises(AgentFailed, match=message) as failed:
         await call(name, **args)
     assert failed.value.permanent
@@ -86,7 +86,7 @@ async def test_what_a_function_raises_is_how_it_failed(call: Callable[..., Any])
 
 @pytest.mark.parametrize(("name", "args"), [("sleep", {"seconds": 60}), ("sleeps", {}), ("in_thread", {"seconds": 0.6})])
 async def test_time_outs(call: Callable[..., Any], name: str, args: dict[str, Any]) -> None:
-    with pytest.raises(AgentFailed, match="longer than 0.3 s") as failed:
+    with pytest.raises(AgentFailed, match=r"longer than 0\.3 s") as failed:
         await call(name, timeout=0.3, **args)
     assert failed.value.code == "timed_out"
 

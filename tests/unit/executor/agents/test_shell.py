@@ -21,7 +21,7 @@ async def run(tools: Tools, work: Work) -> Result:
     return answer.result
 
 
-async def test_the_last_line_is_the_summary_and_files_are_kept(tools: Tools, make_work: MakeWork, lines: list[str], tmp_path: Path) -> None:
+async def test_the_last_line_sums_up_and_files_are_kept(tools: Tools, make_work: MakeWork, *, lines: list[str], tmp_path: Path) -> None:
     script = "echo building\nmkdir dist; echo $TASKGROVE_INPUT_VERSION > dist/version\necho done; echo"
     result = await run(tools, make_work(inputs={"script": script}))
     assert result.summary == "done"
@@ -42,7 +42,7 @@ async def test_only_what_outputs_names_is_kept(tools: Tools, make_work: MakeWork
     ("interpreter", "script"),
     [("sh", "false; echo on"), ("bash", "false | true; echo on"), ("sh", "echo $UNSET"), ("python", "print('x'); raise SystemExit(1)")],
 )
-async def test_the_first_failure_ends_the_script(tools: Tools, make_work: MakeWork, interpreter: str, script: str) -> None:
+async def test_the_first_failure_ends_the_script(tools: Tools, make_work: MakeWork, *, interpreter: str, script: str) -> None:
     with pytest.raises(AgentFailed, match="exit status"):
         await run(tools, make_work(inputs={"script": script, "interpreter": interpreter}))
 
@@ -61,7 +61,7 @@ async def test_python_scripts_run_in_this_python(tools: Tools, make_work: MakeWo
         ("kill -9 $$", "exit_status", False),
     ],
 )
-async def test_how_it_failed(tools: Tools, make_work: MakeWork, script: str, code: str, permanent: bool) -> None:
+async def test_how_it_failed(tools: Tools, make_work: MakeWork, *, script: str, code: str, permanent: bool) -> None:
     with pytest.raises(AgentFailed) as failed:
         await run(tools, make_work(inputs={"script": script}))
     assert (failed.value.code, failed.value.permanent) == (code, permanent)
@@ -115,7 +115,7 @@ async def test_result_json_becomes_data_but_cannot_forge_the_facts(tools: Tools,
     result = await run(tools, make_work(inputs={"script": """echo '{"n": 1, "sandbox": "none"}' > result.json"""}))
     assert result.data["n"] == 1
     assert result.data["sandbox"] == tools.sandbox.level
-    for other in ("echo '[1]' > result.json", "echo '{' > result.json", "ln -s /etc/hostname result.json"):
+    for other in ("echo '[1]' > result.json", "echo '{' > result.json", "ln -sf /etc/hostname result.json"):
         assert set((await run(tools, make_work(inputs={"script": other}))).data) == {"exitCode", "seconds", "sandbox"}
     assert "not a JSON object" in lines[0]
 

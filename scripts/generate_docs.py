@@ -1,0 +1,155 @@
+"""Writes what can be derived: the JSON Schema of each event, the AsyncAPI document, and `.env.example`. Run by `make docs`; a house test compares."""
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from shared.contracts.base import PREFIX, VERSION, Event  # noqa: E402 (the line above makes it findable)
+from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, events, queue_of  # noqa: E402
+from shared.settings import CommonSettings  # noqa: E402
+
+EVENTS = "docs/reference/events"
+SERVICES = ("planner", "sequencer", "executor", "checker", "approvals")
+
+
+def schema_of(event: type[Event]) -> dict[str, Any]:
+    """The JSON Schema of what an event carries, as it is on the wire."""
+    schema = event.model_json_schema(by_alias=True, mode="serialization")
+    speaking = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"{PREFIX}{event.name}{VERSION}"}
+    required = event.model_json_schema(by_alias=True).get("required", [])
+    return {**speaking, **schema, "required": required, "x-said-by": event.said_by, "x-heard-by": sorted(event.heard_by)}
+
+
+def asyncapi() -> dict[str, Any]:
+    """Every channel and operation of the house, as AsyncAPI 3."""
+    declared = sorted(events(), key=lambda event: event.name)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Taskgrove events",
+            "version": "1",
+            "description": "CloudEvents 1.0 in JSON, one event or a batch a message. Losing one costs time, never work.",
+        },
+        "defaultContentType": "application/cloudevents-batch+json",
+        "channels": {event.name: _channel(event) for event in declared},
+        "operations": dict(sorted(operation for event in declared for operation in _operations(event))),
+        "components": {"messages": {event.name: _message(event) for event in declared}},
+    }
+
+
+def env_example() -> str:
+    """Every setting of every process: what it is for, and its default."""
+    lines = ["# Every setting, with its default. Set what you change in the environment of the processes, or in the file that starts them.", ""]
+    for title, settings in all_settings():
+        lines += [f"# {title}", *_settings_lines(settings), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def all_settings() -> Iterator[tuple[str, type[BaseSettings]]]:
+    """The settings that all services share, then each service's own."""
+    yield "All services", CommonSettings
+    for service in SERVICES:
+        if (ROOT / "services" / service / "settings.py").exists():
+            module = import_module(f"services.{service}.settings")
+            found = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, BaseSettings)]
+            own = [kind for kind in found if kind.__module__ == module.__name__]
+            yield from ((service.capitalize(), kind) for kind in own)
+
+
+def own_fields(settings: type[BaseSettings]) -> dict[str, Any]:
+    """The fields by the names that they have in the environment; those of the shared settings are listed once, there."""
+    shared = set() if settings is CommonSettings else set(CommonSettings.model_fields)
+    prefix = settings.model_config.get("env_prefix", "")
+    fields = {name: field for name, field in settings.model_fields.items() if name not in shared}
+    return {str(field.validation_alias or f"{prefix}{name}".upper()): field for name, field in fields.items()}
+
+
+def generated() -> dict[str, str]:
+    """Every generated file by its path, with what it must hold."""
+    files = {f"{EVENTS}/{event.name}.v1.json": _json(schema_of(event)) for event in events()}
+    return {**files, "docs/reference/asyncapi.json": _json(asyncapi()), ".env.example": env_example()}
+
+
+def main() -> None:
+    """Write all of it, and take away the schemas of events that are gone."""
+    files = generated()
+    for path, text in files.items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(text, encoding="utf-8")
+    for old in (ROOT / EVENTS).glob("*.json"):
+        if str(old.relative_to(ROOT)) not in files:
+            old.unlink()
+
+
+def _channel(event: type[Event]) -> dict[str, Any]:
+    return {
+        "address": event.name,
+        "description": (event.__doc__ or "").strip(),
+        "messages": {event.name: {"$ref": f"#/components/messages/{event.name}"}},
+        "bindings": {
+            "amqp": {
+                "is": "routingKey",
+                "exchange": {"name": EXCHANGE, "type": "topic", "durable": True, "autoDelete": False},
+                "bindingVersion": "0.3.0",
+            }
+        },
+        "x-queues": sorted(queue_of(service) for service in event.heard_by),
+        "x-dead-letter-exchange": DEAD_EXCHANGE,
+    }
+
+
+def _operations(event: type[Event]) -> Iterator[tuple[str, dict[str, Any]]]:
+    channel = {"$ref": f"#/channels/{event.name}"}
+    yield f"{event.said_by} says {event.name}", {"action": "send", "channel": channel, "summary": (event.__doc__ or "").strip()}
+    for service in event.heard_by:
+        yield f"{service} hears {event.name}", {"action": "receive", "channel": channel}
+
+
+def _message(event: type[Event]) -> dict[str, Any]:
+    envelope = {
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": {"type": "string", "minLength": 1},
+            "source": {"type": "string", "examples": [f"/services/{event.said_by}"]},
+            "type": {"const": f"{PREFIX}{event.name}{VERSION}"},
+            "subject": {"type": "string", "description": "runs/<run> or runs/<run>/tasks/<task>"},
+            "time": {"type": "string", "format": "date-time"},
+            "traceparent": {"type": "string"},
+            "datacontenttype": {"const": "application/json"},
+            "data": {"$ref": f"./events/{event.name}.v1.json"},
+        },
+    }
+    return {"name": event.name, "title": (event.__doc__ or "").strip(), "payload": {"oneOf": [envelope, {"type": "array", "items": envelope}]}}
+
+
+def _settings_lines(settings: type[BaseSettings]) -> Iterator[str]:
+    for name, field in own_fields(settings).items():
+        default = field.get_default(call_default_factory=True)
+        value = "" if default is None or default is PydanticUndefined else _plain(default)
+        yield f"# {field.description}" if field.description else "#"
+        yield f"{name}={value}"
+
+
+def _plain(default: Any) -> str:
+    if isinstance(default, (list, tuple, dict, bool)):
+        return json.dumps(default)
+    return str(default.get_secret_value() if hasattr(default, "get_secret_value") else default)
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    main()

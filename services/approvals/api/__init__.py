@@ -1,0 +1,1 @@
+"""The HTTP API: one file a resource. Bodies are those of `shared/contracts/views.py`."""

@@ -1,0 +1,90 @@
+"""What clients send, as in `shared/contracts/views.py` but strict: a field that is not known is refused, because it is a typing error."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from shared.artifacts import INLINE
+from shared.contracts.executor import Artifact, Result
+from shared.contracts.plan import NotesFile, RunOptions
+from shared.contracts.views import DecisionRequest, SubmitRequest, TaskUpdate
+
+DEEPEST = 64
+LARGEST = 2**63
+
+
+def check_storable(value: Any, depth: int = 0) -> Any:
+    """The value itself. Raises ValueError for what the store cannot hold: 64-bit integers, no NUL in keys, 64 levels."""
+    if depth > DEEPEST:
+        raise ValueError(f"is nested more than {DEEPEST} levels deep")
+    if isinstance(value, dict):
+        if odd := [key for key in value if "\0" in key]:
+            raise ValueError(f"the key {odd[0]!r} holds a NUL")
+        for item in value.values():
+            check_storable(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check_storable(item, depth + 1)
+    elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        raise ValueError(f"{value} does not fit into 64 bits; send it as text")
+    return value
+
+
+def _inline(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    check_storable(value)
+    if value is not None and len(str(value)) > INLINE:
+        raise ValueError(f"is larger than {INLINE} bytes; put it into a file and name that")
+    return value
+
+
+Data = Annotated[dict[str, Any], AfterValidator(_inline)]
+
+
+class ArtifactBody(Artifact, extra="forbid"):
+    """`Artifact`, strict."""
+
+
+class ResultBody(Result, extra="forbid"):
+    """`Result`, strict."""
+
+    artifacts: tuple[ArtifactBody, ...] = Field(default=(), max_length=500)
+    data: Data = Field(default_factory=dict)
+
+
+class NotesFileBody(NotesFile, extra="forbid"):
+    """`NotesFile`, strict."""
+
+
+class RunOptionsBody(RunOptions, extra="forbid"):
+    """`RunOptions`, strict."""
+
+
+class SubmitBody(SubmitRequest, extra="forbid"):
+    """`SubmitRequest`, strict."""
+
+    notes: tuple[NotesFileBody, ...] = Field(default=(), max_length=1_000)
+    options: RunOptionsBody = RunOptionsBody()
+
+
+class UpdateBody(TaskUpdate, extra="forbid"):
+    """`TaskUpdate`, strict."""
+
+    result: ResultBody | None = None
+
+
+class DecisionBody(DecisionRequest, extra="forbid"):
+    """`DecisionRequest`, strict."""
+
+    decision: str = Field(max_length=200)
+    edits: Data | None = None
+    result: ResultBody | None = None
+
+
+class PrincipalBody(BaseModel):
+    """`POST /principals`: who is let in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    roles: list[str]
+    groups: list[str] = Field(default_factory=list, max_length=100)

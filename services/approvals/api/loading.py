@@ -1,0 +1,53 @@
+"""Finding a task, wherever it is yet: among the tasks, or still a submission."""
+
+import asyncio
+from typing import Any
+
+from starlette.responses import Response
+
+from services.approvals.api.answers import answer, answer_large, etag
+from services.approvals.deps import Deps
+from services.approvals.domain.submitting import waiting_view
+from services.approvals.domain.tree import nested_view, top_view
+from shared.errors import NotFound
+from shared.ids import run_of
+from shared.storage.port import Doc
+
+
+async def find_task(deps: Deps, task_id: str) -> tuple[Doc | None, Doc | None]:
+    """The task, or the submission that will become it. Raises NotFound when there is neither."""
+    if task := await deps.reads.task(task_id):
+        return task, None
+    if submission := (await deps.submissions.get([task_id])).get(task_id):
+        return None, submission
+    raise NotFound(f"there is no task {task_id!r}; GET /tasks lists those that there are")
+
+
+async def load_view(deps: Deps, task_id: str) -> dict[str, Any]:
+    """`TaskView` of one task, without its children; of a root with counts. Raises NotFound."""
+    task, submission = await find_task(deps, task_id)
+    if task is None:
+        return waiting_view(submission or {})
+    if not (task.get("parent_id") is None or task.get("children") or task.get("kind") == "group"):
+        return (await deps.reads.joined([task], related=True))[0][1]
+    branch, (attempt, verdict) = await asyncio.gather(deps.reads.branch(task, whole=False), deps.reads.of_attempt(task))
+    return top_view(branch, attempt, verdict)
+
+
+async def answer_tree(deps: Deps, task_id: str) -> Response:
+    """`TaskView` of a task with all below it nested. Raises NotFound."""
+    task, submission = await find_task(deps, task_id)
+    if task is None:
+        view = {**waiting_view(submission or {}), "children": []}
+        return answer(view, headers=etag(view))
+    branch = await deps.reads.branch(task, whole=True)
+    return await answer_large(len(branch.tasks), lambda: nested_view(branch), etag)
+
+
+async def submitter_of(deps: Deps, task_id: str) -> str | None:
+    """Who submitted the run that this task belongs to."""
+    run_id = run_of(task_id)
+    if submission := (await deps.submissions.get([run_id])).get(run_id):
+        return str(submission["event"]["submittedBy"])
+    root = await deps.reads.task(run_id)
+    return root.get("submitted_by") if root else None

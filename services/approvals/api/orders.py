@@ -1,0 +1,56 @@
+"""`PUT /tasks/{id}`: what a person orders for a task. Kept first, then said, then waited for a moment."""
+
+import structlog
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from services.approvals.api.access import CallerHere, DepsHere, IfMatch, requires
+from services.approvals.api.answers import answer, etag
+from services.approvals.api.bodies import UpdateBody
+from services.approvals.api.loading import load_view, submitter_of
+from services.approvals.deps import Deps
+from services.approvals.domain.audit import Entry
+from services.approvals.domain.controls import action_of, check_move, check_version
+from services.approvals.domain.principals import APPROVER, SUBMITTER
+from shared.contracts.approvals import TaskControl
+from shared.contracts.views import TaskView
+from shared.errors import Forbidden
+from shared.ids import new_id
+
+router = APIRouter(tags=["tasks"])
+log = structlog.get_logger()
+
+LOOK_EVERY = 0.05
+
+
+@router.put("/tasks/{task_id}", status_code=202, response_model=TaskView, dependencies=[requires(APPROVER, SUBMITTER)])
+async def order(task_id: str, body: UpdateBody, deps: DepsHere, *, caller: CallerHere, if_match: IfMatch = None) -> Response:
+    """Cancel, pause, resume, retry, or complete by hand. Answers with the task as it is once the order is carried out, or after 2 s."""
+    action, view = action_of(body), await load_view(deps, task_id)
+    if not caller.may_order(await submitter_of(deps, task_id)):
+        raise Forbidden(f"{caller.name} did not submit this run; with the role approver one may order in all runs")
+    check_version(view, if_match)
+    check_move(view, action)
+    result = body.result.wire() if body.result else None
+    event = TaskControl(
+        run_id=view["runId"], task_id=task_id, control_id=new_id(), action=action, by=caller.name, reason=body.reason, result=result
+    )
+    detail = {"action": str(action), "reason": body.reason, "control": event.control_id}
+    await deps.audit.add(Entry(caller.name, "control", task_id, detail))
+    await deps.submissions.order(event)
+    log.info("task.ordered", task_id=task_id, action=str(action), who=caller.name, control_id=event.control_id)
+    if await deps.say(event):
+        await _carried_out(deps, event)
+    after = await load_view(deps, task_id)
+    return answer(after, 202, {**etag(after), "Location": f"/tasks/{task_id}"})
+
+
+async def _carried_out(deps: Deps, event: TaskControl) -> None:
+    """Return when the sequencer has applied the order, or after the time that is set for it."""
+    clock = deps.ground.clock
+    deadline = clock.monotonic() + deps.settings.control_seconds
+    while clock.monotonic() < deadline:
+        task = (await deps.reads.tasks([event.task_id], ("last_control",))).get(event.task_id, {})
+        if (task.get("last_control") or "") >= event.control_id:
+            return
+        await clock.sleep(LOOK_EVERY)

@@ -1,0 +1,64 @@
+"""The approvals service, put together."""
+
+from services.approvals.api.app import create_app
+from services.approvals.dead import Dead
+from services.approvals.deps import Deps
+from services.approvals.first_keys import put_first_keys, read_first_keys
+from services.approvals.handlers import HEARS
+from services.approvals.live import Hub
+from services.approvals.metrics import ApprovalsMetrics
+from services.approvals.settings import ApprovalsSettings
+from services.approvals.store import SCHEMAS
+from services.approvals.store.approvals import Approvals
+from services.approvals.store.audit import Audit
+from services.approvals.store.feed import Feed
+from services.approvals.store.imports import Imports
+from services.approvals.store.logs import Logs
+from services.approvals.store.principals import Principals
+from services.approvals.store.quarantined import Quarantined
+from services.approvals.store.reads import Reads
+from services.approvals.store.submissions import Submissions
+from services.approvals.sweep import sweep
+from shared.artifacts import ArtifactStore
+from shared.service import Ground, Service
+
+
+async def wire(ground: Ground) -> Service:
+    """Everything is built here, nothing at import."""
+    settings = ApprovalsSettings()
+    first = read_first_keys(settings.bootstrap_keys) if settings.bootstrap_keys else []
+    deps = build(ground, settings)
+    dead = Dead(ground)
+
+    async def start() -> None:
+        await put_first_keys(deps, first)
+        await dead.start()
+
+    async def drain(seconds: float) -> None:
+        deps.hub.close()
+        await dead.drain(seconds)
+
+    return Service("approvals", HEARS, deps, SCHEMAS, sweep, start=start, drain=drain, app=create_app(deps))
+
+
+def build(ground: Ground, settings: ApprovalsSettings) -> Deps:
+    """The service's parts over this ground."""
+    database, clock, hub = ground.database, ground.clock, Hub()
+    metrics = ApprovalsMetrics(ground.metrics.registry)
+    metrics.watchers.set_function(hub.count)
+    return Deps(
+        ground=ground,
+        settings=settings,
+        metrics=metrics,
+        hub=hub,
+        artifacts=ArtifactStore.open(ground.settings.artifacts_url),
+        submissions=Submissions(database, clock),
+        approvals=Approvals(database, clock),
+        audit=Audit(database, clock),
+        principals=Principals(database, clock),
+        feed=Feed(database, clock, hub.wake),
+        imports=Imports(database, clock),
+        reads=Reads(database),
+        logs=Logs(database),
+        quarantined=Quarantined(database),
+    )

@@ -1,0 +1,132 @@
+"""`taskgrove inbox`, `approve` and `reject`: where people answer."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from services.approvals.domain.principals import APPROVER, check_principal
+from shared.contracts.views import ApprovalView, DecisionRequest
+from shared.errors import BadInput
+from taskgrove.cli import resolve
+from taskgrove.cli.approval_text import approval_row, show_approval
+from taskgrove.cli.options import ApiOption, DataOption, JsonOption, commands
+from taskgrove.cli.people import told
+from taskgrove.cli.persons import PersonClients
+from taskgrove.cli.place import Place, find_place
+from taskgrove.cli.screen import Screen
+from taskgrove.cli.text import clean
+
+app = commands()
+
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a question, as `taskgrove inbox` shows it, or of its task or run.")]
+CommentOption = Annotated[str, typer.Option("--comment", "-m", help="What to say with it.", show_default=False)]
+AsOption = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Answer as this person.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered, and by whom."""
+
+    choice: str
+    comment: str
+    name: str | None
+    summary: str = ""
+
+
+@app.command()
+def inbox(
+    *,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Only of this run.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Answered ones as well.")] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Only what this API key may answer.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="With all that is known about each.")] = False,
+    api: ApiOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what waits for a person."""
+    screen = Screen(as_json=as_json)
+    found = asyncio.run(_inbox(find_place(api, data), run, state="all" if every else "pending", mine=mine or None))
+    screen.document({"items": found})
+    if details:
+        for approval in found:
+            show_approval(screen, approval)
+    elif found:
+        screen.table(("id", "since", "kind", "asked", "question"), [approval_row(approval) for approval in found])
+    else:
+        screen.say("Nothing waits for a person.")
+
+
+@app.command()
+def approve(
+    identifier: IdArgument,
+    *,
+    comment: CommentOption = "",
+    choice: Annotated[
+        str | None,
+        typer.Option("--choice", metavar="CHOICE", help="Where help is asked for: retry, skip, take_over or fail.", show_default=False),
+    ] = None,
+    result: Annotated[str, typer.Option("--result", help="With take_over: what was done, in a sentence.", show_default=False)] = "",
+    name: AsOption = None,
+    api: ApiOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Approve something that waits, or answer it with --choice."""
+    _answer(identifier, Answer(choice or "approve", comment, name, result), place=find_place(api, data), as_json=as_json)
+
+
+@app.command()
+def reject(
+    identifier: IdArgument,
+    *,
+    comment: CommentOption = "",
+    name: AsOption = None,
+    api: ApiOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Reject something that waits. A task that asks for help is failed."""
+    _answer(identifier, Answer("reject", comment, name), place=find_place(api, data), as_json=as_json)
+
+
+async def _inbox(place: Place, run: str | None, *, state: str, mine: bool | None) -> list[ApprovalView]:
+    async with place.client() as client:
+        return await client.approvals(state=state, run=await resolve.run_id(client, run) if run else None, mine=mine)
+
+
+def _answer(identifier: str, answer: Answer, *, place: Place, as_json: bool) -> None:
+    screen = Screen(as_json=as_json)
+    if answer.name is not None:
+        check_principal(answer.name, [APPROVER])
+    after = asyncio.run(_decide(identifier, answer, place))
+    screen.say(clean(after.question))
+    told(screen.say, after, answer.choice)
+    screen.document(after)
+
+
+async def _decide(identifier: str, answer: Answer, place: Place) -> ApprovalView:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(place.client())
+        pending = {approval.approval_id: approval for approval in await client.approvals()}
+        approval = pending[await resolve.approval_id(client, identifier, of=pending)]
+        if answer.name is not None:
+            persons = await stack.enter_async_context(PersonClients(place, client))
+            client = await persons.of(answer.name, groups=approval.approvers)
+        return await client.decide(request_for(approval, answer))
+
+
+def request_for(approval: ApprovalView, answer: Answer) -> DecisionRequest:
+    """The answer in the words that this question offers. Raises BadInput with the choices there are."""
+    choice = answer.choice
+    if choice == "reject" and choice not in approval.choices and "fail" in approval.choices:
+        choice = "fail"
+    if choice == "approve" and choice not in approval.choices:
+        raise BadInput(f"{clean(approval.question)} This cannot be approved; answer with --choice {' | '.join(approval.choices)}")
+    result = {"summary": answer.summary} if answer.summary else None
+    return DecisionRequest.model_validate(
+        {"approval_id": approval.approval_id, "decision": choice, "comment": answer.comment, "result": result, "digest": approval.digest}
+    )

@@ -1,0 +1,109 @@
+"""Who answers questions while a run is followed: the person at the terminal, or a named one who approves."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+from shared.contracts.views import ApprovalView, DecisionRequest
+from shared.errors import Conflict, Forbidden
+from taskgrove.cli.approval_text import show_approval
+from taskgrove.cli.persons import PersonClients
+from taskgrove.cli.screen import Screen
+from taskgrove.cli.text import clean, short
+from taskgrove.cli.view import View
+from taskgrove.client import Client
+
+PENDING = "pending"
+LATER = "later"
+APPROVE = "approve"
+FAIL = "fail"
+CHECKPOINTS = ("checkpoint", "plan_review")
+LETTERS = {"approve": "a", "reject": "r", "retry": "t", "take_over": "o", "skip": "s", "fail": "f", LATER: "l"}
+
+
+class Asker:
+    """Asks the person at the terminal."""
+
+    def __init__(self, client: Client, screen: Screen) -> None:
+        self._client = client
+        self._screen = screen
+
+    async def answer(self, approval: ApprovalView, view: View) -> None:
+        view.pause()
+        try:
+            show_approval(self._screen, approval)
+            choice = await self._choice(approval)
+            if choice == LATER:
+                self._screen.say(f"Left open; answer it later with: taskgrove approve {short(approval.approval_id)}", style="dim")
+                return
+            comment = await ask(self._screen, "Comment (Enter for none): ")
+            await self._decide(approval, choice, comment)
+        finally:
+            view.resume()
+
+    async def _choice(self, approval: ApprovalView) -> str:
+        offered = [*(choice for choice in approval.choices if choice != "take_over"), LATER]
+        prompt = ", ".join(f"[{LETTERS.get(choice, choice)}] {choice}" for choice in offered) + ": "
+        while True:
+            typed = (await ask(self._screen, prompt)).casefold()
+            for choice in offered:
+                if typed and typed in (LETTERS.get(choice), choice.casefold()):
+                    return choice
+            self._screen.say("Please type one of the letters or words.", style="yellow")
+
+    async def _decide(self, approval: ApprovalView, choice: str, comment: str) -> None:
+        request = DecisionRequest(approval_id=approval.approval_id, decision=choice, comment=comment, digest=approval.digest)
+        try:
+            told(self._screen.say, await self._client.decide(request), choice)
+        except (Conflict, Forbidden) as error:
+            self._screen.say(str(error), style="yellow")
+
+
+class ApproverAs:
+    """Approves checkpoints and plans as one person, and ends what asks for help: nobody is there to give it."""
+
+    def __init__(self, name: str, clients: PersonClients) -> None:
+        self._name = name
+        self._clients = clients
+
+    async def answer(self, approval: ApprovalView, view: View) -> None:
+        if approval.kind in CHECKPOINTS:
+            choice, comment = APPROVE, "approved by --approve-as"
+        elif FAIL in approval.choices and approval.kind == "escalation":
+            choice, comment = FAIL, "nobody was there to help (--approve-as)"
+        else:
+            view.say(f"? {clean(approval.question)} (--approve-as {self._name} answers no such question)")
+            return
+        client = await self._clients.of(self._name, groups=approval.approvers)
+        request = DecisionRequest(approval_id=approval.approval_id, decision=choice, comment=comment, digest=approval.digest)
+        try:
+            view.say(f"? {clean(approval.question)}")
+            told(view.say, await client.decide(request), f"{choice} (as {self._name})")
+        except (Conflict, Forbidden) as error:
+            view.say(str(error))
+
+
+def told(say: Callable[[str], None], approval: ApprovalView, choice: str) -> None:
+    """What an answer did."""
+    if approval.state == PENDING:
+        given = sum(entry.get("decision") == APPROVE for entry in approval.decisions)
+        say(f"→ {choice}: {given} of {approval.required} approvals are there; others must approve as well")
+    else:
+        say(f"→ {choice}")
+
+
+async def ask(screen: Screen, prompt: str) -> str:
+    """A line from the terminal, without blocking what goes on meanwhile. The end of input is `later`."""
+    screen.console.print(prompt, end="", soft_wrap=True)
+    loop, line = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+
+    def read() -> None:
+        if not line.done():
+            line.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin.fileno(), read)
+    try:
+        typed: str = await line
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+    return typed.strip() if typed else LATER

@@ -1,0 +1,99 @@
+"""Acts as a named person: with a key that was made for them here before, or one that the admin key makes now."""
+
+import json
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from shared.errors import BadInput, Conflict, NotFound, Unauthorized
+from taskgrove.cli.place import Place
+from taskgrove.client import Client
+from taskgrove.local.home import write_atomically
+
+APPROVER = "approver"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A key that was made here, and the groups that it was made for."""
+
+    key: str
+    groups: frozenset[str]
+
+
+class PersonClients:
+    """Clients by name. `async with` closes them."""
+
+    def __init__(self, place: Place, admin: Client) -> None:
+        self._place = place
+        self._admin = admin
+        self._clients: dict[str, tuple[Client, frozenset[str]]] = {}
+        self._closing = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._closing.aclose()
+
+    async def of(self, name: str, *, groups: Sequence[str]) -> Client:
+        """A client that acts as this person, who is in these groups, or is named by them. Raises BadInput if that cannot be."""
+        wanted = frozenset() if name in groups else frozenset(groups)
+        known = self._clients.get(name)
+        if known and wanted <= known[1]:
+            return known[0]
+        person = await self._person(name, wanted)
+        client = await self._closing.enter_async_context(Client(self._place.url, key=person.key))
+        self._clients[name] = (client, person.groups)
+        return client
+
+    async def _person(self, name: str, wanted: frozenset[str]) -> Person:
+        kept = self._kept()
+        person = kept.get(name)
+        if person and wanted <= person.groups and await self._is_valid(name, person):
+            return person
+        if person:
+            wanted |= person.groups
+            await self._forget(name)
+        person = Person(await self._create(name, wanted), wanted)
+        self._keep({**kept, name: person})
+        return person
+
+    async def _create(self, name: str, groups: frozenset[str]) -> str:
+        try:
+            return await self._admin.create_principal(name, roles=[APPROVER], groups=sorted(groups))
+        except Conflict as error:
+            raise BadInput(
+                f"there is a person {name!r} here already, whose key this machine does not have; "
+                "set TASKGROVE_KEY to it and leave out --as or --approve-as, or choose another name"
+            ) from error
+
+    async def _is_valid(self, name: str, person: Person) -> bool:
+        try:
+            async with Client(self._place.url, key=person.key) as client:
+                return (await client.whoami()).get("name") == name
+        except Unauthorized:
+            return False
+
+    async def _forget(self, name: str) -> None:
+        try:
+            await self._admin.delete_principal(name)
+        except NotFound:
+            return
+
+    def _file(self) -> Path | None:
+        return self._place.home / "people.json" if self._place.home else None
+
+    def _kept(self) -> dict[str, Person]:
+        file = self._file()
+        if file is None or not file.exists():
+            return {}
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        return {name: Person(one["key"], frozenset(one["groups"])) for name, one in kept.items()}
+
+    def _keep(self, people: dict[str, Person]) -> None:
+        if file := self._file():
+            text = {name: {"key": person.key, "groups": sorted(person.groups)} for name, person in people.items()}
+            write_atomically(file, json.dumps(text, indent=2))

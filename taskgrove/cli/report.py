@@ -1,0 +1,176 @@
+"""What a run came to: for people, for programs, and as an exit status."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from shared.contracts.executor import Artifact
+from shared.contracts.phases import Phase
+from shared.contracts.views import ApprovalView, TaskView
+from taskgrove.cli.approval_text import next_command
+from taskgrove.cli.look import Look, seconds_of
+from taskgrove.cli.screen import Screen
+from taskgrove.cli.text import count_of, duration, last_lines, line_of, short, size, words
+from taskgrove.client import Client
+
+VERIFIED, TASK_FAILED, BAD_INPUT, WAITS = 0, 1, 2, 3
+MOST_FAILED = 20
+MOST_ARTIFACTS = 40
+TAIL = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file of the run's result. `saved`: where a copy of it lies, if one was asked for."""
+
+    task: TaskView
+    artifact: Artifact
+    saved: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The end of a run, or where it stands. `hint`: the options that lead other commands to it."""
+
+    seen: Look
+    failed: tuple[TaskView, ...]
+    kept: tuple[Kept, ...] = ()
+    hint: str = ""
+    waits: tuple[ApprovalView, ...] = ()
+    in_memory: bool = False
+
+    @property
+    def copy_command(self) -> str:
+        """What copies the results: what is in memory is gone when the run is."""
+        again = "run again with" if self.in_memory else f"taskgrove watch {short(self.seen.root.run_id)}{self.hint}"
+        return f"{again} --out DIR"
+
+    @property
+    def exit_status(self) -> int:
+        """0 all verified, 1 a task failed, 3 waits for a person."""
+        if not self.seen.ended:
+            return WAITS
+        counts = self.seen.counts
+        good = self.seen.root.phase in (Phase.COMPLETED, Phase.SKIPPED) and not counts.get(Phase.FAILED) and not counts.get(Phase.CANCELLED)
+        return VERIFIED if good else TASK_FAILED
+
+
+async def report_on(client: Client, seen: Look, *, hint: str, out: Path | None = None, in_memory: bool = False) -> Report:
+    """Gather what the report needs; copy the results into `out`."""
+    failed = [task for task in (*seen.tasks, seen.root) if task.phase is Phase.FAILED and (task.kind != "group" or not task.child_ids)]
+    kept = [await _save(client, one, out) if out else one for one in results(seen)] if seen.ended else []
+    return Report(seen, tuple(failed[:MOST_FAILED]), tuple(kept), hint, seen.approvals, in_memory)
+
+
+def results(seen: Look) -> list[Kept]:
+    """The files of the run's own result; without any, those of its integration steps."""
+    own = list(_kept(seen.root))
+    return own or [one for task in seen.tasks if task.kind == "integration" for one in _kept(task)]
+
+
+def _kept(task: TaskView) -> Iterator[Kept]:
+    for artifact in task.result.artifacts if task.result else ():
+        yield Kept(task, artifact)
+
+
+async def _save(client: Client, kept: Kept, out: Path) -> Kept:
+    parts = [part for part in PurePosixPath(kept.artifact.name).parts if part not in ("/", "..", ".")]
+    target = out.joinpath(*parts or [kept.artifact.sha256])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(await client.artifact(kept.artifact.sha256))
+    return Kept(kept.task, kept.artifact, target)
+
+
+def show_report(screen: Screen, report: Report) -> None:
+    """For people: what was done, what was not and why, where the results are, and what to type next."""
+    seen, root = report.seen, report.seen.root
+    screen.say()
+    style = "green" if report.exit_status == VERIFIED else "yellow" if report.exit_status == WAITS else "bold red"
+    screen.say(f"{line_of(root.title)}: {words(root.phase)} — {_figures(seen)}, {duration(seen.elapsed())}", style=style)
+    screen.say(f"run {root.run_id}", style="dim")
+    for task in report.failed:
+        _show_failed(screen, task, report.hint)
+    _show_kept(screen, report.kept, report.copy_command)
+    if not seen.ended:
+        _show_waits(screen, report)
+
+
+def _figures(seen: Look) -> str:
+    counts = dict(seen.counts)
+    counts[seen.root.phase] = counts.get(seen.root.phase, 1) - 1
+    parts = [f"{counts.get(Phase.COMPLETED, 0)} of {count_of(seen.total, 'task')} verified"]
+    parts += [f"{count} {words(phase)}" for phase in (Phase.FAILED, Phase.CANCELLED, Phase.SKIPPED) if (count := counts.get(phase, 0))]
+    return ", ".join(parts)
+
+
+def _show_failed(screen: Screen, task: TaskView, hint: str) -> None:
+    screen.say()
+    screen.say(f"✗ {line_of(task.title)} {duration(seconds_of(task)) if task.started_at else ''}".rstrip(), style="bold red")
+    for line in why(task):
+        screen.say(f"  {line}")
+    screen.say(f"  more: taskgrove logs {short(task.run_id)} --task {short(task.task_id)}{hint}", style="dim")
+
+
+def why(task: TaskView) -> list[str]:
+    """The error of a task, and the end of what the checks that failed saw."""
+    lines = last_lines(task.error.message, TAIL) if task.error else []
+    for evidence in task.evidence:
+        if not evidence.passed:
+            lines += [f"{evidence.check}: {line_of(evidence.detail)}", *(f"| {line}" for line in last_lines(evidence.output, TAIL))]
+    return list(dict.fromkeys(lines)) or ["it does not say why"]
+
+
+def _show_kept(screen: Screen, kept: Sequence[Kept], copy_command: str) -> None:
+    if kept:
+        screen.say()
+        screen.say("Results:", style="bold")
+    for one in kept[:MOST_ARTIFACTS]:
+        screen.say(f"  {one.artifact.name}  {size(one.artifact.bytes)}  {one.saved or one.artifact.sha256[:12]}")
+    if len(kept) > MOST_ARTIFACTS:
+        screen.say(f"  … and {len(kept) - MOST_ARTIFACTS} more")
+    if kept and not kept[0].saved:
+        screen.say(f"  to copy them: {copy_command}", style="dim")
+
+
+def _show_waits(screen: Screen, report: Report) -> None:
+    screen.say()
+    screen.say("This run waits for a person, and goes on when they have answered:", style="bold yellow")
+    for approval in report.waits:
+        screen.say(f"  ? {line_of(approval.question)}")
+        screen.say(f"    {next_command(approval, report.hint)}")
+    for command in _resumes(report):
+        screen.say(f"    {command}")
+
+
+def _resumes(report: Report) -> list[str]:
+    paused = report.seen.paused
+    names = {task.task_id for task in paused}
+    return [f"taskgrove resume {short(task.task_id)}{report.hint}" for task in paused if task.parent_id not in names]
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """The same for programs."""
+    seen, root = report.seen, report.seen.root
+    return {
+        "runId": root.run_id,
+        "title": root.title,
+        "status": root.status,
+        "phase": root.phase,
+        "exitStatus": report.exit_status,
+        "seconds": seen.elapsed(),
+        "tasks": seen.total,
+        "counts": {phase.value: count for phase, count in seen.counts.items()},
+        "failed": [_failed_document(task) for task in report.failed],
+        "artifacts": [
+            {**one.artifact.wire(), "taskId": one.task.task_id, "task": one.task.title, "savedAs": str(one.saved) if one.saved else None}
+            for one in report.kept
+        ],
+        "waitsFor": [approval.wire() for approval in report.waits],
+        "next": [next_command(approval, report.hint) for approval in report.waits] + _resumes(report) if not seen.ended else [],
+    }
+
+
+def _failed_document(task: TaskView) -> dict[str, Any]:
+    error = task.error.wire() if task.error else None
+    return {"taskId": task.task_id, "title": task.title, "phase": task.phase, "error": error, "why": why(task)}

@@ -1,0 +1,140 @@
+"""`taskgrove run`: from notes to verified work in one go."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.approvals.domain.principals import APPROVER, check_principal
+from shared.ids import new_id
+from taskgrove.cli.follow import Follower, Nobody, People
+from taskgrove.cli.live import LiveView
+from taskgrove.cli.options import (
+    ApiOption,
+    DataOption,
+    InputOption,
+    JsonOption,
+    MoreArgument,
+    NotesOption,
+    OutOption,
+    PlannerOption,
+    PromptOption,
+    ReviewOption,
+    TimeScaleOption,
+    commands,
+)
+from taskgrove.cli.people import ApproverAs, Asker
+from taskgrove.cli.persons import PersonClients
+from taskgrove.cli.place import Place
+from taskgrove.cli.plan_view import show_plan
+from taskgrove.cli.planning import Planned, plan_paths, run_options
+from taskgrove.cli.report import report_document, report_on, show_report
+from taskgrove.cli.screen import Screen
+from taskgrove.cli.stand import INTERRUPTED, Where, work_at
+from taskgrove.cli.text import short
+from taskgrove.cli.view import LineView, QuietView, View
+from taskgrove.client import Client
+
+app = commands()
+
+
+@dataclass(slots=True)
+class Errand:
+    """What is to be done, and how far it got: Ctrl-C may end it anywhere."""
+
+    planned: Planned
+    approve_as: str | None
+    out: Path | None
+    keep: bool
+    run_id: str | None = None
+    status: int | None = None
+    hint: str = ""
+
+
+@app.command()
+def run(
+    more: MoreArgument = None,
+    *,
+    notes: NotesOption,
+    prompt: PromptOption = "",
+    planner: PlannerOption = "outline",
+    inputs: InputOption = None,
+    approve_as: Annotated[
+        str | None,
+        typer.Option("--approve-as", metavar="NAME", help="Approve checkpoints as this person, without asking.", show_default=False),
+    ] = None,
+    review: ReviewOption = False,
+    out: OutOption = None,
+    in_memory: Annotated[bool, typer.Option("--in-memory", help="Everything in this process; nothing is kept.")] = False,
+    time_scale: TimeScaleOption = 1.0,
+    keep: Annotated[bool, typer.Option("--keep", help="What was started for this run stays up until Ctrl-C.")] = False,
+    api: ApiOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Plan the notes, show the plan, carry it out, ask at checkpoints, and report.
+
+    Uses the Taskgrove that runs on the data directory, or starts one for this run.
+    Exit status: 0 all verified, 1 a task failed, 2 bad input, 3 waits for a person.
+    """
+    screen = Screen(as_json=as_json)
+    options = run_options(planner=planner, inputs=inputs or (), review=review, time_scale=time_scale)
+    if approve_as is not None:
+        check_principal(approve_as, [APPROVER])
+    planned = plan_paths([*notes, *(more or ())], prompt=prompt, options=options)
+    planned.refuse_errors()
+    show_plan(screen, planned, details=False)
+    errand = Errand(planned, approve_as, out, keep)
+    ended = work_at(Where(api, data, in_memory), screen, lambda place: _carry_out(errand, place, screen))
+    if ended is None:
+        _interrupted(errand, screen, Where(api, data, in_memory))
+    raise typer.Exit(INTERRUPTED if errand.status is None else errand.status)
+
+
+async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
+    planned = errand.planned
+    errand.hint = place.hint
+    async with place.client() as client, PersonClients(place, client) as persons:
+        root = await client.submit(planned.prompt, notes=planned.notes, options=planned.options, idempotency_key=new_id())
+        errand.run_id = root.run_id
+        screen.say(f"Run {root.run_id} (short: {short(root.run_id)})", style="dim")
+        people = people_for(errand.approve_as, client=client, persons=persons, screen=screen)
+        seen = await Follower(client, root.run_id, view=view_for(screen), people=people, stop_at_people=True).follow()
+        report = await report_on(client, seen, hint=place.hint, out=errand.out, in_memory=place.in_memory)
+    errand.status = report.exit_status
+    show_report(screen, report)
+    screen.document(report_document(report))
+    if errand.keep:
+        screen.say(f"\nTaskgrove stays up at {place.url}; Ctrl-C ends it.", style="dim")
+        await asyncio.Event().wait()
+    return errand.status
+
+
+def people_for(approve_as: str | None, *, client: Client, persons: PersonClients, screen: Screen) -> People:
+    """Who answers: the named person, whoever sits at the terminal, or nobody."""
+    if approve_as:
+        return ApproverAs(approve_as, persons)
+    return Asker(client, screen) if screen.is_terminal else Nobody()
+
+
+def view_for(screen: Screen) -> View:
+    """How a run is shown here."""
+    if screen.as_json:
+        return QuietView()
+    return LiveView(screen) if screen.console.is_terminal else LineView(screen)
+
+
+def _interrupted(errand: Errand, screen: Screen, where: Where) -> None:
+    if errand.status is not None:
+        return
+    if errand.run_id is None:
+        screen.warn("Stopped before the run began.")
+    elif where.in_memory:
+        screen.warn("Stopped; a run in memory is not kept.")
+    else:
+        screen.warn(
+            f"Stopped. The run {errand.run_id} is kept: it goes on while Taskgrove is up (`taskgrove up{errand.hint}`); "
+            f"follow it with `taskgrove watch {short(errand.run_id)}{errand.hint}`."
+        )

@@ -1,0 +1,80 @@
+"""`taskgrove export` and `import`: a run as one JSON document."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from shared.contracts.views import TaskView
+from shared.errors import BadInput
+from taskgrove.cli import resolve
+from taskgrove.cli.options import ApiOption, DataOption, JsonOption, RunArgument, commands
+from taskgrove.cli.place import Place, find_place
+from taskgrove.cli.screen import Screen
+from taskgrove.cli.text import line_of, short, size
+
+app = commands()
+
+
+@app.command("export")
+def export_run(
+    run: RunArgument,
+    *,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="None: stdout.", show_default=False)] = None,
+    api: ApiOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run with all that belongs to it as one JSON document."""
+    screen = Screen(as_json=as_json)
+    run_id, document = asyncio.run(_export(find_place(api, data), run))
+    if output is None:
+        sys.stdout.buffer.write(document)
+        return
+    try:
+        output.write_bytes(document)
+    except OSError as error:
+        raise BadInput(f"{output}: this cannot be written: {error.strerror}; name another file") from error
+    screen.say(f"{output}: {size(len(document))}, run {run_id}")
+    screen.document({"runId": run_id, "file": str(output), "bytes": len(document)})
+
+
+@app.command("import")
+def import_run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `taskgrove export` wrote.")],
+    *,
+    api: ApiOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring an exported run back. Takes the admin key."""
+    screen, document = Screen(as_json=as_json), read_document(file)
+    place = find_place(api, data)
+    root = asyncio.run(_import(place, document))
+    screen.say(f"Run {root.run_id}: {line_of(root.title)}")
+    screen.say(f"  look at it: taskgrove status {short(root.run_id)}{place.hint}", style="dim")
+    screen.document(root)
+
+
+def read_document(file: Path) -> Any:
+    """The JSON in a file. Raises BadInput."""
+    try:
+        return orjson.loads(file.read_bytes())
+    except OSError as error:
+        raise BadInput(f"{file}: this cannot be read: {error.strerror}; give a file that `taskgrove export` wrote") from error
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"{file}:{error.lineno}: this is not JSON: {error.msg}; give a file that `taskgrove export` wrote") from error
+
+
+async def _export(place: Place, wanted: str) -> tuple[str, bytes]:
+    async with place.client() as client:
+        run_id = await resolve.run_id(client, wanted)
+        return run_id, await client.export(run_id)
+
+
+async def _import(place: Place, document: Any) -> TaskView:
+    async with place.client() as client:
+        return await client.import_run(document)

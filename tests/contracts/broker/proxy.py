@@ -1,0 +1,58 @@
+"""A wire between a client and a server that can be cut, held up, or refuse: faults without root and without the server's help."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+
+class Wire:
+    """One listening port in front of another."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self.refuses = False
+        self.port = 0
+
+    def cut(self) -> None:
+        """Reset every connection that there is; new ones are taken."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    def hold(self) -> None:
+        """Let no byte through, either way, and tell nobody: a half-open connection."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        self._flowing.set()
+
+    @asynccontextmanager
+    async def laid(self) -> AsyncIterator["Wire"]:
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            self.release()
+            server.close()
+            self.cut()
+            await server.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses:
+            writer.transport.abort()
+            return
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, far_writer}
+        await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer))
+        self._writers -= {writer, far_writer}
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                await self._flowing.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()

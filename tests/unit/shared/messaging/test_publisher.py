@@ -1,0 +1,108 @@
+"""What a service says: grouped by type, in few messages, and confirmed before `say` returns."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry
+
+from shared.contracts.approvals import TaskSubmitted
+from shared.contracts.executor import AgentProgress, TaskExecuted
+from shared.contracts.sequencer import TaskReady
+from shared.errors import BrokerUnavailable
+from shared.messaging.port import Delivery, Message, Queue
+from shared.messaging.publisher import MOST_EVENTS, MOST_IDS, Publisher, by_run
+from shared.telemetry.metrics import ServiceMetrics
+
+
+class Mouth:
+    """A broker that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.publishes: list[list[Message]] = []
+        self.refuses = False
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        await asyncio.sleep(0)
+        if self.refuses:
+            raise BrokerUnavailable("not confirmed")
+        self.publishes.append(list(messages))
+
+    async def start(self, queues: Sequence[Queue]) -> None:
+        raise NotImplementedError
+
+    async def consume(self, queue: str, receive: Callable[[Delivery], None], *, prefetch: int) -> None:
+        raise NotImplementedError
+
+    async def cancel(self, queue: str) -> None:
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        raise NotImplementedError
+
+    def connected(self) -> bool:
+        return not self.refuses
+
+
+@pytest.fixture
+def mouth() -> Mouth:
+    return Mouth()
+
+
+@pytest.fixture
+def publisher(mouth: Mouth) -> Publisher:
+    return Publisher(mouth, service="sequencer", metrics=ServiceMetrics(CollectorRegistry()))
+
+
+def ready(n: int) -> TaskReady:
+    return TaskReady(run_id="r", attempts=(f"r.{n}:1",))
+
+
+def sizes(mouth: Mouth) -> list[tuple[str, int]]:
+    return [(message.routing_key, len(orjson.loads(message.body))) for messages in mouth.publishes for message in messages]
+
+
+async def test_a_lone_event_is_a_message_of_one(publisher: Publisher, mouth: Mouth) -> None:
+    await publisher.say([ready(1)])
+    assert sizes(mouth) == [("task.ready", 1)]
+
+
+async def test_nothing_to_say_is_no_message(publisher: Publisher, mouth: Mouth) -> None:
+    await publisher.say(())
+    assert mouth.publishes == []
+
+
+async def test_what_many_say_at_once_goes_in_few_messages(publisher: Publisher, mouth: Mouth) -> None:
+    await asyncio.gather(*(publisher.say([ready(n), TaskExecuted(run_id="r", attempts=(f"r.{n}:1",))]) for n in range(150)))
+    assert sum(count for key, count in sizes(mouth) if key == "task.ready") == 150
+    assert sum(count for key, count in sizes(mouth) if key == "task.executed") == 150
+    assert max(count for _, count in sizes(mouth)) == MOST_EVENTS
+    assert len(sizes(mouth)) <= 6
+
+
+async def test_a_submission_goes_alone_because_it_is_whole(publisher: Publisher, mouth: Mouth) -> None:
+    await publisher.say([TaskSubmitted(run_id=f"r{n}") for n in range(3)])
+    assert sizes(mouth) == [("task.submitted", 1)] * 3
+
+
+async def test_what_need_not_last_is_marked(publisher: Publisher, mouth: Mouth) -> None:
+    await publisher.say([AgentProgress(run_id="r", task_id="r.1", lines=("a",)), ready(1)])
+    assert {message.routing_key: message.durable for message in mouth.publishes[0]} == {"agent.progress": False, "task.ready": True}
+
+
+async def test_what_is_not_confirmed_is_an_error_to_all_who_said_it(publisher: Publisher, mouth: Mouth) -> None:
+    mouth.refuses = True
+    outcomes = await asyncio.gather(*(publisher.say([ready(n)]) for n in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [BrokerUnavailable] * 3
+    mouth.refuses = False
+    await publisher.say([ready(4)])
+    assert sizes(mouth) == [("task.ready", 1)]
+
+
+def test_ids_are_grouped_by_their_run_and_capped() -> None:
+    ids = [f"{run}.{n}:1" for n in range(MOST_IDS + 1) for run in ("a", "b")]
+    said = by_run(ids, lambda run, some: TaskReady(run_id=run, attempts=some))
+    assert [(event.run_id, len(event.attempts)) for event in said] == [("a", MOST_IDS), ("a", 1), ("b", MOST_IDS), ("b", 1)]
+    assert sorted(i for event in said for i in event.attempts) == sorted(ids)
+    assert by_run(["r:1", "r"], lambda run, some: TaskReady(run_id=run, attempts=some))[0].attempts == ("r:1", "r")

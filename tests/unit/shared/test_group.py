@@ -1,0 +1,112 @@
+"""Group commit: a lone item at once, a storm together, and one error for exactly those who waited for it."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from shared.errors import Unavailable
+from shared.storage.group import GroupCommit
+
+
+class Writer:
+    """Keeps what it was given, as slowly as the test says."""
+
+    def __init__(self) -> None:
+        self.flushed: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error: BaseException | None = None
+        self.at_once = 0
+
+    async def __call__(self, items: Sequence[int]) -> None:
+        self.at_once += 1
+        assert self.at_once == 1, "one flush at a time"
+        self.flushed.append(list(items))
+        try:
+            await self.gate.wait()
+            if self.error:
+                raise self.error
+        finally:
+            self.at_once -= 1
+
+
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_a_lone_item_goes_at_once() -> None:
+    writer = Writer()
+    await GroupCommit(writer)([1])
+    assert writer.flushed == [[1]]
+
+
+async def test_nothing_is_not_flushed() -> None:
+    writer = Writer()
+    await GroupCommit(writer)([])
+    assert writer.flushed == []
+
+
+async def test_a_storm_goes_together_in_order_and_in_parts() -> None:
+    writer = Writer()
+    writer.gate.clear()
+    group = GroupCommit(writer, most=100)
+    first = asyncio.create_task(group([0]))
+    await turns()
+    rest = [asyncio.create_task(group([n])) for n in range(1, 251)]
+    await turns()
+    assert writer.flushed == [[0]]
+    assert not first.done()
+    writer.gate.set()
+    await asyncio.gather(first, *rest)
+    assert [len(items) for items in writer.flushed] == [1, 100, 100, 50]
+    assert [n for items in writer.flushed for n in items] == list(range(251))
+
+
+async def test_what_came_together_stays_together() -> None:
+    writer = Writer()
+    await GroupCommit(writer, most=2)([1, 2, 3])
+    assert writer.flushed == [[1, 2, 3]]
+
+
+async def test_an_error_reaches_all_who_waited_for_that_flush_and_nobody_else() -> None:
+    writer = Writer()
+    writer.gate.clear()
+    group = GroupCommit(writer, most=2)
+    waiters = [asyncio.create_task(group([0]))]
+    await turns()
+    waiters += [asyncio.create_task(group([n])) for n in (1, 2)]
+    await turns()
+    writer.error = ValueError("disk full")
+    writer.gate.set()
+    outcomes = await asyncio.gather(*waiters, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ValueError] * 3
+    writer.error = None
+    await group([9])
+    assert writer.flushed[-1] == [9]
+
+
+async def test_a_waiter_that_is_cancelled_harms_no_other() -> None:
+    writer = Writer()
+    writer.gate.clear()
+    group = GroupCommit(writer)
+    first = asyncio.create_task(group([0]))
+    await turns()
+    gone, stays = asyncio.create_task(group([1])), asyncio.create_task(group([2]))
+    await turns()
+    first.cancel()
+    gone.cancel()
+    await turns()
+    writer.gate.set()
+    await stays
+    assert first.cancelled()
+    assert gone.cancelled()
+    assert writer.flushed == [[0], [1, 2]]
+
+
+async def test_a_flush_that_was_given_up_cancels_nobody_who_did_not_ask() -> None:
+    writer = Writer()
+    writer.error = asyncio.CancelledError()
+    with pytest.raises(Unavailable, match="its result is not known"):
+        await GroupCommit(writer)([1])
