@@ -135,9 +135,10 @@ def _message(event: type[Event]) -> dict[str, Any]:
 
 def _settings_lines(settings: type[BaseSettings]) -> Iterator[str]:
     for name, field in own_fields(settings).items():
-        default = field.get_default(call_default_factory=True)
+        from_machine = "" if field.default_factory is None else " (empty: as this machine has processors)"
+        default = field.default
         value = "" if default is None or default is PydanticUndefined else _plain(default)
-        yield f"# {field.description}" if field.description else "#"
+        yield f"# {field.description}{from_machine}"
         yield f"{name}={value}"
 
 

@@ -1,12 +1,16 @@
 """What every service serves: /livez (the process), /readyz (broker and store answer), /metrics. Plain ASGI, so that it costs no start-up time."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from shared.errors import BadInput
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -35,19 +39,30 @@ def with_health(app: App | None, *, ready: Callable[[], list[str]], registry: Co
 
 
 class Server(uvicorn.Server):
-    """uvicorn inside our loop; signals are the service's business, not its."""
+    """uvicorn inside our loop; signals are the service's business, not its. Raises BadInput when the address is taken."""
 
     def __init__(self, app: App, *, host: str, port: int) -> None:
         super().__init__(
             uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, ws="none")
         )
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._listener = socket.create_server((host, port), family=family, backlog=2_048)
+        except OSError as error:
+            raise BadInput(f"cannot listen on {host}:{port} ({error.strerror}); set TASKGROVE_HTTP_PORT to a free port") from error
 
-    def install_signal_handlers(self) -> None:
+    async def listen(self) -> None:
+        """Serve until `should_exit`."""
+        await self.serve([self._listener])
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """None: SIGTERM drains the service, and that stops this server."""
+        yield
 
     def port(self) -> int:
         """The port that it really listens on."""
-        return int(self.servers[0].sockets[0].getsockname()[1])
+        return int(self._listener.getsockname()[1])
 
 
 async def _answer(send: Send, status: int, body: dict[str, Any]) -> None:

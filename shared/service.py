@@ -12,7 +12,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from shared.clock import ServerClock, full_jitter
-from shared.errors import Unavailable
+from shared.errors import StoreUnavailable, TaskgroveError, Unavailable
 from shared.http import App, Server, with_health
 from shared.messaging.consumer import Consumer, Hears
 from shared.messaging.port import Broker
@@ -23,6 +23,8 @@ from shared.settings import CommonSettings
 from shared.storage.port import Database, Schema
 from shared.telemetry.logs import LOGS, LogStore, configure, keep
 from shared.telemetry.metrics import ServiceMetrics
+
+SERVER_SECONDS = 6.0
 
 log = structlog.get_logger()
 
@@ -62,74 +64,95 @@ Wire = Callable[[Ground], Awaitable[Service]]
 
 @dataclass(slots=True)
 class Running:
-    """One service while it lives; several may live in one process."""
+    """One service while it lives; several may live in one process, each started by a task of its own so that its log lines bear its name."""
 
     ground: Ground
     service: Service
     consumer: Consumer
+    logs: LogStore
     server: Server | None = None
-    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+    serving: asyncio.Task[None] | None = None
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    held_up_by: str = "starting"
+    store_answers: bool = False
 
     def missing(self) -> list[str]:
-        """What is not there yet for this service to work."""
-        return [] if self.ground.broker.connected() else ["broker"]
+        """What is not there for this service to work: its own start or end, the broker, the store."""
+        parts = {self.held_up_by: not self.held_up_by, "broker": self.ground.broker.connected(), "store": self.store_answers}
+        return [name for name, there in parts.items() if not there]
 
     async def start(self, *, http: bool) -> None:
         """Connect, prepare the store, hear, sweep and serve; waits for broker and store as long as it takes."""
         ground, settings = self.ground, self.ground.settings
         structlog.contextvars.bind_contextvars(service=ground.name)
+        ground.metrics.connected.set_function(lambda: float(not self.missing()))
         if http:
-            await self._serve(settings.http_host, settings.http_port)
+            app = with_health(self.service.app, ready=self.missing, registry=ground.metrics.registry)
+            self.server = Server(app, host=settings.http_host, port=settings.http_port)
+            self.serving = asyncio.create_task(self.server.listen())
         await asyncio.gather(self._open_store(), ground.broker.start(queues()))
+        keep(ground.name, self.logs)
         if self.service.start:
             await self.service.start()
         await self.consumer.start()
-        store = LogStore(ground.database[LOGS.name], ground.metrics)
-        keep(ground.name, store)
-        self.tasks += [asyncio.create_task(work()) for work in (self._sweep, store.run, *self.service.background)]
-        ground.metrics.connected.set_function(lambda: float(not self.missing()))
+        self.tasks += [asyncio.create_task(self._keep_at(work)) for work in (self._sweep, self.logs.run, *self.service.background)]
+        self.held_up_by = ""
         log.info("service.ready", port=self.server.port() if self.server else None)
 
     async def stop(self, *, seconds: float) -> None:
-        """Take nothing new, finish or hand back what runs, say what is left to say, let go."""
+        """Take nothing new, finish or hand back what runs in `seconds` altogether, say what is left to say, let go."""
+        structlog.contextvars.bind_contextvars(service=self.ground.name)
+        self.held_up_by = "draining"
         log.info("service.drains")
+        deadline = self.ground.clock.monotonic() + seconds
         await self.consumer.drain(seconds)
         if self.service.drain:
-            await self.service.drain(seconds)
+            await self.service.drain(max(0.0, deadline - self.ground.clock.monotonic()))
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        if self.server:
-            self.server.should_exit = True
-            await asyncio.sleep(0.05)
+        await self._stop_serving()
         if self.service.close:
             self.service.close()
         log.info("service.stopped")
-        keep(self.ground.name, None)
+        await self._write_last_lines()
         await self.ground.broker.stop()
         await self.ground.database.close()
 
+    async def _stop_serving(self) -> None:
+        if self.server and self.serving:
+            self.server.should_exit = True
+            await asyncio.wait({self.serving}, timeout=SERVER_SECONDS)
+            self.serving.cancel()
+            await asyncio.gather(self.serving, return_exceptions=True)
+
+    async def _write_last_lines(self) -> None:
+        keep(self.ground.name, None)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.logs.flush(), SERVER_SECONDS)
+
     async def _open_store(self) -> None:
         failures = 0
-        while True:
+        while not self.store_answers:
             try:
                 await self.ground.database.ready()
                 await self.ground.database.ensure([*self.service.schemas, QUARANTINE, LOGS])
+                self.store_answers = True
             except Unavailable as error:
                 failures += 1
                 log.warning("store.unreachable", error=str(error), failures=failures)
                 await self.ground.clock.sleep(0.1 + full_jitter(failures, base=0.2, cap=5.0))
+
+    async def _keep_at(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Work that ends by a mistake would be missed only much later: say so, and begin it again."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("background.failed", work=getattr(work, "__qualname__", repr(work)))
+                await self.ground.clock.sleep(1.0)
             else:
                 return
-
-    async def _serve(self, host: str, port: int) -> None:
-        self.server = Server(with_health(self.service.app, ready=self.missing, registry=self.ground.metrics.registry), host=host, port=port)
-        self.tasks.append(asyncio.create_task(self.server.serve()))
-        while not self.server.started:
-            if self.tasks[-1].done():
-                self.tasks[-1].result()
-                raise SystemExit(f"{self.ground.name}: cannot listen on {host}:{port}; set TASKGROVE_HTTP_PORT to a free port")
-            await asyncio.sleep(0.005)
 
     async def _sweep(self) -> None:
         """Look for what is overdue, all replicas alike: compare-and-set makes their races harmless."""
@@ -138,10 +161,12 @@ class Running:
             await ground.clock.sleep(ground.settings.sweep_seconds * (0.8 + full_jitter(1, base=0.2, cap=0.4)))
             rounds += 1
             try:
-                if rounds % 30 == 0:
+                if rounds % 30 == 0 or not self.store_answers:
                     await ground.database.ready()
+                    self.store_answers = True
                 await ground.publisher.say(await self.service.sweep(self.service.deps))
             except Unavailable as error:
+                self.store_answers = self.store_answers and not isinstance(error, StoreUnavailable)
                 log.warning("sweep.waits", error=str(error))
             except Exception:
                 log.exception("sweep.failed")
@@ -160,7 +185,7 @@ async def assemble(ground: Ground, wire: Wire) -> Running:
         metrics=ground.metrics,
         clock=ground.clock,
     )
-    return Running(ground, service, consumer)
+    return Running(ground, service, consumer, LogStore(ground.database[LOGS.name], ground.metrics))
 
 
 def lay_ground(name: str, settings: CommonSettings, *, broker: Broker, database: Database, clock: ServerClock) -> Ground:
@@ -202,5 +227,8 @@ async def _live(name: str, settings: CommonSettings, wire: Wire) -> None:
 def run(name: str, settings: CommonSettings, wire: Wire) -> None:
     """The whole life of a service process; returns after SIGTERM or SIGINT."""
     configure(level=settings.log_level)
-    with suppress(KeyboardInterrupt):
-        uvloop.run(_live(name, settings, wire))
+    try:
+        with suppress(KeyboardInterrupt):
+            uvloop.run(_live(name, settings, wire))
+    except TaskgroveError as error:
+        raise SystemExit(f"{name}: {error}") from error

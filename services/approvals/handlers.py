@@ -28,11 +28,11 @@ async def on_tasks_submitted(events: Sequence[TaskSubmitted], deps: Deps) -> Say
     for event in events:
         check_run_id(event)
     known = await deps.submissions.get([event.run_id for event in events])
-    for event in events:
-        if event.run_id not in known:
-            await deps.audit.add(Entry(event.submitted_by, "submit", event.run_id, {"by": "bus"}))
-            log.info("submission.heard", run_id=event.run_id, who=event.submitted_by)
-    await deps.submissions.add([event for event in events if event.run_id not in known])
+    fresh = {event.run_id: event for event in events if event.run_id not in known}
+    for event in fresh.values():
+        await deps.audit.add(Entry(event.submitted_by, "submit", event.run_id, {"by": "bus"}))
+        log.info("submission.heard", run_id=event.run_id, who=event.submitted_by)
+    await deps.submissions.add(list(fresh.values()))
     return await on_facts(events, deps)
 
 

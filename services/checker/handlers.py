@@ -46,7 +46,8 @@ async def judged(attempts: Sequence[str], deps: Deps) -> Says:
     await deps.verdicts.keep([{**case.document(), **(unjudged(case) or await deps.judge.verdict(case))} for case in quick])
     won = await deps.verdicts.leases.claim([case.document() for case in slow]) if slow else set()
     deps.judge.start([case for case in slow if case.attempt_id in won])
-    said = [case.attempt_id for case in quick] + await deps.verdicts.done(case.attempt_id for case in slow if case.attempt_id not in won)
+    lost = [case.attempt_id for case in slow if case.attempt_id not in won]
+    said = [case.attempt_id for case in quick] + (await deps.verdicts.done(lost) if lost else [])
     return by_run(said, lambda run, ids: TaskVerified(run_id=run, verdicts=ids))
 
 

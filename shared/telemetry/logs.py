@@ -1,6 +1,7 @@
 """Structured logs: JSON lines on stderr, and the same lines in the store, batched, searchable by run, task, level and text."""
 
 import asyncio
+import json
 import logging
 import sys
 from collections import deque
@@ -65,6 +66,9 @@ class LogStore:
                 await self._collection.insert(lines[at : at + 1_000])
         except StoreUnavailable:
             self._waiting.extendleft(reversed(lines))
+            while len(self._waiting) > MOST_WAITING:
+                self._waiting.popleft()
+                self._metrics.log_lines_dropped.inc()
 
 
 _stores: dict[str, LogStore] = {}
@@ -115,7 +119,10 @@ def _keep_line(_logger: Any, _name: str, line: Line) -> Line:
 
 
 def _render(_logger: Any, _name: str, line: Line) -> str:
-    return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a lone surrogate, an integer over 64 bits: a line of the log must never fail whoever writes it
+        return json.dumps({str(key): str(value) for key, value in line.items()})
 
 
 def _render_foreign(_logger: Any, _name: str, line: Line) -> str:
@@ -123,8 +130,13 @@ def _render_foreign(_logger: Any, _name: str, line: Line) -> str:
 
 
 def _document(line: Line) -> Doc:
-    doc: Doc = {"_id": new_id(), **{key: line.get(key) for key in OWN_FIELDS}}
+    doc: Doc = {"_id": new_id(), **{key: _text(line.get(key)) for key in OWN_FIELDS}, "ts": line.get("ts") or datetime.now(UTC)}
     extra = {key: value for key, value in line.items() if key not in OWN_FIELDS and key != "text"}
     rest = " ".join(f"{key}={value}" for key, value in extra.items())
-    doc["message"] = (line["text"] if "text" in line else f"{line['event']} {rest}".strip())[:MOST_MESSAGE]
+    doc["message"] = _text(line["text"] if "text" in line else f"{line['event']} {rest}".strip())
     return doc
+
+
+def _text(value: Any) -> str | None:
+    """As text that any store takes, and not too much of it."""
+    return None if value is None else str(value)[:MOST_MESSAGE].encode("utf-8", "backslashreplace").decode()

@@ -11,6 +11,7 @@ from shared.contracts.phases import Phase
 from shared.contracts.views import ApprovalView, TaskView
 from shared.errors import TaskgroveError
 from taskgrove.cli.look import Look, look
+from taskgrove.cli.text import line_of
 from taskgrove.cli.view import View
 from taskgrove.client import Client
 
@@ -32,7 +33,7 @@ class Nobody:
     """Leaves all questions open."""
 
     async def answer(self, approval: ApprovalView, view: View) -> None:
-        view.say(f"? {approval.question}")
+        view.say(f"? {line_of(approval.question)}")
 
 
 class Follower:

@@ -39,6 +39,11 @@ class Look:
         """How many of them have ended, well or not."""
         return sum(count for phase, count in self.counts.items() if phase in TERMINAL) - int(self.ended)
 
+    def below(self) -> dict[Phase, int]:
+        """How many tasks below the root are in which phase."""
+        counts = {phase: count - (phase is self.root.phase) for phase, count in self.counts.items()}
+        return {phase: count for phase, count in counts.items() if count}
+
     @property
     def ended(self) -> bool:
         """Whether the run is over."""

@@ -9,7 +9,7 @@ from shared.errors import Conflict, Forbidden
 from taskgrove.cli.approval_text import show_approval
 from taskgrove.cli.persons import PersonClients
 from taskgrove.cli.screen import Screen
-from taskgrove.cli.text import clean, short
+from taskgrove.cli.text import line_of, short
 from taskgrove.cli.view import View
 from taskgrove.client import Client
 
@@ -72,12 +72,12 @@ class ApproverAs:
         elif FAIL in approval.choices and approval.kind == "escalation":
             choice, comment = FAIL, "nobody was there to help (--approve-as)"
         else:
-            view.say(f"? {clean(approval.question)} (--approve-as {self._name} answers no such question)")
+            view.say(f"? {line_of(approval.question)} (--approve-as {self._name} answers no such question)")
             return
         client = await self._clients.of(self._name, groups=approval.approvers)
         request = DecisionRequest(approval_id=approval.approval_id, decision=choice, comment=comment, digest=approval.digest)
         try:
-            view.say(f"? {clean(approval.question)}")
+            view.say(f"? {line_of(approval.question)}")
             told(view.say, await client.decide(request), f"{choice} (as {self._name})")
         except (Conflict, Forbidden) as error:
             view.say(str(error))

@@ -51,7 +51,7 @@ class Report:
         """0 all verified, 1 a task failed, 3 waits for a person."""
         if not self.seen.ended:
             return WAITS
-        counts = self.seen.counts
+        counts = self.seen.below()
         good = self.seen.root.phase in (Phase.COMPLETED, Phase.SKIPPED) and not counts.get(Phase.FAILED) and not counts.get(Phase.CANCELLED)
         return VERIFIED if good else TASK_FAILED
 
@@ -87,29 +87,30 @@ def show_report(screen: Screen, report: Report) -> None:
     seen, root = report.seen, report.seen.root
     screen.say()
     style = "green" if report.exit_status == VERIFIED else "yellow" if report.exit_status == WAITS else "bold red"
-    screen.say(f"{line_of(root.title)}: {words(root.phase)} — {_figures(seen)}, {duration(seen.elapsed())}", style=style)
+    state = words(root.phase) if seen.ended else "waits for a person"
+    screen.say(f"{line_of(root.title)}: {state} — {_figures(seen)}, {duration(seen.elapsed())}", style=style)
     screen.say(f"run {root.run_id}", style="dim")
     for task in report.failed:
-        _show_failed(screen, task, report.hint)
+        _show_failed(screen, task, None if report.in_memory else report.hint)
     _show_kept(screen, report.kept, report.copy_command)
     if not seen.ended:
         _show_waits(screen, report)
 
 
 def _figures(seen: Look) -> str:
-    counts = dict(seen.counts)
-    counts[seen.root.phase] = counts.get(seen.root.phase, 1) - 1
+    counts = seen.below()
     parts = [f"{counts.get(Phase.COMPLETED, 0)} of {count_of(seen.total, 'task')} verified"]
     parts += [f"{count} {words(phase)}" for phase in (Phase.FAILED, Phase.CANCELLED, Phase.SKIPPED) if (count := counts.get(phase, 0))]
     return ", ".join(parts)
 
 
-def _show_failed(screen: Screen, task: TaskView, hint: str) -> None:
+def _show_failed(screen: Screen, task: TaskView, hint: str | None) -> None:
     screen.say()
     screen.say(f"✗ {line_of(task.title)} {duration(seconds_of(task)) if task.started_at else ''}".rstrip(), style="bold red")
     for line in why(task):
         screen.say(f"  {line}")
-    screen.say(f"  more: taskgrove logs {short(task.run_id)} --task {short(task.task_id)}{hint}", style="dim")
+    if hint is not None:
+        screen.say(f"  more: taskgrove logs {short(task.run_id)} --task {short(task.task_id)}{hint}", style="dim")
 
 
 def why(task: TaskView) -> list[str]:
@@ -135,10 +136,14 @@ def _show_kept(screen: Screen, kept: Sequence[Kept], copy_command: str) -> None:
 
 def _show_waits(screen: Screen, report: Report) -> None:
     screen.say()
-    screen.say("This run waits for a person, and goes on when they have answered:", style="bold yellow")
+    if report.in_memory:
+        screen.say("In memory nothing is kept. Use --approve-as NAME, or leave out --in-memory; these are open:", style="bold yellow")
+    else:
+        screen.say("This run goes on when a person has answered, with:", style="bold yellow")
     for approval in report.waits:
         screen.say(f"  ? {line_of(approval.question)}")
-        screen.say(f"    {next_command(approval, report.hint)}")
+        if not report.in_memory:
+            screen.say(f"    {next_command(approval, report.hint)}")
     for command in _resumes(report):
         screen.say(f"    {command}")
 
@@ -160,7 +165,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "exitStatus": report.exit_status,
         "seconds": seen.elapsed(),
         "tasks": seen.total,
-        "counts": {phase.value: count for phase, count in seen.counts.items()},
+        "counts": {phase.value: count for phase, count in seen.below().items()},
         "failed": [_failed_document(task) for task in report.failed],
         "artifacts": [
             {**one.artifact.wire(), "taskId": one.task.task_id, "task": one.task.title, "savedAs": str(one.saved) if one.saved else None}

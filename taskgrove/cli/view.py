@@ -13,7 +13,8 @@ from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import MARKS, clean, duration, line_of, words
 
 SUMMARY_SECONDS = 5.0
-TOLD = TERMINAL | {Phase.RUNNING, Phase.AWAITING_APPROVAL, Phase.ESCALATED, Phase.RETRYING, Phase.REPLANNING}
+TOLD = TERMINAL | {Phase.RUNNING, Phase.RETRYING, Phase.REPLANNING}
+"""Phases that are worth a line. What waits for people is told by its question."""
 
 MENTIONED = (Phase.FAILED, Phase.RUNNING, Phase.READY, Phase.AWAITING_APPROVAL, Phase.ESCALATED)
 

@@ -41,7 +41,11 @@ def find_mongod(*, cache_dir: Path | None = None) -> Part:
         return Program(Path(on_path))
     carried = _mongod_of_wheel()
     if carried:
-        return Program(_runnable(carried, cache_dir or default_cache()))
+        try:
+            return Program(_runnable(carried, cache_dir or default_cache()))
+        except MissingPart:
+            if not has_docker():
+                raise
     if has_docker():
         return Image(MONGO_IMAGE)
     raise MissingPart(

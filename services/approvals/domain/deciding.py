@@ -30,7 +30,7 @@ class Vote:
 def decide(approval: Mapping[str, Any], who: Principal, request: DecisionRequest, *, at: datetime) -> Vote:
     """What the answer does. Raises Forbidden, Conflict or BadInput with the reason when it cannot count."""
     _may(approval, who)
-    _open(approval, who.name)
+    _open(approval, who.name, at)
     if request.digest is not None and request.digest != approval["digest"]:
         raise Conflict(f"{approval['_id']} is about something else than you were shown: its digest is {approval['digest']}; look again")
     decision = _decision(approval, request)
@@ -48,10 +48,12 @@ def _may(approval: Mapping[str, Any], who: Principal) -> None:
         raise Forbidden(f"{approval['_id']} is a question to {asked}, with the role approver; {who.name} is none of them")
 
 
-def _open(approval: Mapping[str, Any], name: str) -> None:
+def _open(approval: Mapping[str, Any], name: str, at: datetime) -> None:
     if approval["state"] != PENDING:
         by = ", ".join(entry["by"] for entry in approval["decisions"])
         raise Conflict(f"{approval['_id']} is settled: {approval['state']}{f' by {by}' if by else ''}")
+    if (until := approval.get("expires_at")) and at >= until:
+        raise Conflict(f"{approval['_id']} ran out of time at {until.isoformat(timespec='seconds')}")
     if any(entry["by"] == name for entry in approval["decisions"]):
         raise Conflict(f"{name} has already answered {approval['_id']}; {approval['required']} different people must")
 

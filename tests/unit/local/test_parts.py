@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import MissingPart
-from taskgrove.local.parts import RABBIT_IMAGE, Image, Program, find_mongod, find_rabbitmq
+from taskgrove.local.parts import MONGO_IMAGE, RABBIT_IMAGE, Image, Program, find_mongod, find_rabbitmq
 
 
 @pytest.fixture
@@ -40,13 +40,16 @@ def test_mongod_from_the_wheel_gets_its_run_bit(tmp_path: Path, monkeypatch: pyt
     assert carried.stat().st_mode & 0o111
 
 
-@pytest.mark.usefixtures("path")
-def test_mongod_that_lacks_a_library_names_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mongod_that_lacks_a_library_names_the_packages_or_gives_way_to_docker(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     executable(tmp_path / "site" / "fiftyone" / "db" / "bin" / "mongod", "echo libcurl.so.4: cannot open >&2; exit 127")
     monkeypatch.syspath_prepend(tmp_path / "site")
     importlib.invalidate_caches()
     with pytest.raises(MissingPart, match=r"libcurl\.so\.4(.|\n)*apt-get install .*libcurl4"):
         find_mongod()
+    executable(path / "docker")
+    assert find_mongod() == Image(MONGO_IMAGE)
 
 
 @pytest.mark.usefixtures("path")

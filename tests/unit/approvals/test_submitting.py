@@ -1,0 +1,121 @@
+"""POST /tasks: strict, idempotent, durable before it is answered, said again until somebody took it."""
+
+import asyncio
+from typing import Any
+
+from services.approvals.domain.submitting import MOST_NOTES
+from shared.contracts.approvals import TaskSubmitted
+from shared.contracts.views import TaskView
+from shared.ids import new_id
+from tests.unit.approvals.desk import Desk, event_of, task, until
+
+BODY: dict[str, Any] = {"description": "# Bake bread\nwith care", "notes": [{"name": "bread.md", "text": "## Knead"}]}
+
+
+class TestSubmitting:
+    async def test_is_durable_and_said(self, desk: Desk) -> None:
+        answer = await desk.as_("sue").post("/tasks", json=BODY)
+        assert answer.status_code == 202
+        view = TaskView.model_validate_json(answer.content)
+        assert (view.phase, view.status, view.title, view.kind) == ("expanding", "In Progress", "Bake bread", "group")
+        assert answer.headers["location"] == f"/tasks/{view.task_id}"
+        kept = (await desk.docs("submissions", _id=view.task_id))[0]
+        assert kept["kind"] == "submission"
+        assert kept["event"]["submittedBy"] == "sue"
+        assert kept["event"]["notes"] == BODY["notes"]
+        await until(lambda: _said(desk, view.run_id, 1))
+        shown = await desk.as_("vic").get(f"/tasks/{view.task_id}")
+        assert TaskView.model_validate_json(shown.content) == view
+
+    async def test_the_same_key_and_body_is_the_same_run(self, desk: Desk) -> None:
+        headers = {"Idempotency-Key": "k1"}
+        first, second = await asyncio.gather(*(desk.as_("sue").post("/tasks", json=BODY, headers=headers) for _ in range(2)))
+        third = await desk.as_("sue").post("/tasks", json=BODY, headers=headers)
+        assert first.json() == second.json() == third.json()
+        assert len(await desk.docs("submissions", kind="submission")) == 1
+        other = await desk.as_("sue").post("/tasks", json={"description": "something else"}, headers=headers)
+        assert other.status_code == 422
+        assert "Idempotency-Key" in other.json()["detail"]
+        hers = await desk.as_("ada").post("/tasks", json=BODY, headers=headers)
+        assert hers.json()["taskId"] != first.json()["taskId"]
+
+    async def test_unknown_fields_are_refused_by_name(self, desk: Desk) -> None:
+        for body, field in (
+            ({**BODY, "desciption": "x"}, "desciption"),
+            ({**BODY, "options": {"reveiw": True}}, "options.reveiw"),
+            ({**BODY, "notes": [{"name": "a", "text": "b", "path": "c"}]}, "notes.0.path"),
+        ):
+            answer = await desk.as_("sue").post("/tasks", json=body)
+            assert answer.status_code == 422
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+    async def test_what_cannot_be_run_is_refused_with_the_way_out(self, desk: Desk) -> None:
+        for body, words in (
+            ({}, "give a description"),
+            ({**BODY, "options": {"planner": "outlin"}}, "did you mean outline?"),
+            ({**BODY, "options": {"inputs": {"A=B": "x"}}}, "options.inputs"),
+            ({**BODY, "prompt": "another"}, "another name for description"),
+        ):
+            answer = await desk.as_("sue").post("/tasks", json=body)
+            assert answer.status_code == 422
+            assert words in answer.json()["detail"]
+        assert await desk.docs("submissions") == []
+
+    async def test_too_large_is_refused_before_it_is_parsed(self, desk: Desk) -> None:
+        limit = desk.deps.settings.body_bytes
+
+        async def chunks() -> Any:
+            for _ in range(limit // 2**20 + 1):
+                yield b" " * 2**20
+
+        for content in (b"{" * (limit + 1), chunks()):
+            answer = await desk.as_("sue").post("/tasks", content=content, headers={"content-type": "application/json"})
+            assert answer.status_code == 413
+            assert answer.json()["status"] == 413
+        notes = [{"name": f"{n}.md", "text": "x" * (MOST_NOTES // 4)} for n in range(5)]
+        assert (await desk.as_("sue").post("/tasks", json={"notes": notes})).status_code == 413
+
+    async def test_what_is_no_json_is_a_problem(self, desk: Desk) -> None:
+        for content in (b"{", b"\xff\xfe", b"[]", b'"text"', b"{}" + b"[" * 3_000):
+            answer = await desk.as_("sue").post("/tasks", content=content, headers={"content-type": "application/json"})
+            assert answer.status_code in (400, 422)
+            assert answer.headers["content-type"] == "application/problem+json"
+
+    async def test_is_said_again_until_it_is_planned(self, desk: Desk) -> None:
+        run_id = (await desk.as_("sue").post("/tasks", json=BODY)).json()["taskId"]
+        assert event_of(await desk.sweep_all("submissions"), TaskSubmitted, run_id)
+        first = (await desk.docs("submissions", _id=run_id))[0]
+        assert first["wait"] == 10
+        await desk.put("tasks", task(run_id))
+        assert await desk.sweep_all("submissions") == []
+        settled = (await desk.docs("submissions", _id=run_id))[0]
+        assert settled["state"] == "planned"
+        assert "due_at" not in settled
+
+    async def test_is_taken_while_the_broker_is_away(self, desk: Desk) -> None:
+        await desk.ground.broker.stop()
+        answer = await desk.as_("sue").post("/tasks", json=BODY)
+        assert answer.status_code == 202
+        assert (await desk.docs("submissions", _id=answer.json()["taskId"]))[0]["due_at"]
+
+    async def test_what_came_by_the_bus_is_kept(self, desk: Desk) -> None:
+        event = TaskSubmitted(run_id=new_id(), prompt="From elsewhere", submitted_by="cron")
+        await desk.hears(event, event)
+        view = (await desk.as_("vic").get(f"/tasks/{event.run_id}")).json()
+        assert (view["title"], view["phase"]) == ("From elsewhere", "expanding")
+        assert (await desk.docs("submissions", _id=event.run_id))[0]["event"]["submittedBy"] == "cron"
+        assert [entry["who"] for entry in await desk.docs("audit", what="submit")] == ["cron"]
+
+    async def test_a_run_id_that_breaks_ids_goes_to_quarantine(self, desk: Desk) -> None:
+        await desk.ground.publisher.say([TaskSubmitted(run_id="a.b", prompt="x")])
+        await until(lambda: _quarantined(desk))
+        assert "cannot be the id of a run" in (await desk.docs("quarantine"))[0]["reason"]
+
+
+async def _said(desk: Desk, run_id: str, count: int) -> bool:
+    return len(event_of(desk.said, TaskSubmitted, run_id)) >= count
+
+
+async def _quarantined(desk: Desk) -> bool:
+    return bool(await desk.docs("quarantine"))
