@@ -4,6 +4,7 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
+import anyio
 import structlog
 from starlette.datastructures import MutableHeaders
 
@@ -49,10 +50,11 @@ class Shell:
         try:
             await self._app(scope, receive, send_safely)
         except Exception as error:
-            if status:
+            if not status:
+                await broken(error, scope["path"])(scope, receive, send_safely)
+            elif not _left(error):
                 log.exception("http.broken_off", path=scope["path"])
                 raise
-            await broken(error, scope["path"])(scope, receive, send_safely)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
@@ -62,3 +64,9 @@ class Shell:
         if method not in READING:
             who = scope.get("principal")
             log.info("http.answered", method=method, route=route, status=status, who=who.name if who else None, seconds=round(seconds, 4))
+
+
+def _left(error: Exception) -> bool:
+    """Whether this only says that the client went away in the middle of a stream."""
+    gone = (anyio.BrokenResourceError, anyio.ClosedResourceError)
+    return isinstance(error, gone) or (isinstance(error, ExceptionGroup) and error.split(gone)[1] is None)

@@ -24,7 +24,7 @@ Seen = tuple[str, str, Any]
 async def served(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
     """The app behind a real HTTP server: a stream that does not end cannot be read otherwise."""
     server = Server(desk.app, host="127.0.0.1", port=0)
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.listen())
     while not server.started:
         await asyncio.sleep(0.005)
     headers = {"Authorization": f"Bearer {desk.keys['vic']}"}
