@@ -69,7 +69,7 @@ async def _complete(store: TaskStore, task: Task, order: TaskControl) -> list[Ev
 async def _retry(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
     """An escalated task is tried again. A task that is over comes back to life with all that ended because of it."""
     if task.phase is Phase.ESCALATED:
-        how = expanding() if task.kind == "group" and not task.children else dispatched(task)
+        how = expanding(task) if task.kind == "group" and not task.children else dispatched(task)
         return await advance(store, [Move(task, How(how.target, how.dispatch, how.wait, fields=(("attempts", 1), ("approval_id", None))))])
     ended = await store.find({"_id": subtree(task.task_id), "phase": {"$in": list(REVIVABLE)}})
     above = [one for one in (await store.get(_ancestors(task.task_id))).values() if one.phase in REVIVABLE]
@@ -103,10 +103,10 @@ async def _hopeless(store: TaskStore, tasks: Sequence[Task]) -> list[Task]:
 
 
 def _revived(task: Task) -> Move:
-    fields = (("error", None), ("attempts", 0))
+    fields = (("error", None), ("attempts", 0), ("approved", False), ("approval_id", None))
     if task.children:
-        return Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))
-    return Move(task, How(Phase.BLOCKED, wait=PARENT_SECONDS, fields=fields))
+        return Move(task, How(Phase.EXPANDED, renew=True, wait=PARENT_SECONDS, fields=fields))
+    return Move(task, How(Phase.BLOCKED, renew=True, wait=PARENT_SECONDS, fields=fields))
 
 
 def _ancestors(task_id: str) -> list[str]:

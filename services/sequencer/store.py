@@ -166,7 +166,7 @@ class TaskStore:
     def _change(self, how: How) -> Doc:
         over = how.target in TERMINAL
         fields: Doc = {"phase": how.target, "open": not over, "passes": how.passes, **dict(how.fields)}
-        change: Doc = {"$set": fields, "$inc": {"version": 1, **({"epoch": 1} if how.dispatch else {})}}
+        change: Doc = {"$set": fields, "$inc": {"version": 1, **({"epoch": 1} if how.dispatch or how.renew else {})}}
         if over:
             fields["finished_at"] = self.clock.now()
         if how.wait is None:

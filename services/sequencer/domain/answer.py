@@ -1,6 +1,6 @@
 """What a person's answer, or a plan that could not be made, means for a task."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.sequencer.domain.decide import completed, dispatched, escalated, expanding, failed
@@ -51,13 +51,13 @@ def _answered(task: Task, answer: Answer) -> How:
 def _approved(task: Task) -> How:
     if task.checkpoint and task.checkpoint.get("when") == "after":
         return _with(completed(task), ("approved", True))
-    how = expanding() if task.kind == "group" and not task.children else dispatched(task)
+    how = expanding(task) if task.kind == "group" and not task.children else dispatched(task)
     return _with(how, ("approved", True))
 
 
 def _again(task: Task) -> How:
     if task.kind == "group" and not task.children:
-        return expanding()
+        return expanding(task)
     return _with(dispatched(task), ("attempts", 1))
 
 
@@ -74,14 +74,15 @@ def after_plan_failed(task: Task, error: str) -> Move | None:
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING):
         return None
     if task.phase is Phase.EXPANDING and (task.parent_id is None or task.on_failure != "ask"):
-        return Move(task, failed(task, {"code": "no_plan", "message": error}))
+        how = failed(task, {"code": "no_plan", "message": error})
+        return Move(task, replace(how, fields=(*how.fields, ("plan_version", task.plan_version + 1))))
     cause = task.error if task.phase is Phase.REPLANNING and task.error else {"code": "no_plan", "message": error}
     return Move(task, escalated(task, cause))
 
 
 def _with(how: How, *fields: tuple[str, Any]) -> How:
     kept = dict(how.fields) | {"approval_id": None, "asking": None} | dict(fields)
-    return How(how.target, how.dispatch, how.wait, how.passes, tuple(kept.items()))
+    return replace(how, fields=tuple(kept.items()))
 
 
 def _said(answer: Answer, what: str) -> str:

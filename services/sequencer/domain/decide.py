@@ -130,13 +130,14 @@ def released(task: Task) -> How:
     if checkpoint and checkpoint.get("when") == "before" and not task.approved:
         return _hold(asking_result(task, checkpoint), approval_id(task, "before"))
     if task.kind == "group" and not task.children:
-        return expanding()
+        return expanding(task)
     return dispatched(task)
 
 
-def expanding() -> How:
-    """Needs a plan of its own."""
-    return How(Phase.EXPANDING, wait=PLAN_SECONDS, fields=(("plan_reason", "expand"),))
+def expanding(task: Task) -> How:
+    """Needs a plan of its own; the root's comes from its submission."""
+    reason = "submitted" if task.parent_id is None else "expand"
+    return How(Phase.EXPANDING, wait=PLAN_SECONDS, fields=(("plan_reason", reason),))
 
 
 def _hold(asking: dict[str, Any], approval: str) -> How:

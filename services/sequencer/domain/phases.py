@@ -48,12 +48,14 @@ class Frozen(dict[str, Any]):
 class How:
     """What a move writes. Equal ones are written together, by one update.
 
-    `dispatch` raises the epoch: an attempt of an older epoch is refused from then on. `wait` is the time in seconds after which the sweep
+    `dispatch` raises the epoch and hints: an attempt of an older epoch is refused from then on. `renew` only raises it, so that questions
+    that were answered are asked anew. `wait` is the time in seconds after which the sweep
     looks at the task again; None: it waits for nothing. `fields` are further fields, as pairs.
     """
 
     target: Phase
     dispatch: bool = False
+    renew: bool = False
     wait: float | None = None
     passes: bool = False
     fields: tuple[tuple[str, Any], ...] = ()
@@ -77,7 +79,7 @@ class Move:
     @property
     def epoch(self) -> int:
         """The task's epoch after the move."""
-        return self.task.epoch + int(self.how.dispatch)
+        return self.task.epoch + int(self.how.dispatch or self.how.renew)
 
     @property
     def closes(self) -> bool:

@@ -102,7 +102,11 @@ class TestAccess:
         key = made.json()["key"]
         assert key.startswith("tg_")
         headers = {"Authorization": f"Bearer {key}"}
-        assert (await desk.as_(None).get("/whoami", headers=headers)).json() == {"name": "new.one", "roles": ["viewer"], "groups": ["release"]}
+        assert (await desk.as_(None).get("/whoami", headers=headers)).json() == {
+            "name": "new.one",
+            "roles": ["viewer"],
+            "groups": ["release"],
+        }
         assert (await desk.as_("ada").post("/principals", json=body)).status_code == 409
         listed = (await desk.as_("ada").get("/principals")).text
         assert "new.one" in listed

@@ -58,7 +58,9 @@ class TestFeed:
             first = await read(client, run, most=3)
             rest = asyncio.create_task(read(client, run, last=first[-1][0]))
             await desk.hears(TaskCompleted(run_id=run, tasks=(f"{run}.1",)))
-            await desk.ground.database["tasks"].update({"_id": run}, {"$set": {"phase": "completed", "finished_at": desk.ground.clock.now()}})
+            await desk.ground.database["tasks"].update(
+                {"_id": run}, {"$set": {"phase": "completed", "finished_at": desk.ground.clock.now()}}
+            )
             await desk.hears(TaskCompleted(run_id=run, tasks=(run,)))
             seen = [*first, *await rest]
         assert [identifier for identifier, *_ in seen[:-1]] == [str(n) for n in range(1, 10)]
@@ -77,7 +79,9 @@ class TestFeed:
     async def test_a_task_shows_what_is_below_it(self, desk: Desk) -> None:
         run = new_id()
         await desk.put("tasks", task(run, phase="completed"), task(f"{run}.1"), task(f"{run}.10"))
-        await desk.hears(TaskReady(run_id=run, attempts=(f"{run}.1:1", f"{run}.1.2:1", f"{run}.10:1")), TaskReady(run_id=run, attempts=(f"{run}.10:1",)))
+        await desk.hears(
+            TaskReady(run_id=run, attempts=(f"{run}.1:1", f"{run}.1.2:1", f"{run}.10:1")), TaskReady(run_id=run, attempts=(f"{run}.10:1",))
+        )
         async with served(desk) as client:
             seen = await read(client, f"{run}.1")
         assert [data["attempts"] for _, name, data in seen if name == "task.ready"] == [[f"{run}.1:1", f"{run}.1.2:1"]]
@@ -89,7 +93,9 @@ class TestFeed:
             watching = asyncio.create_task(read(client, run, most=1))
             await until(lambda: _watched(desk))
             await desk.ground.publisher.say([AgentProgress(run_id=run, task_id=f"{run}.1", lines=("compiling",))])
-            assert [(identifier, name, data["lines"]) for identifier, name, data in await watching] == [("", "agent.progress", ["compiling"])]
+            assert [(identifier, name, data["lines"]) for identifier, name, data in await watching] == [
+                ("", "agent.progress", ["compiling"])
+            ]
         assert await desk.docs("feed") == []
 
     async def test_numbers_that_are_gone_start_over(self, desk: Desk) -> None:

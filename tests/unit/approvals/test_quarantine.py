@@ -56,7 +56,15 @@ class TestQuarantine:
         assert (message.message_id, message.routing_key, message.headers) == ("m/1", "task.ready", {"x-replay": "ada"})
 
     async def test_what_was_cut_cannot_be_replayed(self, desk: Desk) -> None:
-        doc = {"service": "s", "message_id": "m", "routing_key": "task.ready", "body": "x", "body_bytes": MOST_BODY + 1, "headers": {}, "reason": "r"}
+        doc = {
+            "service": "s",
+            "message_id": "m",
+            "routing_key": "task.ready",
+            "body": "x",
+            "body_bytes": MOST_BODY + 1,
+            "headers": {},
+            "reason": "r",
+        }
         await desk.put("quarantine", {"_id": "big", **doc, "count": 1, "at": desk.ground.clock.now()})
         answer = await desk.as_("ada").post("/quarantine/big/replay")
         assert answer.status_code == 422

@@ -73,7 +73,9 @@ class TestTasks:
 
     async def test_siblings_with_longer_numbers_are_no_children(self, desk: Desk) -> None:
         run = new_id()
-        await desk.put("tasks", task(run, children=10), *(task(f"{run}.{n}", kind="group", children=1) for n in (1, 10)), task(f"{run}.1.1"))
+        await desk.put(
+            "tasks", task(run, children=10), *(task(f"{run}.{n}", kind="group", children=1) for n in (1, 10)), task(f"{run}.1.1")
+        )
         await desk.put("attempts", attempt(f"{run}.10"), attempt(f"{run}.1.1", usage={"seconds": 4.0}))
         assert (await view_of(desk, f"{run}.1")).usage.seconds == 4.0
 

@@ -1,0 +1,64 @@
+"""Everything real, for the time of a measurement: mongod, RabbitMQ and the five services as processes on a throw-away directory."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+
+from shared.errors import TaskgroveError
+from taskgrove.client import Client
+from taskgrove.local.state import read_state
+from taskgrove.local.supervisor import SERVICES, LocalStack
+
+Documents = AsyncDatabase[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A running Taskgrove, by its API, by its store, and by its processes."""
+
+    stack: LocalStack
+    client: Client
+    documents: Documents
+    store_url: str
+    broker_url: str
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Of the services, and of the two that they stand on."""
+        state = read_state(self.stack.home.root)
+        if state is None:
+            raise TaskgroveError("the benchmark's Taskgrove has written no state; did another program clear its directory?")
+        return {name: psutil.Process(ref.pid) for name, ref in state.processes.items() if name in (*SERVICES, "mongod", "rabbitmq")}
+
+
+@contextmanager
+def directory(*, in_memory: bool) -> Iterator[Path]:
+    """A directory that goes when the measurement is over: on the disk of the temporary directory, or in memory."""
+    parent = Path("/dev/shm") if in_memory else None  # noqa: S108 (mkdtemp makes a private directory in it)
+    root = Path(tempfile.mkdtemp(prefix="taskgrove-bench-", dir=parent))
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@asynccontextmanager
+async def started(root: Path) -> AsyncIterator[Bench]:
+    """Taskgrove on `root`, as `taskgrove up` starts it."""
+    async with LocalStack(root) as stack:
+        state = read_state(root)
+        if state is None:
+            raise TaskgroveError(f"Taskgrove was started on {root} and has written no state there; look at its logs")
+        key = json.loads(stack.home.keys.read_text(encoding="utf-8"))[0]["key"]
+        store: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(state.store_url, tz_aware=True)
+        async with Client(stack.api_url, key=key) as client, store:
+            yield Bench(stack, client, store[state.store_name], state.store_url, state.broker_url)
