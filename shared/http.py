@@ -1,4 +1,4 @@
-"""What every service serves: /livez (the process), /readyz (broker and store answer), /metrics. Plain ASGI, so that it costs no start-up time."""
+"""What every service serves: /livez (the process), /readyz (broker and store answer), /metrics. Plain ASGI: it costs no start-up time."""
 
 import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -29,7 +29,7 @@ def with_health(app: App | None, *, ready: Callable[[], list[str]], registry: Co
             missing = ready()
             await _answer(send, 503 if missing else 200, {"ready": not missing, "missing": missing})
         elif path == "/metrics":
-            await _send(send, 200, generate_latest(registry), CONTENT_TYPE_LATEST)
+            await _send(send, 200, generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
         elif app is not None:
             await app(scope, receive, send)
         elif scope["type"] == "http":
@@ -43,7 +43,9 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: App, *, host: str, port: int) -> None:
         super().__init__(
-            uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, ws="none")
+            uvicorn.Config(
+                app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, ws="none"
+            )
         )
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -66,10 +68,10 @@ class Server(uvicorn.Server):
 
 
 async def _answer(send: Send, status: int, body: dict[str, Any]) -> None:
-    await _send(send, status, orjson.dumps(body), "application/json")
+    await _send(send, status, orjson.dumps(body), content_type="application/json")
 
 
-async def _send(send: Send, status: int, body: bytes, content_type: str) -> None:
+async def _send(send: Send, status: int, body: bytes, *, content_type: str) -> None:
     headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

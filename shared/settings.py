@@ -14,7 +14,7 @@ class CommonSettings(BaseSettings):
     broker_url: str = Field(default="amqp://guest:guest@127.0.0.1:5672/", repr=False, description="RabbitMQ")
     store_url: str = Field(default="mongodb://127.0.0.1:27017/?replicaSet=rs0", repr=False, description="MongoDB, a replica set")
     store_name: str = Field(default="taskgrove", description="database in MongoDB")
-    artifacts_url: str = Field(default="file:///var/lib/taskgrove/artifacts", description="directory (file://) or bucket (s3://) of artifacts")
+    artifacts_url: str = Field(default="file:///var/lib/taskgrove/artifacts", description="file:// directory or s3:// bucket")
     work_dir: Path = Field(default=Path("/var/lib/taskgrove/work"), description="where tasks run and checks look")
     http_host: str = Field(default="127.0.0.1", description="address of /livez, /readyz, /metrics")
     http_port: int = Field(default=0, ge=0, le=65_535, description="their port; 0: any free one")

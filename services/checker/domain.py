@@ -51,7 +51,8 @@ def unjudged(case: Case) -> dict[str, Any] | None:
     judgement = UNJUDGED.get(case.state)
     if judgement is None:
         return None
-    return {"state": "done", "judgement": judgement, "evidence": [], "error": dict(case.error) if case.error else None, "reason": case.reason}
+    error = dict(case.error) if case.error else None
+    return {"state": "done", "judgement": judgement, "evidence": [], "error": error, "reason": case.reason}
 
 
 def verdict(evidence: Sequence[Evidence], *, failed_children: Sequence[str]) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def verdict(evidence: Sequence[Evidence], *, failed_children: Sequence[str]) -> 
 
 def claimed() -> Evidence:
     """What stands where a task has no check of its own."""
-    return Evidence(check="none", passed=True, detail="no check was asked for; the agent ended without an error, which is all that is known")
+    return Evidence(check="none", passed=True, detail="no check was asked for: all that is known is that the agent ended without an error")
 
 
 def of_children(phases: Mapping[str, Phase]) -> tuple[Evidence, list[str]]:

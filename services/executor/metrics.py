@@ -9,7 +9,7 @@ class ExecutorMetrics:
     """What the executor counts beside what every service does."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.attempts = Counter("taskgrove_attempts_total", "Attempts that ended, by agent and outcome.", ["agent", "outcome"], registry=registry)
+        self.attempts = Counter("taskgrove_attempts_total", "Attempts by agent and outcome.", ["agent", "outcome"], registry=registry)
         self.seconds = Histogram("taskgrove_attempt_seconds", "Time an attempt took.", ["agent"], buckets=SECONDS, registry=registry)
         self.running = Gauge("taskgrove_attempts_running", "Attempts under way.", ["lane"], registry=registry)
         self.backlog = Gauge("taskgrove_attempts_waiting", "Ready tasks that wait for a free slot here.", ["lane"], registry=registry)

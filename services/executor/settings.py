@@ -12,7 +12,7 @@ class ExecutorSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TASKGROVE_EXECUTOR_", extra="ignore", env_ignore_empty=True)
 
     waiting_slots: int = Field(default=10_000, ge=1, le=100_000, description="tasks at once that only wait")
-    process_slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1_000, description="tasks at once that hold a processor")
+    process_slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1_000, description="tasks at once that compute")
     lease_seconds: float = Field(default=15.0, ge=1, le=600, description="after this long without a renewal another executor takes over")
     timeout_seconds: float = Field(default=3_600.0, gt=0, le=604_800, description="time an attempt may take when its task does not say")
     sandbox: str | None = Field(default=None, description="level that must work: bubblewrap or process; empty: the best that works")

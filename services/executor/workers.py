@@ -174,7 +174,8 @@ class Workers:
     async def _answer(self, running: Running) -> Answer:
         claim = running.claim
         if (agent := self._agents.get(claim.agent)) is None:
-            raise AgentFailed(f"there is no agent {claim.agent!r} here; there are: {', '.join(self._agents)}", code="no_agent", permanent=True)
+            known = ", ".join(self._agents)
+            raise AgentFailed(f"there is no agent {claim.agent!r} here; there are: {known}", code="no_agent", permanent=True)
         answer = await agent.do(self._described(running))
         return Done(await fit(answer.result, self._artifacts)) if isinstance(answer, Done) else answer
 

@@ -22,6 +22,8 @@ from shared.messaging.consumer import Hears
 from shared.messaging.publisher import NOTHING, Says
 from shared.storage.port import Database, Doc
 
+MOST_ERROR = 16_384
+
 log = structlog.get_logger()
 
 
@@ -83,10 +85,10 @@ async def _planned(deps: Deps, event: TaskSubmitted, *, version: int) -> Event:
         refuse_if_too_large(plan, event.options, depth=0)
     except Unavailable:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (a planner may be anybody's: whatever it raises is why there is no plan)
         log.warning("plan.failed", run_id=event.run_id, planner=event.options.planner, error=str(error))
-        why = str(error) if isinstance(error, TaskgroveError) else f"the planner {event.options.planner!r} broke: {type(error).__name__}: {error}"
-        return await _unplanned(deps, event.run_id, version, why)
+        broke = f"the planner {event.options.planner!r} broke: {type(error).__name__}: {error}"
+        return await _failed(deps, _asked(event, version), str(error) if isinstance(error, TaskgroveError) else broke)
     versioned = plan.model_copy(update={"version": version})
     return await _kept(deps, versioned, reason="submitted", options=event.options, submitted_by=event.submitted_by)
 
@@ -101,15 +103,16 @@ async def _kept(deps: Deps, plan: Plan, *, reason: PlanReason, options: RunOptio
     return _said(header)
 
 
-async def _unplanned(deps: Deps, run_id: str, version: int, error: str) -> Event:
-    await deps.plans.keep_failure(run_id, version, reason="submitted", error=error)
-    deps.metrics.plans.labels(planner="none", outcome="failed").inc()
-    return PlanFailed(run_id=run_id, task_id=run_id, plan_id=plan_id(run_id, version), reason="submitted", error=error)
+def _asked(event: TaskSubmitted, version: int) -> PlanRequested:
+    return PlanRequested(run_id=event.run_id, task_id=event.run_id, version=version, reason="submitted")
 
 
 async def _failed(deps: Deps, event: PlanRequested, error: str) -> Event:
-    await deps.plans.keep_failure(event.task_id, event.version, reason=event.reason, error=error)
-    return PlanFailed(run_id=event.run_id, task_id=event.task_id, plan_id=plan_id(event.task_id, event.version), reason=event.reason, error=error)
+    short = error[:MOST_ERROR]
+    await deps.plans.keep_failure(event.task_id, event.version, reason=event.reason, error=short)
+    deps.metrics.plans.labels(planner="none", outcome="failed").inc()
+    about = plan_id(event.task_id, event.version)
+    return PlanFailed(run_id=event.run_id, task_id=event.task_id, plan_id=about, reason=event.reason, error=short)
 
 
 def _said(header: Doc) -> Event:

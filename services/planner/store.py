@@ -36,7 +36,9 @@ class PlanStore:
             identifier, run_id = plan_id(plan.task_id, plan.version), run_of(plan.task_id)
             pages = [specs[at : at + PART] for at in range(0, len(specs), PART)]
             parts += [{"_id": f"{identifier}#{n}", "part": True, "run_id": run_id, "tasks": page} for n, page in enumerate(pages)]
-            headers.append(self._header(plan, reason, options, submitted_by) | {"parts": len(pages), "count": len(specs)})
+            headers.append(
+                self._header(plan, reason, options=options, submitted_by=submitted_by) | {"parts": len(pages), "count": len(specs)}
+            )
         for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         headers[0]["digest"] = digest(whole)
@@ -45,7 +47,7 @@ class PlanStore:
 
     async def keep_failure(self, task_id: str, version: int, *, reason: PlanReason, error: str) -> None:
         """Store that there is no plan, and why."""
-        failure = {"task_id": task_id, "version": version, "state": "failed", "reason": reason, "error": error[:65_536], "parts": 0}
+        failure = {"task_id": task_id, "version": version, "state": "failed", "reason": reason, "error": error, "parts": 0}
         identity = {"_id": plan_id(task_id, version), "part": False, "run_id": run_of(task_id), "created_at": self._clock.now()}
         await self._plans.insert([identity | failure])
 
@@ -62,7 +64,7 @@ class PlanStore:
             return [], "it was found too big"
         return [TaskSpec.model_validate(task) for task in found[0].get("proposal", [])], found[0].get("reason") or "it was found too big"
 
-    def _header(self, plan: Plan, reason: PlanReason, options: RunOptions, submitted_by: str) -> dict[str, Any]:
+    def _header(self, plan: Plan, reason: PlanReason, *, options: RunOptions, submitted_by: str) -> dict[str, Any]:
         return {
             "_id": plan_id(plan.task_id, plan.version),
             "part": False,

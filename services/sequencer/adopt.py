@@ -38,7 +38,7 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     except BadInput as error:
         log.warning("plan.refused", task_id=task.task_id, plan_id=event.plan_id, error=str(error))
         return await _refused(store, task, str(error))
-    return await _grow(store, task, header, order, specs)
+    return await _grow(store, task, header, order=order, specs=specs)
 
 
 async def refuse(store: TaskStore, event: PlanFailed) -> list[Event]:
@@ -78,12 +78,12 @@ async def _refuse_too_large(store: TaskStore, task: Task, count: int) -> None:
     options = await store.options(run_id)
     most, deepest = options.get("max_tasks", 20_000), options.get("max_depth", 8)
     if task.depth + 1 > deepest:
-        raise LimitExceeded(f"a plan for {task.title!r} would be {task.depth + 1} levels deep; at most {deepest} are allowed (option max_depth)")
+        raise LimitExceeded(f"the plan for {task.title!r} is {task.depth + 1} levels deep; at most {deepest} are allowed (option maxDepth)")
     if (total := await store.size_of_run(run_id) + count) > most:
-        raise LimitExceeded(f"the run would have {total} tasks; at most {most} are allowed (option max_tasks)")
+        raise LimitExceeded(f"the run would have {total} tasks; at most {most} are allowed (option maxTasks)")
 
 
-async def _grow(store: TaskStore, task: Task, header: dict[str, Any], order: Sequence, specs: SequenceOf[TaskSpec]) -> list[Event]:
+async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: Sequence, specs: SequenceOf[TaskSpec]) -> list[Event]:
     run_id, version = run_of(task.task_id), header["version"]
     soil = Soil(run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now())
     documents = grow(specs, order, soil)
@@ -95,9 +95,9 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], order: Seq
             first.append(move)
             born(document, move, store.clock)
     await store.insert(documents)
-    await store.insert_sequence(_derived(task, header, order, documents))
-    fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"), ("plan_id", header["_id"]))
-    done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields if task.parent_id is None else fields[:4]))])
+    await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
+    fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
+    done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
     if not done:
         return await _uproot(store, task)
     log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
@@ -112,11 +112,11 @@ async def _uproot(store: TaskStore, task: Task) -> list[Event]:
     return []
 
 
-def _derived(task: Task, header: dict[str, Any], order: Sequence, documents: SequenceOf[dict[str, Any]]) -> dict[str, Any]:
+def _derived(task: Task, plan: str, *, order: Sequence, documents: SequenceOf[dict[str, Any]]) -> dict[str, Any]:
     """What `sequences` keeps: order, groups and edges are on the tasks themselves."""
     ids = {document["key"]: document["_id"] for document in documents}
     return {
-        "_id": header["_id"],
+        "_id": plan,
         "run_id": run_of(task.task_id),
         "task_id": task.task_id,
         "order_count": len(order.order),

@@ -21,7 +21,7 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
     """Write `moves`, then wave by wave what follows. `closed` were over before: what follows from them is done again, should it be missing.
 
     A task's end is written before its dependents are looked at, and forgotten (`settled`) after they are written: whoever dies in between
-    leaves a `due_at` behind, and the sweep comes here again. The first write may be relaxed where the second, durable one is sure to follow.
+    leaves a `due_at` behind, and the sweep comes here again. The first write may be relaxed where a second, durable one is sure to follow.
     """
     says: list[Event] = []
     over = list(closed)
@@ -99,11 +99,11 @@ def _tasks_over(over: dict[Phase, list[str]]) -> list[Event]:
     says: list[Event] = []
     for phase, ids in over.items():
         kind = TaskCompleted if phase in (Phase.COMPLETED, Phase.SKIPPED) else TaskFailed
-        says += by_run(ids, partial(_over_in_run, kind, phase))
+        says += by_run(ids, partial(_over_in_run, kind=kind, phase=phase))
     return says
 
 
-def _over_in_run(kind: type[TaskCompleted | TaskFailed], phase: Phase, run_id: str, tasks: tuple[str, ...]) -> TaskCompleted | TaskFailed:
+def _over_in_run(run_id: str, tasks: tuple[str, ...], *, kind: type[TaskCompleted | TaskFailed], phase: Phase) -> Event:
     return kind(run_id=run_id, tasks=tasks, phase=phase)
 
 

@@ -1,6 +1,7 @@
 """What people order for a task reaches all below it: cancel, pause, resume, retry, and taking over."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -18,6 +19,7 @@ from shared.ids import attempt_id, subtree
 log = structlog.get_logger()
 
 REVIVABLE = (Phase.FAILED, Phase.CANCELLED)
+DISPATCHED = (Phase.READY, Phase.INTEGRATING)
 
 
 async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
@@ -47,30 +49,30 @@ async def _cancel(store: TaskStore, task: Task, order: TaskControl) -> list[Even
     return [*say(gone), *await advance(store, [], closed=list((await store.get([task.task_id])).values()))]
 
 
-async def _pause(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
+async def _pause(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:
     for where in ({"_id": subtree(task.task_id)}, {"_id": task.task_id}):
         await store.change({**where, "open": True}, {"paused": True})
     return []
 
 
-async def _resume(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
+async def _resume(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:
     for where in ({"_id": task.task_id}, {"_id": subtree(task.task_id)}):
         await store.change({**where, "open": True}, {"paused": False})
     await store.change({"_id": {"$gte": task.task_id, "$lt": f"{task.task_id}/"}, "phase": Phase.EXPANDED}, {"due_at": store.clock.now()})
     says = await look_again(store, task)
-    held = await store.find({"_id": subtree(task.task_id), "phase": {"$in": [Phase.READY, Phase.INTEGRATING]}})
-    return [*says, *tasks_ready(attempt_id(one.task_id, one.epoch) for one in (task, *held) if one.phase in (Phase.READY, Phase.INTEGRATING))]
+    below = await store.find({"_id": subtree(task.task_id), "phase": {"$in": list(DISPATCHED)}})
+    return [*says, *tasks_ready(attempt_id(one.task_id, one.epoch) for one in (task, *below) if one.phase in DISPATCHED)]
 
 
 async def _complete(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
     return await advance(store, [Move(task, taken_over(task, order.result, by=order.by))])
 
 
-async def _retry(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
+async def _retry(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:
     """An escalated task is tried again. A task that is over comes back to life with all that ended because of it."""
     if task.phase is Phase.ESCALATED:
         how = expanding(task) if task.kind == "group" and not task.children else dispatched(task)
-        return await advance(store, [Move(task, How(how.target, how.dispatch, how.wait, fields=(("attempts", 1), ("approval_id", None))))])
+        return await advance(store, [Move(task, replace(how, fields=(*how.fields, ("attempts", 1), ("approval_id", None))))])
     ended = await store.find({"_id": subtree(task.task_id), "phase": {"$in": list(REVIVABLE)}})
     above = [one for one in (await store.get(_ancestors(task.task_id))).values() if one.phase in REVIVABLE]
     hopeless = await _hopeless(store, [task, *above])

@@ -32,8 +32,10 @@ class Event(Value):
 
     run_id: str = Field(min_length=1, max_length=64)
 
-    def __init_subclass__(cls, *, name: str = "", said_by: str = "", heard_by: tuple[str, ...] = (), durable: bool = True, **kw: Any) -> None:
-        super().__init_subclass__(**kw)
+    def __init_subclass__(
+        cls, *, name: str = "", said_by: str = "", heard_by: tuple[str, ...] = (), durable: bool = True, **others: Any
+    ) -> None:
+        super().__init_subclass__(**others)
         if name:
             cls.name, cls.said_by, cls.heard_by, cls.durable = name, said_by, heard_by, durable
             type_names[f"{PREFIX}{name}{VERSION}"] = cls

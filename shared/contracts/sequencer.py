@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from shared.contracts.base import Event, Value
 from shared.contracts.phases import Phase
 from shared.contracts.planner import PlanReason
@@ -37,7 +39,7 @@ class ApprovalRequested(Event, name="approval.requested", said_by="sequencer", h
     required: int = 1
     within: float | None = None
     digest: str
-    context: dict[str, Any] = {}
+    context: dict[str, Any] = Field(default_factory=dict)
 
 
 class TaskCompleted(Event, name="task.completed", said_by="sequencer", heard_by=("approvals",)):

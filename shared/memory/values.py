@@ -11,7 +11,7 @@ LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**63 - 1
 KINDS: tuple[tuple[int, tuple[type, ...]], ...] = ((7, (bool,)), (2, (int, float)), (3, (str,)), (4, (Mapping,)), (5, (list,)), (6, (bytes,)), (8, (datetime,)))
 
 
-def stored(value: Any) -> Any:  # noqa: PLR0911 (one line a kind)
+def stored(value: Any) -> Any:
     """`value` as it would come back from MongoDB; shares nothing with what was given. Raises BadInput for what has no place there."""
     if value is None or isinstance(value, (bool, bytes, float)):
         return value

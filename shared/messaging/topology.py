@@ -23,7 +23,10 @@ def queues() -> list[Queue]:
     for event in events():
         for service in event.heard_by:
             keys[service].append(event.name)
-    return [*(Queue(queue_of(service), tuple(sorted(names))) for service, names in sorted(keys.items())), Queue(DEAD_QUEUE, ("#",), dead=True)]
+    return [
+        *(Queue(queue_of(service), tuple(sorted(names))) for service, names in sorted(keys.items())),
+        Queue(DEAD_QUEUE, ("#",), dead=True),
+    ]
 
 
 def events() -> list[type[Event]]:

@@ -84,7 +84,12 @@ def keep(service: str, store: LogStore | None) -> None:
 
 def configure(*, level: str, stream: Any = None) -> None:
     """Send all lines of this process, structlog's and the standard library's, through one chain. Call once, at start."""
-    shared_chain: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, _place, structlog.processors.format_exc_info]
+    shared_chain: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _place,
+        structlog.processors.format_exc_info,
+    ]
     structlog.configure(
         processors=[*shared_chain, _keep_line, _render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.sequencer.domain.decide import completed, dispatched, escalated, expanding, failed
+from services.sequencer.domain.decide import UNSETTLED_SECONDS, completed, dispatched, escalated, expanding, failed
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
 from shared.contracts.phases import Phase
@@ -31,34 +31,36 @@ def after_answer(task: Task, answer: Answer) -> Move | None:
 def _answered(task: Task, answer: Answer) -> How:
     match answer.state:
         case "approve" if answer.kind == "plan_review":
-            return _with(How(Phase.EXPANDING, wait=0.0), ("approved_plan", True))
+            how = replace(expanding(task), fields=(*expanding(task).fields, ("approved_plan", True)))
         case "approve":
-            return _approved(task)
+            how = _approved(task)
         case "retry":
-            return _with(_again(task), ("error", None))
+            how = _again(task)
         case "take_over":
             return taken_over(task, answer.result, by=answer.by)
         case "skip":
-            note = {"code": "skipped", "message": _said(answer, "skipped")}
-            return How(Phase.SKIPPED, wait=10.0 if task.dependents else None, passes=True, fields=(("approval_id", None), ("error", Frozen(note))))
+            note = Frozen({"code": "skipped", "message": _said(answer, "skipped")})
+            how = How(Phase.SKIPPED, wait=UNSETTLED_SECONDS if task.dependents else None, passes=True, fields=(("error", note),))
         case "expired":
-            return _with(failed(task, {"code": "expired", "message": "nobody answered in time"}))
+            how = failed(task, {"code": "expired", "message": "nobody answered in time"})
         case _:
             error = task.error if answer.state == "fail" and task.error else {"code": "rejected", "message": _said(answer, "rejected")}
-            return _with(failed(task, error))
+            how = failed(task, error)
+    return _with(how)
 
 
 def _approved(task: Task) -> How:
     if task.checkpoint and task.checkpoint.get("when") == "after":
-        return _with(completed(task), ("approved", True))
+        return completed(task)
     how = expanding(task) if task.kind == "group" and not task.children else dispatched(task)
-    return _with(how, ("approved", True))
+    return replace(how, fields=(*how.fields, ("approved", True)))
 
 
 def _again(task: Task) -> How:
     if task.kind == "group" and not task.children:
         return expanding(task)
-    return _with(dispatched(task), ("attempts", 1))
+    how = dispatched(task)
+    return replace(how, fields=(*how.fields, ("attempts", 1), ("error", None)))
 
 
 def taken_over(task: Task, result: dict[str, Any] | None, *, by: str) -> How:
@@ -80,9 +82,9 @@ def after_plan_failed(task: Task, error: str) -> Move | None:
     return Move(task, escalated(task, cause))
 
 
-def _with(how: How, *fields: tuple[str, Any]) -> How:
-    kept = dict(how.fields) | {"approval_id": None, "asking": None} | dict(fields)
-    return replace(how, fields=tuple(kept.items()))
+def _with(how: How) -> How:
+    """The question is answered: nothing is asked any more."""
+    return replace(how, fields=tuple((dict(how.fields) | {"approval_id": None, "asking": None}).items()))
 
 
 def _said(answer: Answer, what: str) -> str:

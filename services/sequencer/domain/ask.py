@@ -37,12 +37,12 @@ def asking_result(task: Task, checkpoint: dict[str, Any]) -> dict[str, Any]:
 def asking_for_help(task: Task, error: dict[str, Any]) -> dict[str, Any]:
     """The question at the end of the ladder."""
     question = f"{task.title!r} failed after {task.attempts} tries: {error['message']}"
-    return _open_question(task, "escalation", question, HELP)
+    return _open_question(task, "escalation", question, choices=HELP)
 
 
 def asking_question(task: Task, question: str) -> dict[str, Any]:
     """An agent, or a task for people, needs an answer."""
-    return _open_question(task, "question", question, ("take_over", "skip", "fail"))
+    return _open_question(task, "question", question, choices=("take_over", "skip", "fail"))
 
 
 def asking_plan(title: str, task_id: str, digest: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def asking_plan(title: str, task_id: str, digest: str) -> dict[str, Any]:
     }
 
 
-def _open_question(task: Task, kind: str, question: str, choices: tuple[str, ...]) -> dict[str, Any]:
+def _open_question(task: Task, kind: str, question: str, *, choices: tuple[str, ...]) -> dict[str, Any]:
     return {
         "kind": kind,
         "question": question[:4_096],

@@ -49,7 +49,7 @@ def after_verdict(task: Task, verdict: Verdict, patience: Patience) -> Move | No
         case "passed":
             how = _passed(task)
         case "too_big":
-            how = _too_big(task, verdict)
+            how = _too_big(verdict)
         case "asks":
             how = _hold(asking_question(task, verdict.reason or task.title), approval_id(task, "question"))
         case "released":
@@ -68,7 +68,7 @@ def _passed(task: Task) -> How:
     return completed(task)
 
 
-def _too_big(task: Task, verdict: Verdict) -> How:
+def _too_big(verdict: Verdict) -> How:
     fields = (("plan_reason", "expand"), ("error", Frozen({"code": "too_big", "message": verdict.reason or "too big for one go"})))
     return How(Phase.EXPANDING, wait=PLAN_SECONDS, fields=fields)
 

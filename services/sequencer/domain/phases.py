@@ -12,7 +12,16 @@ LEGAL: dict[Phase, frozenset[Phase]] = {
         {Phase.READY, Phase.EXPANDING, Phase.INTEGRATING, Phase.COMPLETED, Phase.FAILED, Phase.SKIPPED, Phase.AWAITING_APPROVAL}
     ),
     Phase.READY: frozenset(
-        {Phase.READY, Phase.COMPLETED, Phase.RETRYING, Phase.EXPANDING, Phase.AWAITING_APPROVAL, Phase.REPLANNING, Phase.ESCALATED, Phase.FAILED}
+        {
+            Phase.READY,
+            Phase.COMPLETED,
+            Phase.RETRYING,
+            Phase.EXPANDING,
+            Phase.AWAITING_APPROVAL,
+            Phase.REPLANNING,
+            Phase.ESCALATED,
+            Phase.FAILED,
+        }
     ),
     Phase.RETRYING: frozenset({Phase.READY, Phase.INTEGRATING}),
     Phase.EXPANDING: frozenset({Phase.EXPANDED, Phase.AWAITING_APPROVAL, Phase.ESCALATED, Phase.FAILED, Phase.EXPANDING}),
@@ -74,7 +83,7 @@ class Move:
 
     def __post_init__(self) -> None:
         if not is_legal(self.task.phase, self.how.target):
-            raise ValueError(f"{self.task.task_id}: no move from {self.task.phase} to {self.how.target}; the table is in sequencer/domain/phases.py")
+            raise ValueError(f"{self.task.task_id}: the table of phases has no move from {self.task.phase} to {self.how.target}")
 
     @property
     def epoch(self) -> int:

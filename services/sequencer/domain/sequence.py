@@ -1,4 +1,4 @@
-"""What follows from a plan: order, graph, parallel groups, critical path, integration steps and a forecast. Groups are reported, never barriers."""
+"""What follows from a plan: order, graph, parallel groups (reported, never barriers), critical path, integration steps, forecast."""
 
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ import pytest
 from yarl import URL
 
 from shared.errors import BrokerUnavailable
-from shared.messaging.rabbit import PUBLISH_TIMEOUT, RabbitBroker
+from shared.messaging.rabbit import PUBLISH_TIMEOUT, WATCH_SECONDS, RabbitBroker, honest
 from taskgrove.local.parts import Program, find_rabbitmq
 from taskgrove.local.ports import assign
 from taskgrove.local.rabbit import Rabbit
@@ -129,9 +129,27 @@ async def test_a_queue_that_is_deleted_is_declared_and_heard_again(house: House,
     await broker.consume(house.one, ear, prefetch=10)
     async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
         await channel.queue_delete(house.one)
-    await eventually(lambda: broker.publish([house.message("a", b"again")]))
-    await ear.wait(1, seconds=20)
+    async with asyncio.timeout(WATCH_SECONDS / 2):  # told by RabbitMQ, not found out by the watch
+        await eventually(lambda: broker.publish([house.message("a", b"again")]))
+        await ear.wait(1)
     assert ear.bodies()[0] == b"again"
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_a_lost_connection() -> None:
+    waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting.cancel()
+    with pytest.raises(ConnectionError), honest():
+        await waiting
+
+    async def asked_for() -> None:
+        with honest():
+            await asyncio.sleep(10)
+
+    task = asyncio.create_task(asked_for())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_several_services_may_start_at_once(house: House) -> None:
@@ -154,8 +172,7 @@ class TestTheNodeItself:
     @pytest.fixture
     async def node(self, parts_directory: Path) -> AsyncIterator[Rabbit]:
         part = find_rabbitmq()
-        if not isinstance(part, Program):
-            pytest.skip("RabbitMQ runs from an image here: its process cannot be killed by its id")
+        assert isinstance(part, Program), "this test kills the node by its process id: it needs RabbitMQ's package, not its image"
         ports = assign(["amqp", "dist", "epmd"], kept={})
         node = Rabbit(part, parts_directory / "killed", ports=ports, log=parts_directory / "killed.log")
         await node.start()

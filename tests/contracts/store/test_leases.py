@@ -198,3 +198,31 @@ async def test_what_is_claimed_or_finished_while_others_are_renewed_is_not_taken
                 await holder.finish(claim, {"state": "executed"})
     assert lost == []
     assert len(holder.held) == 30
+
+
+async def test_an_end_that_is_written_but_not_yet_answered_is_not_taken_for_a_loss(things: Collection) -> None:
+    slow = Slow(things)
+    holder = leases(slow, seconds=0.06)
+    await holder.claim([CLAIM])
+    lost: list[str] = []
+    holder.hold("r.1:1", lambda: lost.append("r.1:1"))
+    finishing = asyncio.create_task(holder.finish("r.1:1", {"state": "executed"}))
+    async with renewing(holder):
+        await asyncio.sleep(0.2)
+    slow.answers.set()
+    await finishing
+    assert lost == []
+    assert not holder.held
+
+
+class Slow(Flaky):
+    """A store that has written long before it says so."""
+
+    def __init__(self, collection: Collection) -> None:
+        super().__init__(collection)
+        self.answers = asyncio.Event()
+
+    async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:
+        done = await super().bulk(updates, relaxed=relaxed)
+        await self.answers.wait()
+        return done

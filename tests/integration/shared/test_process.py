@@ -72,6 +72,7 @@ async def test_it_finishes_what_it_heard_and_leaves_with_0(spawn: Callable[..., 
     await world.publish([encode([TaskVerified(run_id="r", verdicts=("r.1:1",))], service="test")])
     await asyncio.sleep(0.2)
     process.send_signal(number)
+    assert await readiness(port, 503) == ["draining"], "it still answers while it drains, so that nobody takes it for dead"
     await asyncio.wait_for(told.wait(), 10)
     _, errors = await asyncio.wait_for(process.communicate(), 10)
     await world.stop()

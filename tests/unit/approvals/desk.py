@@ -149,9 +149,11 @@ def task(task_id: str, **fields: Any) -> Doc:
     run_id, _, rest = task_id.partition(".")
     return {
         "_id": task_id, "run_id": run_id, "parent_id": task_id.rpartition(".")[0] or None, "key": rest or "root", "title": f"Task {rest}",
-        "description": "", "kind": "work" if rest else "group", "phase": "ready", "open": True, "passes": False, "epoch": 1, "attempts": 1,
+        "description": "", "kind": "work" if rest else "group", "phase": "ready", "open": True, "passes": False, "epoch": 1,
+        "attempts": 1,
         "max_attempts": 3, "depth": task_id.count("."), "position": int(re.split(r"[.-]", task_id)[-1]) if rest else 0, "group": 0,
-        "critical": False, "dependencies": [], "dependents": 0, "agent": "shell", "inputs": {}, "checks": [], "checkpoint": None, "notes": [],
+        "critical": False, "dependencies": [], "dependents": 0, "agent": "shell", "inputs": {}, "checks": [], "checkpoint": None,
+        "notes": [],
         "priority": 5, "paused": False, "children": None, "error": None, "version": 1, **fields,
     }  # fmt: skip
 

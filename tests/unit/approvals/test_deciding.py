@@ -17,7 +17,8 @@ HELP = ("retry", "take_over", "skip", "fail")
 def question(run_id: str, **fields: Any) -> ApprovalRequested:
     """A checkpoint's question, as the sequencer asks it."""
     usual = {
-        "task_id": f"{run_id}.1", "approval_id": f"{run_id}.1:before:1", "kind": "checkpoint", "title": "Publish", "question": "May it start?",
+        "task_id": f"{run_id}.1", "approval_id": f"{run_id}.1:before:1", "kind": "checkpoint", "title": "Publish",
+        "question": "May it start?",
         "choices": ("approve", "reject"), "digest": "d1",
     }  # fmt: skip
     return ApprovalRequested.model_validate({"run_id": run_id, **usual, **fields})
