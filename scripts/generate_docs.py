@@ -1,4 +1,6 @@
-"""Writes what can be derived: the JSON Schema of each event, the AsyncAPI document, and `.env.example`. Run by `make docs`; a house test compares."""
+"""Writes what can be derived: the events' JSON Schemas, the AsyncAPI document, `.env.example`. A house test compares."""
+
+# ruff: noqa: INP001 (a script, run by its path)
 
 import json
 import sys
@@ -48,7 +50,7 @@ def asyncapi() -> dict[str, Any]:
 
 def env_example() -> str:
     """Every setting of every process: what it is for, and its default."""
-    lines = ["# Every setting, with its default. Set what you change in the environment of the processes, or in the file that starts them.", ""]
+    lines = ["# Every setting of every process, with its default. Set in their environment what you change.", ""]
     for title, settings in all_settings():
         lines += [f"# {title}", *_settings_lines(settings), ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -130,7 +132,11 @@ def _message(event: type[Event]) -> dict[str, Any]:
             "data": {"$ref": f"./events/{event.name}.v1.json"},
         },
     }
-    return {"name": event.name, "title": (event.__doc__ or "").strip(), "payload": {"oneOf": [envelope, {"type": "array", "items": envelope}]}}
+    return {
+        "name": event.name,
+        "title": (event.__doc__ or "").strip(),
+        "payload": {"oneOf": [envelope, {"type": "array", "items": envelope}]},
+    }
 
 
 def _settings_lines(settings: type[BaseSettings]) -> Iterator[str]:

@@ -64,7 +64,7 @@ Wire = Callable[[Ground], Awaitable[Service]]
 
 @dataclass(slots=True)
 class Running:
-    """One service while it lives; several may live in one process, each started by a task of its own so that its log lines bear its name."""
+    """One service while it lives. Several may live in one process, each started by a task of its own: its log lines bear its name."""
 
     ground: Ground
     service: Service

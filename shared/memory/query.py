@@ -64,7 +64,7 @@ def sort_value(doc: Doc, path: str, direction: int) -> tuple[int, Any]:
 
 
 def _through(array: list[Any], path: str, sorting: bool) -> Iterator[Any]:
-    head, _, rest = path.partition(".")
+    head = path.partition(".")[0]
     if head.isdigit() and int(head) < len(array):
         yield from leaves({head: array[int(head)]}, path, sorting=sorting)
     for item in array:

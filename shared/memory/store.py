@@ -1,4 +1,4 @@
-"""The store's twin: the port over dictionaries. The ids that a filter names, a range of ids, and indexed fields are served without a scan."""
+"""The store's twin: the port over dictionaries. Ids that a filter names, ranges of ids, and indexed fields are served without a scan."""
 
 import asyncio
 from bisect import bisect_left, bisect_right

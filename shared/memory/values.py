@@ -8,7 +8,15 @@ from typing import Any
 from shared.errors import BadInput
 
 LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**63 - 1
-KINDS: tuple[tuple[int, tuple[type, ...]], ...] = ((7, (bool,)), (2, (int, float)), (3, (str,)), (4, (Mapping,)), (5, (list,)), (6, (bytes,)), (8, (datetime,)))
+KINDS: tuple[tuple[int, tuple[type, ...]], ...] = (
+    (7, (bool,)),
+    (2, (int, float)),
+    (3, (str,)),
+    (4, (Mapping,)),
+    (5, (list,)),
+    (6, (bytes,)),
+    (8, (datetime,)),
+)
 
 
 def stored(value: Any) -> Any:

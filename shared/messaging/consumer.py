@@ -170,7 +170,7 @@ class Consumer:
         while True:
             try:
                 await self._quarantine.put(held.delivery, reason, raw)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (see the next line)
                 # Whatever it is: an unwritten quarantine must not end the lane, and its message must not be acked.
                 failures += 1
                 log.warning("quarantine.waits", error=f"{type(error).__name__}: {error}", failures=failures)

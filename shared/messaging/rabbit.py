@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def honest() -> Iterator[None]:
-    """aiormq cancels what waits on a connection that breaks. A CancelledError that nobody asked for becomes the ConnectionError that it is."""
+    """aiormq cancels what waits on a breaking connection. A CancelledError that nobody asked for becomes the ConnectionError that it is."""
     try:
         yield
     except asyncio.CancelledError as error:

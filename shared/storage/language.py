@@ -1,6 +1,7 @@
-"""The part of MongoDB's filter and change language that stores may use, checked before either twin sees it: what is not promised is refused."""
+"""The part of MongoDB's language that stores may use, checked before either twin sees it: what is not promised is refused."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 from shared.errors import BadInput
@@ -68,7 +69,9 @@ def _check_operand(operator: str, operand: Any) -> None:
     _expect(operator in FILTERS, f"{operator} is not part of the port's filter language")
     if operator in ORDER:
         _expect(operand is not None, f"{operator} takes a value to compare with, not null")
-    _expect(operator in ("$lt", "$lte") or not isinstance(operand, ServerNow), f"ServerNow is compared by $lt and $lte only, not by {operator}")
+    _expect(
+        operator in ("$lt", "$lte") or not isinstance(operand, ServerNow), f"ServerNow is compared by $lt and $lte only, not by {operator}"
+    )
     if operator in ("$in", "$nin"):
         _expect(isinstance(operand, (list, tuple)), f"{operator} takes a list, not {type(operand).__name__}")
     if operator == "$exists":
@@ -79,7 +82,7 @@ def _check_operand(operator: str, operand: Any) -> None:
 
 def _check_conflicts(paths: Iterable[str]) -> None:
     ordered = sorted(path.split(".") for path in paths)
-    for one, other in zip(ordered, ordered[1:], strict=False):
+    for one, other in pairwise(ordered):
         _expect(other[: len(one)] != one, f"{'.'.join(one)} and {'.'.join(other)} cannot be changed at once")
 
 

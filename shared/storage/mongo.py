@@ -34,7 +34,9 @@ class MongoDatabase:
         )
         self._clock = clock
         options: CodecOptions[Doc] = CodecOptions(tz_aware=True, tzinfo=UTC)
-        self._database = self._client.get_database(name, codec_options=options, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY)
+        self._database = self._client.get_database(
+            name, codec_options=options, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY
+        )
 
     def __getitem__(self, name: str) -> Collection:
         return MongoCollection(self._database[name], self._clock)

@@ -9,7 +9,7 @@ import typer
 
 from services.approvals.domain.principals import APPROVER, check_principal
 from shared.contracts.views import ApprovalView, DecisionRequest
-from shared.errors import BadInput
+from shared.errors import BadInput, Forbidden
 from taskgrove.cli import resolve
 from taskgrove.cli.approval_text import approval_row, show_approval
 from taskgrove.cli.options import ApiOption, DataOption, JsonOption, commands
@@ -116,7 +116,10 @@ async def _decide(identifier: str, answer: Answer, place: Place) -> ApprovalView
         if answer.name is not None:
             persons = await stack.enter_async_context(PersonClients(place, client))
             client = await persons.of(answer.name, groups=approval.approvers)
-        return await client.decide(request_for(approval, answer))
+        try:
+            return await client.decide(request_for(approval, answer))
+        except Forbidden as error:
+            raise Forbidden(f"{error}. Answer as one of them with --as NAME (it takes an admin key)") from error
 
 
 def request_for(approval: ApprovalView, answer: Answer) -> DecisionRequest:

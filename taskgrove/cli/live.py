@@ -17,7 +17,6 @@ from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import MARKS, duration, line_of, words
 from taskgrove.cli.view import QuietView, now
 
-A_SECOND = 4
 BAR_WIDTH = 30
 SPARE_LINES = 4
 TITLE = 70
@@ -29,7 +28,7 @@ class LiveView(QuietView):
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._said: dict[str, str] = {}
-        self._live = Live(console=screen.console, refresh_per_second=A_SECOND, transient=False)
+        self._live = self._fresh()
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -43,7 +42,11 @@ class LiveView(QuietView):
             if task.phase in TERMINAL:
                 self._said.pop(task.task_id, None)
         room = max(5, self._screen.console.height - SPARE_LINES)
-        self._live.update(picture(seen, self._said, room=room))
+        self._live.update(picture(seen, self._said, room=room), refresh=True)
+
+    def _fresh(self) -> Live:
+        """Drawn when there is something new to draw, which the follower bounds. One that was stopped would draw over what came after it."""
+        return Live(console=self._screen.console, auto_refresh=False)
 
     def heard(self, task_id: str, line: str) -> None:
         self._said[task_id] = line
@@ -55,7 +58,8 @@ class LiveView(QuietView):
         self._live.stop()
 
     def resume(self) -> None:
-        self._live.start(refresh=True)
+        self._live = self._fresh()
+        self._live.start()
 
 
 def picture(seen: Look, said: dict[str, str], *, room: int) -> RenderableType:
@@ -122,6 +126,6 @@ def bar(seen: Look) -> Table:
     time = f"{duration(seen.elapsed())} so far" + (f", about {duration(left)} to go" if left else "")
     if seen.ended:
         time = f"took {duration(seen.elapsed())}"
-    progress = ProgressBar(total=max(1, seen.total), completed=seen.done, width=BAR_WIDTH)
+    progress = ProgressBar(total=max(1, seen.total), completed=seen.done, width=BAR_WIDTH, complete_style="green", finished_style="green")
     grid.add_row(progress, Text(f"{seen.done}/{seen.total}"), Text(time, style="dim"))
     return grid

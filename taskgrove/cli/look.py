@@ -116,7 +116,7 @@ def seconds_of(task: TaskView) -> float | None:
 def remaining(seen: Look) -> float | None:
     """Seconds until the end: the rate so far, but not less than the longest chain that is left, at the usual time a task."""
     elapsed = seen.elapsed()
-    if seen.ended or not seen.done or not elapsed:
+    if seen.ended or not seen.moves or not seen.done or not elapsed:
         return None
     by_rate = elapsed * (seen.total - seen.done) / seen.done
     finished = [task for task in seen.tasks if task.phase in TERMINAL and task.kind != "group"]

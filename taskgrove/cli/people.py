@@ -1,12 +1,13 @@
 """Who answers questions while a run is followed: the person at the terminal, or a named one who approves."""
 
 import asyncio
+import getpass
 import sys
 from collections.abc import Callable
 
 from shared.contracts.views import ApprovalView, DecisionRequest
-from shared.errors import Conflict, Forbidden
-from taskgrove.cli.approval_text import show_approval
+from shared.errors import BadInput, Conflict, Forbidden
+from taskgrove.cli.approval_text import show_approval, who
 from taskgrove.cli.persons import PersonClients
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import line_of, short
@@ -24,9 +25,10 @@ LETTERS = {"approve": "a", "reject": "r", "retry": "t", "take_over": "o", "skip"
 class Asker:
     """Asks the person at the terminal."""
 
-    def __init__(self, client: Client, screen: Screen) -> None:
+    def __init__(self, client: Client, screen: Screen, persons: PersonClients) -> None:
         self._client = client
         self._screen = screen
+        self._persons = persons
 
     async def answer(self, approval: ApprovalView, view: View) -> None:
         view.pause()
@@ -54,9 +56,20 @@ class Asker:
     async def _decide(self, approval: ApprovalView, choice: str, comment: str) -> None:
         request = DecisionRequest(approval_id=approval.approval_id, decision=choice, comment=comment, digest=approval.digest)
         try:
-            told(self._screen.say, await self._client.decide(request), choice)
-        except (Conflict, Forbidden) as error:
+            try:
+                after = await self._client.decide(request)
+            except Forbidden:
+                client = await self._as_person(approval)
+                after = await client.decide(request)
+            told(self._screen.say, after, choice)
+        except (BadInput, Conflict, Forbidden) as error:
             self._screen.say(str(error), style="yellow")
+
+    async def _as_person(self, approval: ApprovalView) -> Client:
+        """This key is of none of those who are asked. Whoever may make keys here says as whom they answer."""
+        login = getpass.getuser()
+        name = await ask(self._screen, f"This is a question to {who(approval)}. Answer as (Enter: {login}): ")
+        return await self._persons.of(name if name not in ("", LATER) else login, groups=approval.approvers)
 
 
 class ApproverAs:

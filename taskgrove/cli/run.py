@@ -116,7 +116,7 @@ def people_for(approve_as: str | None, *, client: Client, persons: PersonClients
     """Who answers: the named person, whoever sits at the terminal, or nobody."""
     if approve_as:
         return ApproverAs(approve_as, persons)
-    return Asker(client, screen) if screen.is_terminal else Nobody()
+    return Asker(client, screen, persons) if screen.is_terminal else Nobody()
 
 
 def view_for(screen: Screen) -> View:

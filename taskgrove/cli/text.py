@@ -22,7 +22,7 @@ MARKS = {
     Phase.CANCELLED: ("⊘", "red"),
     Phase.SKIPPED: ("↷", "yellow"),
 }
-WORDS = {Phase.AWAITING_APPROVAL: "waits for approval", Phase.ESCALATED: "asks a person"}
+WORDS = {Phase.AWAITING_APPROVAL: "waits for approval", Phase.ESCALATED: "asks a person", Phase.EXPANDED: "under way"}
 SHORT = 8
 MINUTE, HOUR, TENTHS = 60.0, 3_600.0, 10.0
 KILO = 1_024

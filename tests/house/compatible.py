@@ -1,4 +1,4 @@
-"""Whether a JSON Schema only adds to an older one: who reads the new one must be content with what was written to the old, and the reverse."""
+"""Whether a JSON Schema only adds to an older one: readers of either must be content with what was written to the other."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -18,8 +18,13 @@ ONLY = [
 
 # Written so that this file does not contain what it looks for.
 MACHINE_PATH = re.compile(r"(^|[^\w./-])/(wor[k]|roo[t]|hom[e]/\w+|Us[e]rs/\w+|far[m])/")
-REGISTRY = re.compile(r"(pyp[i]\.org|pythonhost[e]d\.org|npmj[s]\.org|regist[r]y\.\w+\.\w+|artif[a]ctory|(?<!emit-)ind[e]x-url|nex[u]s/repository)", re.IGNORECASE)
-AUTHOR = re.compile(r"(cl[a]ude|anthrop[i]c|chatg[p]t|cop[i]lot|co-auth[o]red-by|generated (by|with) (an? )?(ai|llm|model|assist))", re.IGNORECASE)
+REGISTRY = re.compile(
+    r"(pyp[i]\.org|pythonhost[e]d\.org|npmj[s]\.org|regist[r]y\.\w+\.\w+|artif[a]ctory|(?<!emit-)ind[e]x-url|nex[u]s/repository)",
+    re.IGNORECASE,
+)
+AUTHOR = re.compile(
+    r"(cl[a]ude|anthrop[i]c|chatg[p]t|cop[i]lot|co-auth[o]red-by|generated (by|with) (an? )?(ai|llm|model|assist))", re.IGNORECASE
+)
 UNFINISHED = re.compile(r"\b(TOD[O]|FIXM[E]|XX[X]|NotImplementedErro[r])\b")
 FORBIDDEN = [
     pytest.param(MACHINE_PATH, id="paths of a machine"),
@@ -38,10 +43,16 @@ def test_a_package_is_used_in_its_place_only(package: str, places: tuple[str, ..
 def test_domains_are_pure() -> None:
     """No waiting, no clock, no ids, no logs, no randomness: the same input gives the same answer."""
     impure = {"asyncio", "time", "random", "secrets", "uuid", "uuid_utils", "structlog", "logging", "os", "subprocess"}
-    domains = [source for source in sources() if source.name.startswith("services/") and "domain" in source.path.relative_to(ROOT).with_suffix("").parts]
+    domains = [
+        source
+        for source in sources()
+        if source.name.startswith("services/") and "domain" in source.path.relative_to(ROOT).with_suffix("").parts
+    ]
     assert domains
     assert {source.name: used for source in domains if (used := source.imports() & impure)} == {}
-    assert [source.name for source in domains if "async def" in source.text or "datetime.now" in source.text or "new_id" in source.text] == []
+    assert [
+        source.name for source in domains if "async def" in source.text or "datetime.now" in source.text or "new_id" in source.text
+    ] == []
 
 
 @pytest.mark.parametrize("pattern", FORBIDDEN)

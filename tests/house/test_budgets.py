@@ -39,7 +39,9 @@ def test_handlers() -> None:
 
 
 def test_positional_parameters() -> None:
-    many = [f"{source.name}: {function.name}" for source in sources() for function in source.functions() if positional(function) > POSITIONAL]
+    many = [
+        f"{source.name}: {function.name}" for source in sources() for function in source.functions() if positional(function) > POSITIONAL
+    ]
     assert many == [], f"more than {POSITIONAL} positional parameters; make the rest keyword-only"
 
 
@@ -52,6 +54,7 @@ def test_every_file_says_why_it_exists() -> None:
     silent = [
         source.name
         for source in sources()
-        if not source.text.removeprefix("#!/usr/bin/env python3\n").startswith('"""') or not source.text.split('"""')[1].splitlines()[0].strip().endswith((".", ":", "?", "…"))
+        if not source.text.removeprefix("#!/usr/bin/env python3\n").startswith('"""')
+        or not source.text.split('"""')[1].splitlines()[0].strip().endswith((".", ":", "?", "…"))
     ]
     assert silent == []

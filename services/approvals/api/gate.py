@@ -63,12 +63,12 @@ async def _whole(headers: Headers, receive: Receive, *, most: int) -> Receive:
     if announced is not None and not announced.isdecimal():
         raise BadInput(f"Content-Length: {announced!r} is no number of bytes")
     if announced is not None and int(announced) > most:
-        raise _too_large(most)
+        raise await _too_large(receive, most)
     body, message = bytearray(), await receive()
     while message["type"] == "http.request":
         body += message.get("body", b"")
         if len(body) > most:
-            raise _too_large(most)
+            raise await _too_large(receive, most)
         if not message.get("more_body"):
             return _again({"type": "http.request", "body": bytes(body), "more_body": False}, receive)
         message = await receive()
@@ -84,5 +84,10 @@ def _again(first: Message, receive: Receive) -> Receive:
     return give
 
 
-def _too_large(most: int) -> LimitExceeded:
+async def _too_large(receive: Receive, most: int) -> LimitExceeded:
+    """The error, after as much again of the body is read and dropped: a client that still sends would see a reset, not the answer."""
+    dropped, message = 0, await receive()
+    while message["type"] == "http.request" and message.get("more_body") and dropped < most:
+        dropped += len(message.get("body", b""))
+        message = await receive()
     return LimitExceeded(f"the body is larger than the {most} bytes that are taken; leave out what is not needed, or split it")

@@ -1,4 +1,4 @@
-"""Random operations on the twin and on MongoDB must give the same results: without this the simulation would prove nothing about production.
+"""Random operations on the twin and on MongoDB must give the same results: else the simulation would prove nothing about production.
 
 TASKGROVE_TEST_OPERATIONS (300) says how many, TASKGROVE_TEST_SEED which; a failure names both.
 """
@@ -95,7 +95,7 @@ class Chance:
 Operation = Callable[[Collection], Awaitable[Any]]
 
 
-def operation(chance: Chance) -> tuple[str, Operation]:
+def operation(chance: Chance) -> tuple[str, Operation]:  # noqa: PLR0911 (one return a kind)
     """One random operation, and how to show it."""
     where = chance.where()
     kind = chance.pick("insert", "insert", "find", "find", "find", "sorted", "count", "update", "update", "bulk", "take", "delete")
@@ -104,7 +104,9 @@ def operation(chance: Chance) -> tuple[str, Operation]:
             docs = [chance.doc() for _ in range(chance.random.randint(1, 4))]
             return f"insert {docs}", lambda c: c.insert(docs)
         case "sorted":
-            sort = [(field, chance.pick(1, -1)) for field in chance.random.sample(["n", "state", "a.b", "due_at", "tags"], 1)] + [("_id", 1)]
+            sort = [(field, chance.pick(1, -1)) for field in chance.random.sample(["n", "state", "a.b", "due_at", "tags"], 1)] + [
+                ("_id", 1)
+            ]
             skip, limit = chance.pick(0, 0, 2), chance.pick(0, 3)
             return f"find {where} by {sort} from {skip}, {limit} at most", lambda c: c.find(where, sort=sort, skip=skip, limit=limit)
         case "find":

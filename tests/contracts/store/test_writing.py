@@ -46,7 +46,19 @@ class TestInsert:
         assert await things.count({"state": "late"}) == 1_500
         assert await things.count({"_id": {"$in": [f"{n}" for n in range(3_000)]}}) == 3_000
 
-    @pytest.mark.parametrize("document", [{"n": 1}, {"_id": 1}, {"_id": None}, {"_id": "x", "n": object()}, {"_id": "x", "n": {1}}, {"_id": "x", "n": 2**63}, {"_id": "x", 1: 2}], ids=str)
+    @pytest.mark.parametrize(
+        "document",
+        [
+            {"n": 1},
+            {"_id": 1},
+            {"_id": None},
+            {"_id": "x", "n": object()},
+            {"_id": "x", "n": {1}},
+            {"_id": "x", "n": 2**63},
+            {"_id": "x", 1: 2},
+        ],
+        ids=str,
+    )
     async def test_what_is_no_document_is_refused(self, things: Collection, document: Doc) -> None:
         with pytest.raises(BadInput):
             await things.insert([document])
@@ -65,7 +77,17 @@ class TestValues:
         assert (await one(things))["when"] == kept + timedelta(hours=1)
 
     async def test_kinds_survive(self, things: Collection) -> None:
-        values = {"int": 2**40, "float": 2.5, "none": None, "yes": True, "text": "ä\n\u2028€", "empty": {}, "list": [], "bytes": b"\0\xff", "deep": [[{"x": [1]}]]}
+        values = {
+            "int": 2**40,
+            "float": 2.5,
+            "none": None,
+            "yes": True,
+            "text": "ä\n\u2028€",
+            "empty": {},
+            "list": [],
+            "bytes": b"\0\xff",
+            "deep": [[{"x": [1]}]],
+        }
         await things.insert([{"_id": "1", **values}])
         doc = await one(things)
         assert doc == {"_id": "1", **values}
@@ -122,7 +144,11 @@ CHANGED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({"n": None}, {"$max": {"n": 3}}, {"n": 3}),
     ({"d": DAY}, {"$max": {"d": DAY + timedelta(days=1)}}, {"d": DAY + timedelta(days=1)}),
     ({"n": 1}, {"$setOnInsert": {"n": 9}}, {"n": 1}),
-    ({"n": 1}, {"$set": {"s": 1}, "$inc": {"n": 1}, "$unset": {"x": ""}, "$push": {"l": 1}, "$max": {"m": 1}}, {"n": 2, "l": [1], "m": 1, "s": 1}),
+    (
+        {"n": 1},
+        {"$set": {"s": 1}, "$inc": {"n": 1}, "$unset": {"x": ""}, "$push": {"l": 1}, "$max": {"m": 1}},
+        {"n": 2, "l": [1], "m": 1, "s": 1},
+    ),
     ({"z": 1}, {"$set": {"y": 1, "b": {"z": 1, "a": 1}}, "$inc": {"c": 1}}, {"z": 1, "b": {"z": 1, "a": 1}, "c": 1, "y": 1}),
     ({}, {"$set": {}}, {}),
     ({"n": 1}, {"$set": {"n": [{"x": 1}], "m": {}}}, {"n": [{"x": 1}], "m": {}}),
@@ -162,7 +188,9 @@ class TestChange:
         ],
         ids=str,
     )
-    async def test_what_cannot_be_changed_is_refused_and_changes_nothing(self, things: Collection, before: Doc, change: dict[str, Any]) -> None:
+    async def test_what_cannot_be_changed_is_refused_and_changes_nothing(
+        self, things: Collection, before: Doc, change: dict[str, Any]
+    ) -> None:
         await things.insert([{"_id": "1", **before}])
         for write in (things.update({}, change), things.take({}, change), things.bulk([Update({}, change)])):
             with pytest.raises(BadInput):
@@ -181,7 +209,11 @@ class TestChange:
     async def test_the_servers_time_is_written(self, things: Collection) -> None:
         await things.insert([{"_id": "1", "n": 1, "gone": 1, "a": {"x": 1}}])
         before = datetime.now(UTC)
-        change = {"$set": {"due_at": ServerNow(60), "now": ServerNow(), "s": "$n", "a": {"y": 2}, "d.e": 5}, "$inc": {"n": 2, "m": 1}, "$unset": {"gone": ""}}
+        change = {
+            "$set": {"due_at": ServerNow(60), "now": ServerNow(), "s": "$n", "a": {"y": 2}, "d.e": 5},
+            "$inc": {"n": 2, "m": 1},
+            "$unset": {"gone": ""},
+        }
         assert await things.update({"_id": "1"}, change) == 1
         doc = await one(things)
         assert abs((doc.pop("due_at") - before).total_seconds() - 60) < 2
@@ -192,7 +224,9 @@ class TestChange:
         await things.insert([{"_id": "1", "state": "a", "tags": ["x", "y"], "a": {"b": 1}, "due_at": DAY}])
         await things.update({"state": "a"}, {"$set": {"state": "b", "a.b": 2}, "$push": {"tags": "z"}, "$unset": {"due_at": ""}})
         assert [await things.count(where) for where in ({"state": "a"}, {"a.b": 1}, {"due_at": {"$lte": ServerNow()}})] == [0, 0, 0]
-        assert [await things.count(where) for where in ({"state": "b"}, {"a.b": 2}, {"tags": "x"}, {"tags": "z"}, {"due_at": None})] == [1] * 5
+        assert [await things.count(where) for where in ({"state": "b"}, {"a.b": 2}, {"tags": "x"}, {"tags": "z"}, {"due_at": None})] == [
+            1
+        ] * 5
         await things.update({"state": "b"}, {"$set": {"due_at": ServerNow(-1)}})
         assert await things.count({"due_at": {"$lte": ServerNow()}}) == 1
         await things.delete({})
@@ -202,7 +236,11 @@ class TestChange:
 class TestTake:
     async def test_it_is_returned_as_it_is_afterwards(self, things: Collection) -> None:
         await things.insert([{"_id": "1", "state": "ready", "n": 1}])
-        assert await things.take({"_id": "1", "state": "ready"}, {"$set": {"state": "running"}, "$inc": {"n": 1}}) == {"_id": "1", "state": "running", "n": 2}
+        assert await things.take({"_id": "1", "state": "ready"}, {"$set": {"state": "running"}, "$inc": {"n": 1}}) == {
+            "_id": "1",
+            "state": "running",
+            "n": 2,
+        }
         assert await things.take({"_id": "1", "state": "ready"}, {"$set": {"state": "running"}}) is None
 
     async def test_of_many_who_want_it_one_gets_it(self, things: Collection) -> None:

@@ -14,7 +14,7 @@ from shared.settings import CommonSettings
 
 async def on_tasks_verified(events: Sequence[TaskVerified], _deps: Any) -> Says:
     """When a verdict is in, take a while and answer."""
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.0)
     return [TaskReady(run_id=event.run_id, attempts=event.verdicts) for event in events]
 
 

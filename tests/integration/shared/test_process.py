@@ -32,7 +32,7 @@ async def spawn(store_url: str, broker_url: str, store_name: str, port: int) -> 
 
     async def start(**environment: str) -> asyncio.subprocess.Process:
         settings = {"STORE_URL": store_url, "BROKER_URL": broker_url, "STORE_NAME": store_name, "HTTP_PORT": str(port), **environment}
-        env = {**os.environ, "PYTHONPATH": os.getcwd(), **{f"TASKGROVE_{key}": value for key, value in settings.items()}}
+        env = {**os.environ, "PYTHONPATH": str(Path.cwd()), **{f"TASKGROVE_{key}": value for key, value in settings.items()}}
         arguments = (sys.executable, str(PROGRAM), "sequencer")
         process = await asyncio.create_subprocess_exec(*arguments, env=env, stderr=asyncio.subprocess.PIPE)
         started.append(process)
@@ -72,6 +72,7 @@ async def test_it_finishes_what_it_heard_and_leaves_with_0(spawn: Callable[..., 
     await world.publish([encode([TaskVerified(run_id="r", verdicts=("r.1:1",))], service="test")])
     await asyncio.sleep(0.2)
     process.send_signal(number)
+    await asyncio.sleep(0.4)
     assert await readiness(port, 503) == ["draining"], "it still answers while it drains, so that nobody takes it for dead"
     await asyncio.wait_for(told.wait(), 10)
     _, errors = await asyncio.wait_for(process.communicate(), 10)

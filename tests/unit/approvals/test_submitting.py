@@ -69,7 +69,7 @@ class TestSubmitting:
             for _ in range(limit // 2**20 + 1):
                 yield b" " * 2**20
 
-        for content in (b"{" * (limit + 1), chunks()):
+        for content in (b"{" * (limit + 1), chunks()):  # with and without a Content-Length
             answer = await desk.as_("sue").post("/tasks", content=content, headers={"content-type": "application/json"})
             assert answer.status_code == 413
             assert answer.json()["status"] == 413

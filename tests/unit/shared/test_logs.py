@@ -88,7 +88,8 @@ def test_levels_and_exceptions(stream: io.StringIO) -> None:
     assert foreign["event"] == "a foreign line"
 
 
-async def test_only_the_lines_of_a_service_that_keeps_them_are_kept(stream: io.StringIO, store: LogStore, collection: Collection) -> None:
+@pytest.mark.usefixtures("stream")
+async def test_only_the_lines_of_a_service_that_keeps_them_are_kept(store: LogStore, collection: Collection) -> None:
     log.info("mine", service="planner", attempt="r.1:2", size=3)
     log.info("another's", service="checker")
     log.info("nobody's")
@@ -99,7 +100,8 @@ async def test_only_the_lines_of_a_service_that_keeps_them_are_kept(stream: io.S
     assert output["message"] == "the agent's own line"
 
 
-async def test_a_long_line_is_cut(stream: io.StringIO, store: LogStore, collection: Collection) -> None:
+@pytest.mark.usefixtures("stream")
+async def test_a_long_line_is_cut(store: LogStore, collection: Collection) -> None:
     log.info("long", service="planner", text="x" * 1_000_000)
     await store.flush()
     (line,) = await collection.find({})

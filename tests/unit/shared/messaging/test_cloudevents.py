@@ -49,7 +49,13 @@ def test_one_event_is_readable_in_structured_mode() -> None:
 
 
 def test_we_read_what_the_library_writes() -> None:
-    attributes = {"type": "dev.taskgrove.task.submitted.v1", "source": "/elsewhere", "id": "42", "time": datetime.now(UTC), "tenant": "blue"}
+    attributes = {
+        "type": "dev.taskgrove.task.submitted.v1",
+        "source": "/elsewhere",
+        "id": "42",
+        "time": datetime.now(UTC),
+        "tenant": "blue",
+    }
     data = {"runId": RUN, "prompt": "Fetch", "notes": [{"name": "a.md", "text": "# A"}], "options": {"review": True}, "unknown": 1}
     written = to_structured(CloudEvent(attributes, data), FORMAT)
     (heard,) = decode(written.body, HEARS)
@@ -114,10 +120,16 @@ def test_no_bytes_make_it_raise(body: bytes) -> None:
     assert all(isinstance(part, Poison) for part in decode(body, HEARS))
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12)  # fmt: skip
+SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text()
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=12)
 
 
-@given(st.dictionaries(st.sampled_from(["specversion", "id", "source", "type", "data", "time", "subject"]), JSON | st.sampled_from(list(HEARS)) | st.just("1.0")))
+@given(
+    st.dictionaries(
+        st.sampled_from(["specversion", "id", "source", "type", "data", "time", "subject"]),
+        JSON | st.sampled_from(list(HEARS)) | st.just("1.0"),
+    )
+)
 @settings(max_examples=300, deadline=None)
 def test_no_json_makes_it_raise(element: dict[str, object]) -> None:
     for part in decode(orjson.dumps(element, option=orjson.OPT_NON_STR_KEYS), HEARS):

@@ -173,7 +173,7 @@ class TestFates:
     async def test_a_broker_that_does_not_confirm_is_tried_again(self, stage: Stage) -> None:
         tries = 0
 
-        async def on_verified(events: Sequence[TaskVerified], _deps: Any) -> list[Event]:
+        async def on_verified(_events: Sequence[TaskVerified], _deps: Any) -> list[Event]:
             nonlocal tries
             tries += 1
             if tries == 3:
@@ -230,7 +230,10 @@ class TestPoison:
             (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.ready.v1","data":{}}', "is not heard here"),
             (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v2","data":{}}', "is not known"),
             (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v1","data":{}}', "runId: Field required"),
-            (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v1","data":{"runId":null,"verdicts":[]}}', "runId"),
+            (
+                b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v1","data":{"runId":null,"verdicts":[]}}',
+                "runId",
+            ),
             (b'{"specversion":"1.0","id":"","source":"s","type":"dev.taskgrove.task.verified.v1","data":{}}', "id"),
             (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v1"}', "data"),
             (b"[" * 5_000 + b"]" * 5_000, "not JSON"),
