@@ -43,6 +43,12 @@ def plan_id(task_id: str, version: int) -> str:
     return f"{task_id}@{version}"
 
 
+def above(task_id: str) -> list[str]:
+    """The tasks around this one, from the root down to its parent."""
+    parts = task_id.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
+
+
 def subtree(task_id: str) -> dict[str, str]:
     """A range over `_id` that holds every task below `task_id`, and not itself: '/' follows '.' in ASCII."""
     return {"$gt": f"{task_id}.", "$lt": f"{task_id}/"}

@@ -1,6 +1,7 @@
 """The executor's slice, `attempts`; and what it reads of the tasks."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from services.executor.agents.base import DependencyResult
@@ -9,7 +10,7 @@ from shared.clock import Clock
 from shared.contracts.executor import Outcome, Result
 from shared.contracts.phases import TERMINAL, Phase
 from shared.errors import BadInput
-from shared.ids import attempt_id, epoch_of, task_of
+from shared.ids import above, attempt_id, epoch_of, task_of
 from shared.storage.leases import Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
@@ -76,7 +77,20 @@ class AttemptStore:
         return self._inputs.get(run_id, {})
 
     async def dependencies(self, claim: Claim) -> dict[str, DependencyResult]:
-        """How the tasks that this one waited for have ended, by key."""
+        """How the tasks that this one waited for have ended, by key; and those that a group around it waited for, the nearest last.
+
+        Of two with one key the nearer counts. A group that waits for very many hands none of them down: each task below would lay out all.
+        """
+        found: dict[str, DependencyResult] = {}
+        if groups := above(claim.task_id)[1:]:
+            docs = await self._tasks.find({"_id": {"$in": groups}}, ("dependencies",), sort=(("depth", 1),))
+            for doc in docs:
+                if needed := doc.get("dependencies"):
+                    results = await self._results({"_id": {"$in": list(needed)}})
+                    found |= {key: replace(result, inherited=True) for key, result in results.items()}
+        return found | await self._own_dependencies(claim)
+
+    async def _own_dependencies(self, claim: Claim) -> dict[str, DependencyResult]:
         if claim.task.get("wide"):
             return await self._results({"feeds": claim.task_id})
         return await self._results({"_id": {"$in": list(claim.task.get("dependencies", []))}})

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from services.planner.handlers import HEARS, Deps
+from services.planner.handlers import HEARS
 from services.planner.metrics import PlannerMetrics
+from services.planner.planning import Deps
 from services.planner.settings import PlannerSettings
 from services.planner.store import SCHEMAS, PlanStore
 from shared.messaging.publisher import NOTHING, Says

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
 from services.sequencer.domain.decide import cancelled, dispatched, released
@@ -16,6 +16,9 @@ from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCom
 from shared.ids import attempt_id, run_of
 from shared.messaging.publisher import by_run
 
+FOR_GOOD = frozenset({Phase.COMPLETED, Phase.SKIPPED})
+"""Phases that no task leaves, and that let its dependents go."""
+
 
 async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[Task] = ()) -> list[Event]:
     """Write `moves`, then wave by wave what follows. `closed` were over before: what follows from them is done again, should it be missing.
@@ -26,12 +29,14 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
     says: list[Event] = []
     over = list(closed)
     again = {task.task_id for task in over}
+    passed = {task.task_id for task in over if task.phase in FOR_GOOD}
     while moves or over:
         relaxed = all(move.closes and move.task.dependents for move in moves)
         done = await store.write(moves, relaxed=relaxed) if moves else []
         says += say(done)
         over += [move.task for move in done if move.closes]
-        moves = await consequences(store, over) if over else []
+        passed |= {move.task.task_id for move in done if move.how.target in FOR_GOOD}
+        moves = await consequences(store, over, passed=passed) if over else []
         if any(move.closes for move in moves):
             continue
         settled = [task.task_id for task in over if task.dependents or task.task_id in again]
@@ -41,18 +46,23 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
     return says
 
 
-async def consequences(store: TaskStore, over: Sequence[Task]) -> list[Move]:
+async def consequences(store: TaskStore, over: Sequence[Task], *, passed: Collection[str]) -> list[Move]:
     """What may or can no longer run, now that these are over."""
-    freed, parents = await asyncio.gather(_dependents(store, over), _parents(store, over))
+    blocked = await _dependents(store, over)
+    # A parent with a blocked child is not through; whoever closes that child looks at the parent after it has written.
+    waiting = {task.parent_id for task in blocked}
+    freed, parents = await asyncio.gather(
+        unblock(store, blocked, passed=passed), _parents(store, {task.parent_id for task in over if task.parent_id} - waiting)
+    )
     return [*freed, *parents]
 
 
-async def unblock(store: TaskStore, blocked: Sequence[Task]) -> list[Move]:
-    """The blocked tasks of these whose own dependencies are done, or can no longer be."""
+async def unblock(store: TaskStore, blocked: Sequence[Task], *, passed: Collection[str] = ()) -> list[Move]:
+    """The blocked tasks of these whose own dependencies are done, or can no longer be. `passed` are known to be done."""
     narrow = [task for task in blocked if not task.wide]
     wide = [task for task in blocked if task.wide]
     in_the_way, obstacles = await asyncio.gather(
-        store.not_passing({name for task in narrow for name in task.dependencies}),
+        store.not_passing({name for task in narrow for name in task.dependencies}.difference(passed)),
         asyncio.gather(*(store.wide_obstacle(task.task_id) for task in wide)),
     )
     verdicts = [(task, _obstacle(task, in_the_way)) for task in narrow] + list(zip(wide, obstacles, strict=True))
@@ -107,20 +117,18 @@ def _over_in_run(run_id: str, tasks: tuple[str, ...], *, kind: type[TaskComplete
     return kind(run_id=run_id, tasks=tasks, phase=phase)
 
 
-async def _dependents(store: TaskStore, over: Sequence[Task]) -> list[Move]:
+async def _dependents(store: TaskStore, over: Sequence[Task]) -> list[Task]:
+    """The blocked tasks that wait for any of these."""
     blocked: dict[str, Task] = {}
     if narrow := [task.task_id for task in over if task.dependents]:
         blocked |= {task.task_id: task for task in await store.find({"dependencies": {"$in": narrow}, "phase": Phase.BLOCKED})}
     if wide := {dependent for task in over for dependent in task.feeds}:
         blocked |= {task.task_id: task for task in (await store.get(wide)).values() if task.phase is Phase.BLOCKED}
-    return await unblock(store, list(blocked.values())) if blocked else []
+    return list(blocked.values())
 
 
-async def _parents(store: TaskStore, over: Sequence[Task]) -> list[Move]:
-    parents = list({task.parent_id for task in over if task.parent_id})
-    if not parents:
-        return []
-    waiting = await store.open_children(parents)
+async def _parents(store: TaskStore, parents: Collection[str]) -> list[Move]:
+    waiting = await store.open_children(list(parents)) if parents else set()
     tasks = await store.get([parent for parent in parents if parent not in waiting]) if len(waiting) < len(parents) else {}
     return [Move(task, dispatched(task)) for task in tasks.values() if task.phase is Phase.EXPANDED and not task.paused]
 

@@ -128,7 +128,8 @@ class TaskStore:
 
     async def not_passing(self, task_ids: Iterable[str]) -> dict[str, bool]:
         """Of these tasks, those whose dependents may not go; whether each is still open."""
-        docs = await self._tasks.find({"_id": {"$in": list(task_ids)}, "passes": False}, ("open",))
+        wanted = list(task_ids)
+        docs = await self._tasks.find({"_id": {"$in": wanted}, "passes": False}, ("open",)) if wanted else []
         return {doc["_id"]: doc["open"] for doc in docs}
 
     async def wide_obstacle(self, task_id: str) -> bool | None:

@@ -66,9 +66,17 @@ class Consumer:
     """One service's ear."""
 
     def __init__(
-        self, hears: Hears, deps: Any, *, service: str, broker: Broker, publisher: Publisher, quarantine: Quarantine, metrics: ServiceMetrics,
+        self,
+        hears: Hears,
+        deps: Any,
+        *,
+        service: str,
+        broker: Broker,
+        publisher: Publisher,
+        quarantine: Quarantine,
+        metrics: ServiceMetrics,
         clock: Clock,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._deps = deps
         self._queue = queue_of(service)
         self._broker = broker

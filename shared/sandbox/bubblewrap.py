@@ -27,6 +27,8 @@ SYSTEM_SECRETS = (
         "/var/log",
     ),
 )
+EMPTIED = ("/tmp", "/var/tmp")  # noqa: S108 (each run has its own)
+OWN_CODE = Path(__file__).resolve().parents[2]
 RESOLVER = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager/resolv.conf")
 NO_NESTING = ("--unshare-user", "--disable-userns")
 PROBE_SECONDS = 10
@@ -34,12 +36,13 @@ PROBE_SECONDS = 10
 
 @dataclass(frozen=True)
 class View:
-    """What one run sees: `directory` to write, `scratch` as its /tmp, `readable` in spite of `hidden`."""
+    """What one run sees: `directory` to write, `scratch` as its /tmp, `readable` in spite of `hidden`, `shown` although it lies in /tmp."""
 
     directory: Path
     scratch: Path
     readable: Sequence[Path] = ()
     hidden: Sequence[Path] = ()
+    shown: Sequence[Path] = ()
     network: bool = False
 
 
@@ -52,7 +55,7 @@ def command(program: str, view: View, *, nesting: Sequence[str]) -> list[str]:
     base = (program, "--unshare-all", *nesting, *share, "--die-with-parent", "--cap-drop", "ALL")
     system = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/var/tmp")  # noqa: S108
     own = ("--bind", str(view.directory), str(view.directory), "--chdir", str(view.directory), "--")
-    return [*base, *system, "--bind", str(view.scratch), "/tmp", *_masks(view), *_visible(view), *own]  # noqa: S108
+    return [*base, *system, "--bind", str(view.scratch), "/tmp", *_shown(view), *_masks(view), *_visible(view), *own]  # noqa: S108
 
 
 async def probe(program: str, view: View) -> tuple[Sequence[str] | None, str]:
@@ -66,6 +69,14 @@ async def probe(program: str, view: View) -> tuple[Sequence[str] | None, str]:
             return nesting, ""
         said = output.decode(errors="replace").strip()
     return None, said
+
+
+def _shown(view: View) -> Iterator[str]:
+    """Files and directories below the emptied /tmp, never all of it: what is hidden is masked on top, and no socket is let in by name."""
+    emptied = _real([Path(top) for top in EMPTIED])
+    for path in _real([*view.shown, OWN_CODE]):
+        if any(path != top and path.is_relative_to(top) for top in emptied) and (path.is_dir() or path.is_file()):
+            yield from ("--ro-bind-try", str(path), str(path))
 
 
 def _masks(view: View) -> Iterator[str]:

@@ -69,19 +69,21 @@ class Sandbox:
         limits: Limits,
         on_line: Callable[[str], None] | None = None,
         readable: Sequence[Path] = (),
+        shown: Sequence[Path] = (),
         network: bool = False,
         control: ProcessControl | None = None,
     ) -> Finished:
         """Run `argv` in `directory` to its end, or for `limits.seconds` at most; nothing of it runs on when this returns or is cancelled.
 
         `env` is added to an environment that holds nothing of ours. `on_line` is called on the event loop and must not block or raise.
+        `readable` is seen in spite of what is hidden; `shown` only in spite of an own /tmp.
         Raises Unavailable when the sandbox itself could not be set up.
         """
         started = time.monotonic()
         output = Capture(limits.output_bytes, on_line)
         mark = secrets.token_hex(8)
         async with _scratch(directory) as scratch:
-            view = self._view(directory, scratch, readable=readable, network=network)
+            view = self._view(directory, scratch, readable=readable, shown=shown, network=network)
             wrapped = [*self._wrap(view, limits), *argv]
             environment = {**self._environment(view), **env, MARK: mark}
             async with self._started(wrapped, view, environment, output=output, mark=mark) as (process, family):
@@ -115,10 +117,10 @@ class Sandbox:
             finally:
                 await _end(process, family, reading)
 
-    def _view(self, directory: Path, scratch: Path, *, readable: Sequence[Path], network: bool) -> bubblewrap.View:
+    def _view(self, directory: Path, scratch: Path, *, readable: Sequence[Path], shown: Sequence[Path], network: bool) -> bubblewrap.View:
         """Resolved, because bubblewrap would follow a symbolic link on the inside."""
         seen = [path.resolve() for path in readable]
-        return bubblewrap.View(directory.resolve(), scratch.resolve(), seen, self._hidden, network or self._network)
+        return bubblewrap.View(directory.resolve(), scratch.resolve(), seen, self._hidden, tuple(shown), network or self._network)
 
     def _wrap(self, view: bubblewrap.View, limits: Limits) -> list[str]:
         if self.level == "process":

@@ -16,6 +16,7 @@ SUMMARY_SECONDS = 5.0
 TOLD = TERMINAL | {Phase.RUNNING, Phase.RETRYING, Phase.REPLANNING}
 """Phases that are worth a line. What waits for people is told by its question."""
 
+FAILURES = (Phase.FAILED,)
 MENTIONED = (Phase.FAILED, Phase.RUNNING, Phase.READY, Phase.AWAITING_APPROVAL, Phase.ESCALATED)
 
 
@@ -80,7 +81,7 @@ class LineView(QuietView):
     def show(self, seen: Look, changed: list[TaskView]) -> None:
         titles = {task.task_id: task for task in seen.tasks}
         for task in changed:
-            if task.phase in TOLD and task.task_id != seen.root.task_id:
+            if task.phase in (TOLD if seen.whole else FAILURES) and task.task_id != seen.root.task_id:
                 self._screen.say(change_line(task, titles))
         if not seen.whole:
             self._summary(seen)

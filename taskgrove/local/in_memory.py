@@ -4,6 +4,8 @@ import asyncio
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Self
@@ -35,6 +37,7 @@ class InMemoryStack:
             log_level=log_level,
         )
         self._running: list[Running] = []
+        self._closing = ExitStack()
 
     async def __aenter__(self) -> Self:
         try:
@@ -62,9 +65,10 @@ class InMemoryStack:
         """Come back when all services hear and the API answers."""
         began = time.monotonic()
         prepare(self.home.root)
-        self._log_file = self.log.open("a", encoding="utf-8")
-        configure(level=self._settings.log_level, stream=self._log_file)
-        os.environ[KEYS] = str(admin_keys(self.home))
+        log = self._closing.enter_context(self.log.open("a", encoding="utf-8"))
+        configure(level=self._settings.log_level, stream=log)
+        self._closing.callback(configure, level=self._settings.log_level)
+        self._closing.enter_context(_environment(KEYS, str(admin_keys(self.home))))
         exchange, clock = MemoryExchange(), ServerClock()
         database = MemoryDatabase(clock)
         for name in SERVICES:
@@ -79,5 +83,19 @@ class InMemoryStack:
         for running in self._running:
             await running.stop(seconds=DRAIN_SECONDS)
         self._running = []
-        os.environ.pop(KEYS, None)
+        self._closing.close()
         shutil.rmtree(self.home.root, ignore_errors=True)
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """The services read their settings from the environment, as they do in processes of their own."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

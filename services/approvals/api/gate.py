@@ -63,12 +63,12 @@ async def _whole(headers: Headers, receive: Receive, *, most: int) -> Receive:
     if announced is not None and not announced.isdecimal():
         raise BadInput(f"Content-Length: {announced!r} is no number of bytes")
     if announced is not None and int(announced) > most:
-        raise await _too_large(receive, most)
+        raise await _too_large(await receive(), receive, most)
     body, message = bytearray(), await receive()
     while message["type"] == "http.request":
         body += message.get("body", b"")
         if len(body) > most:
-            raise await _too_large(receive, most)
+            raise await _too_large(message, receive, most)
         if not message.get("more_body"):
             return _again({"type": "http.request", "body": bytes(body), "more_body": False}, receive)
         message = await receive()
@@ -84,9 +84,9 @@ def _again(first: Message, receive: Receive) -> Receive:
     return give
 
 
-async def _too_large(receive: Receive, most: int) -> LimitExceeded:
+async def _too_large(message: Message, receive: Receive, most: int) -> LimitExceeded:
     """The error, after as much again of the body is read and dropped: a client that still sends would see a reset, not the answer."""
-    dropped, message = 0, await receive()
+    dropped = 0
     while message["type"] == "http.request" and message.get("more_body") and dropped < most:
         dropped += len(message.get("body", b""))
         message = await receive()

@@ -16,6 +16,7 @@ from shared.errors import IllegalMove, TaskgroveError, Unauthorized, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "2"
+UNKNOWN = "there is no such field; /openapi.json lists those that there are"
 AWAY = "the broker or the store does not answer; nothing is lost, try again in a moment"
 
 log = structlog.get_logger()
@@ -61,7 +62,9 @@ async def on_error(request: Request, error: Exception) -> Response:
 async def on_invalid(request: Request, error: Exception) -> Response:
     """A request that is not as it must be: each field that is wrong, with why."""
     found = error.errors() if isinstance(error, RequestValidationError) else ()
-    errors = tuple({"field": _field(one["loc"]), "message": one["msg"]} for one in found[:20])
+    errors = tuple(
+        {"field": _field(one["loc"]), "message": UNKNOWN if one["type"] == "extra_forbidden" else one["msg"]} for one in found[:20]
+    )
     detail = "; ".join(f"{one['field']}: {one['message']}" for one in errors)
     return problem(422, detail, path=request.url.path, errors=errors)
 

@@ -32,8 +32,8 @@ def check_move(view: Mapping[str, Any], action: Action) -> None:
     """Raises IllegalMove, with what is legal, for an order that this task cannot take now."""
     legal = [str(one) for one in legal_actions(Phase(view["phase"]), paused=view["paused"])]
     if action not in legal:
-        possible = ", ".join(legal) or "nothing"
-        raise IllegalMove(f"{view['taskId']} is {view['phase']}: {action} is not possible now; {possible} is", legal=legal)
+        possible = f"possible are: {', '.join(legal)}" if legal else "nothing is, for a task that is over"
+        raise IllegalMove(f"{view['taskId']} is {view['phase']}: {action} is not possible now; {possible}", legal=legal)
 
 
 def check_version(view: Mapping[str, Any], if_match: str | None) -> None:

@@ -24,13 +24,14 @@ Given = TypeVar("Given", bound=Inputs)
 
 @dataclass(frozen=True, slots=True)
 class DependencyResult:
-    """How another task of the run ended: one that this task depends on, or a child of it."""
+    """How another task of the run ended: one that this task depends on (`inherited`: that a group around it depends on), or a child of it."""
 
     title: str
     phase: Phase
     kind: Kind = "work"
     result: Result | None = None
     error: str | None = None
+    inherited: bool = False
 
 
 Lookup = Callable[[], Awaitable[Mapping[str, DependencyResult]]]

@@ -58,6 +58,7 @@ class ShellAgent:
                 limits=replace(self._tools.limits, seconds=work.timeout),
                 on_line=work.say,
                 readable=[Path(argv[-1])],
+                shown=[Path(value) for value in work.env.values() if value.startswith("/")],
                 control=work.control,
             )
         except Unavailable as error:

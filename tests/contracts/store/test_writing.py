@@ -77,7 +77,7 @@ class TestValues:
         assert (await one(things))["when"] == kept + timedelta(hours=1)
 
     async def test_kinds_survive(self, things: Collection) -> None:
-        values = {
+        values: Doc = {
             "int": 2**40,
             "float": 2.5,
             "none": None,

@@ -76,6 +76,21 @@ class TestSubmitting:
         notes = [{"name": f"{n}.md", "text": "x" * (MOST_NOTES // 4)} for n in range(5)]
         assert (await desk.as_("sue").post("/tasks", json={"notes": notes})).status_code == 413
 
+    async def test_too_large_is_answered_when_all_of_it_came_at_once(self, desk: Desk) -> None:
+        sent: list[Any] = []
+        messages = [{"type": "http.request", "body": b" " * (desk.deps.settings.body_bytes + 1), "more_body": False}]
+
+        async def receive() -> Any:
+            return messages.pop() if messages else await asyncio.sleep(60)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"authorization", f"Bearer {desk.keys['sue']}".encode()), (b"transfer-encoding", b"chunked")]
+        scope = {"type": "http", "method": "POST", "path": "/tasks", "raw_path": b"/tasks", "query_string": b"", "headers": headers}
+        await asyncio.wait_for(desk.app(scope, receive, send), 5)
+        assert sent[0]["status"] == 413
+
     async def test_what_is_no_json_is_a_problem(self, desk: Desk) -> None:
         for content in (b"{", b"\xff\xfe", b"[]", b'"text"', b"{}" + b"[" * 3_000):
             answer = await desk.as_("sue").post("/tasks", content=content, headers={"content-type": "application/json"})

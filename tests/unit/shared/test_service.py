@@ -17,6 +17,7 @@ from shared.errors import BadInput, StoreUnavailable
 from shared.http import Scope, Send
 from shared.memory.broker import MemoryBroker, MemoryExchange
 from shared.memory.store import MemoryDatabase
+from shared.messaging.consumer import Hears
 from shared.messaging.publisher import NOTHING, Says
 from shared.service import Ground, Running, Service, assemble, lay_ground
 from shared.settings import CommonSettings
@@ -51,7 +52,7 @@ class Life:
         self.drained.append(seconds)
 
     async def wire(self, ground: Ground) -> Service:
-        hears = {TaskVerified: self.on_verified}
+        hears: Hears = {TaskVerified: self.on_verified}
         return Service(ground.name, hears, None, (Schema("things"),), self.sweep, drain=self.drain, **self.changes)
 
     def ground(self) -> Ground:

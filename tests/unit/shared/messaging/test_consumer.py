@@ -13,7 +13,7 @@ from shared.contracts.sequencer import TaskReady
 from shared.errors import BadInput, StoreUnavailable
 from shared.messaging.codec import MOST_BYTES, encode
 from shared.messaging.consumer import MOST_MESSAGES, TRIES, handlers_of
-from shared.messaging.port import Message
+from shared.messaging.port import Delivery, Message
 from shared.messaging.publisher import NOTHING, Says
 from tests.unit.shared.messaging.conftest import Stage, until
 
@@ -110,10 +110,13 @@ class TestBatches:
             return [TaskReady(run_id=event.run_id, attempts=event.verdicts) for event in events]
 
         await stage.hear({TaskVerified: on_verified})
-        original = stage.told.append
-        stage.told.clear()
+
+        def hear(delivery: Delivery) -> None:
+            unacked_when_said.append(stage.unacked())
+            stage.told.append(delivery)
+
         await stage.world.cancel("taskgrove.executor")
-        await stage.world.consume("taskgrove.executor", lambda d: (unacked_when_said.append(stage.unacked()), original(d))[0], prefetch=9)
+        await stage.world.consume("taskgrove.executor", hear, prefetch=9)
         await stage.send([verified(1)])
         await until(lambda: stage.told and stage.unacked() == 0)
         assert unacked_when_said == [1]
