@@ -79,8 +79,8 @@ def claimed() -> Evidence:
     return Evidence(check="none", passed=True, detail="no check was asked for: all that is known is that the agent ended without an error")
 
 
-def of_children(phases: Mapping[str, Phase]) -> tuple[Evidence, list[str]]:
-    """Whether all children were done, by title; and those that were not."""
-    missed = [f"{title} ({phase})" for title, phase in phases.items() if phase not in DONE_WELL]
-    detail = f"{len(phases) - len(missed)} of {len(phases)} children done" + (f"; not: {', '.join(missed[:10])}" if missed else "")
+def of_children(children: Sequence[tuple[str, Phase]]) -> tuple[Evidence, list[str]]:
+    """Whether all children, as titles with phases, were done; and those that were not."""
+    missed = [f"{title} ({phase})" for title, phase in children if phase not in DONE_WELL]
+    detail = f"{len(children) - len(missed)} of {len(children)} children done" + (f"; not: {', '.join(missed[:10])}" if missed else "")
     return Evidence(check="children", passed=not missed, detail=detail), missed

@@ -106,7 +106,13 @@ class Judge:
             params = parse_check(dict(check))
         except BadInput as error:
             return Evidence(check=str(check.get("kind")), passed=False, detail=str(error))
-        found = await self._checks[params.kind].judge(params, subject)
+        try:
+            found = await self._checks[params.kind].judge(params, subject)
+        except TaskgroveError:
+            raise
+        except Exception as error:  # a check of another package must not leave its task without a verdict
+            log.exception("check.broke", check=params.kind)
+            found = Evidence(check=params.kind, passed=False, detail=f"the check itself broke: {type(error).__name__}: {error}; mend it")
         seconds = asyncio.get_running_loop().time() - started
         self._metrics.seconds.labels(kind=params.kind).observe(seconds)
         return found.model_copy(update={"seconds": round(seconds, 6)})

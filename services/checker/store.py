@@ -46,10 +46,10 @@ class VerdictStore:
         found = await self._verdicts.find({"_id": {"$in": list(verdicts)}, "state": "done"}, ("state",))
         return [doc["_id"] for doc in found]
 
-    async def children(self, task_id: str) -> dict[str, Phase]:
-        """How the children of a parent have ended, by title."""
-        docs = await self._tasks.find({"parent_id": task_id}, ("title", "phase", "error"))
-        return {doc["title"]: Phase(doc["phase"]) for doc in docs}
+    async def children(self, task_id: str) -> list[tuple[str, Phase]]:
+        """How the children of a parent have ended, in the order of the plan. Titles need not differ."""
+        docs = await self._tasks.find({"parent_id": task_id}, ("title", "phase", "position"), sort=(("position", 1),))
+        return [(doc["title"], Phase(doc["phase"])) for doc in docs]
 
     async def abandoned(self) -> list[str]:
         """Judgements whose checker stopped renewing: forgotten, so that they can be claimed anew. The attempts they were about."""

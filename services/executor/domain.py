@@ -58,7 +58,7 @@ def failed(error: BaseException) -> dict[str, Any]:
     """How a failure is kept on the attempt."""
     code = error.code if isinstance(error, AgentFailed) else "exception"
     permanent = isinstance(error, AgentFailed) and error.permanent
-    message = str(error) or type(error).__name__
+    message = (str(error) or type(error).__name__).encode(errors="replace").decode()  # names of files may hold what no document can
     return {"state": Outcome.FAILED.value, "error": {"code": code, "message": message[-8_192:], "permanent": permanent}}
 
 

@@ -224,8 +224,9 @@ class Workers:
         return False
 
     async def _look(self) -> None:
-        now = await self._store.tasks_now([running.claim.task_id for running in self.running.values()])
-        for running in list(self.running.values()):
+        looked_at = list(self.running.values())  # what starts while the store is asked was not asked about
+        now = await self._store.tasks_now([running.claim.task_id for running in looked_at])
+        for running in looked_at:
             doc = now.get(running.claim.task_id)
             if not is_still_wanted(running.claim, doc):
                 running.end("cancelled")

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from services.sequencer.advance import approval_requested, say
+from services.sequencer.advance import approval_requested, look_again, say
 from services.sequencer.domain.answer import after_plan_failed
 from services.sequencer.domain.ask import approval_id, asking_plan
 from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS
@@ -19,7 +19,7 @@ from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
 from shared.contracts.planner import PlanFailed, PlanProposed
 from shared.errors import BadInput, LimitExceeded
-from shared.ids import run_of, subtree
+from shared.ids import child_id, plan_id, run_of, subtree
 
 log = structlog.get_logger()
 
@@ -28,13 +28,13 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     """Carry out a proposed plan: once, however often it is proposed."""
     header, specs = await store.plan(event.plan_id)
     task = (await store.get([event.task_id])).get(event.task_id) or await _plant(store, header)
-    if task.phase not in (Phase.EXPANDING, Phase.REPLANNING):
+    if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
         return []
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):
         return await _ask_for_review(store, task, header)
     try:
         order = sequence(specs)
-        await _refuse_too_large(store, task, len(specs))
+        await _refuse_too_large(store, task, header["version"], count=len(specs))
     except BadInput as error:
         log.warning("plan.refused", task_id=task.task_id, plan_id=event.plan_id, error=str(error))
         return await _refused(store, task, str(error))
@@ -46,6 +46,8 @@ async def refuse(store: TaskStore, event: PlanFailed) -> list[Event]:
     task = (await store.get([event.task_id])).get(event.task_id)
     if task is None:
         task = await _plant(store, {"run_id": event.run_id, "title": "Not planned"})
+    if event.plan_id != plan_id(task.task_id, task.plan_version + 1):
+        return []
     return await _refused(store, task, event.error)
 
 
@@ -73,13 +75,17 @@ async def _ask_for_review(store: TaskStore, task: Task, header: dict[str, Any]) 
     return [approval_requested(move.task, question, asking) for move in await store.write([Move(task, how)])]
 
 
-async def _refuse_too_large(store: TaskStore, task: Task, count: int) -> None:
+async def _refuse_too_large(store: TaskStore, task: Task, version: int, *, count: int) -> None:
     run_id = run_of(task.task_id)
     options = await store.options(run_id)
     most, deepest = options.get("max_tasks", 20_000), options.get("max_depth", 8)
     if task.depth + 1 > deepest:
         raise LimitExceeded(f"the plan for {task.title!r} is {task.depth + 1} levels deep; at most {deepest} are allowed (option maxDepth)")
-    if (total := await store.size_of_run(run_id) + count) > most:
+    total = await store.size_of_run(run_id) - 1 + count
+    if total > most:
+        # Some may be there already, from an adoption that was interrupted.
+        total -= await store.count([child_id(task.task_id, version, number) for number in range(1, count + 1)])
+    if total > most:
         raise LimitExceeded(f"the run would have {total} tasks; at most {most} are allowed (option maxTasks)")
 
 
@@ -101,7 +107,16 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
     if not done:
         return await _uproot(store, task)
     log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
-    return say(first)
+    return [*say(first), *await _caught_up(store, task)]
+
+
+async def _caught_up(store: TaskStore, task: Task) -> list[Event]:
+    """Whoever paused or resumed the task while its children grew did not reach them all."""
+    now = (await store.get([task.task_id]))[task.task_id]
+    if now.paused is task.paused:
+        return []
+    await store.change({"parent_id": task.task_id, "open": True}, {"paused": now.paused})
+    return [] if now.paused else await look_again(store, task)
 
 
 async def _uproot(store: TaskStore, task: Task) -> list[Event]:

@@ -8,12 +8,12 @@ from functools import partial
 from services.sequencer.domain.decide import cancelled, dispatched, released
 from services.sequencer.domain.phases import Move
 from services.sequencer.domain.task import Task
-from services.sequencer.store import TaskStore
+from services.sequencer.store import PAGE, TaskStore
 from shared.contracts.base import Event
 from shared.contracts.phases import Phase
 from shared.contracts.planner import PlanReason
 from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady
-from shared.ids import attempt_id, run_of
+from shared.ids import attempt_id, run_of, subtree
 from shared.messaging.publisher import by_run
 
 FOR_GOOD = frozenset({Phase.COMPLETED, Phase.SKIPPED})
@@ -67,6 +67,16 @@ async def unblock(store: TaskStore, blocked: Sequence[Task], *, passed: Collecti
     )
     verdicts = [(task, _obstacle(task, in_the_way)) for task in narrow] + list(zip(wide, obstacles, strict=True))
     return [move for task, obstacle in verdicts if (move := _unblocked(task, obstacle))]
+
+
+async def look_again(store: TaskStore, task: Task) -> list[Event]:
+    """Free what can run of the task and all below it."""
+    says: list[Event] = []
+    for where in ({"_id": task.task_id}, {"_id": subtree(task.task_id)}):
+        blocked = await store.find({**where, "phase": Phase.BLOCKED})
+        for at in range(0, len(blocked), PAGE):
+            says += await advance(store, await unblock(store, blocked[at : at + PAGE]))
+    return says
 
 
 def say(moves: Iterable[Move]) -> list[Event]:

@@ -1,16 +1,15 @@
 """What people order for a task reaches all below it: cancel, pause, resume, retry, and taking over."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 import structlog
 
-from services.sequencer.advance import advance, say, tasks_ready, unblock
-from services.sequencer.domain.answer import taken_over
-from services.sequencer.domain.decide import PARENT_SECONDS, dispatched, expanding
+from services.sequencer.advance import advance, look_again, say, tasks_ready
+from services.sequencer.domain.answer import taken_over, tried_again
+from services.sequencer.domain.decide import PARENT_SECONDS, UNSETTLED_SECONDS
 from services.sequencer.domain.phases import How, Move
 from services.sequencer.domain.task import Task
-from services.sequencer.store import PAGE, TaskStore
+from services.sequencer.store import TaskStore
 from shared.contracts.approvals import TaskControl
 from shared.contracts.base import Event
 from shared.contracts.phases import Action, Phase, legal_actions
@@ -23,12 +22,17 @@ DISPATCHED = (Phase.READY, Phase.INTEGRATING)
 
 
 async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
-    """Carry out an order, if the task's phase still allows it; note it on the task either way, so that it is not sent again."""
+    """Carry out an order, if the task's phase still allows it; note it on the task either way, so that it is not sent again.
+
+    One that comes again after it was noted, or after a later one, changes nothing. One that was interrupted is carried out to its end.
+    """
     task = (await store.get([order.task_id])).get(order.task_id)
     if task is None:
         log.warning("control.unknown_task", task_id=order.task_id, action=order.action)
         return []
-    if order.action not in legal_actions(task.phase, paused=task.paused):
+    if await store.has_obeyed(order.task_id, order.control_id):
+        return []
+    if order.action not in legal_actions(task.phase, paused=task.paused) and not _begun(task, order.action):
         log.warning("control.too_late", task_id=order.task_id, action=order.action, phase=task.phase)
         says: list[Event] = []
     else:
@@ -38,19 +42,27 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
     return says
 
 
+def _begun(task: Task, action: Action) -> bool:
+    """Whether the first write of such an order is there already: done again it finishes what was interrupted, and harms nothing else."""
+    if task.closed:
+        return action is Action.CANCEL and task.phase is Phase.CANCELLED
+    return action is (Action.PAUSE if task.paused else Action.RESUME)
+
+
 async def _cancel(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
     """The task first, so that it does not integrate while those below it end."""
     error = {"code": "cancelled", "message": f"cancelled by {order.by}" + (f": {order.reason}" if order.reason else "")}
-    move = Move(task, How(Phase.CANCELLED, wait=10.0 if task.dependents else None, fields=(("error", error),)))
     below = await store.find({"_id": subtree(task.task_id), "open": True})
-    await store.cancel_open({"_id": task.task_id}, error)
+    await store.cancel_open({"_id": task.task_id}, error, wait=UNSETTLED_SECONDS if task.dependents else None)
     await store.cancel_open({"_id": subtree(task.task_id)}, error)
-    gone = [move, *(Move(child, How(Phase.CANCELLED)) for child in below)]
-    return [*say(gone), *await advance(store, [], closed=list((await store.get([task.task_id])).values()))]
+    gone = [Move(one, How(Phase.CANCELLED)) for one in (task, *below) if not one.closed]
+    now = await store.get([task.task_id])
+    return [*say(gone), *await advance(store, [], closed=[one for one in now.values() if one.closed])]
 
 
 async def _pause(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:
-    for where in ({"_id": subtree(task.task_id)}, {"_id": task.task_id}):
+    """The task first: who adopts a plan for it meanwhile looks at it again once the children are there."""
+    for where in ({"_id": task.task_id}, {"_id": subtree(task.task_id)}):
         await store.change({**where, "open": True}, {"paused": True})
     return []
 
@@ -71,23 +83,14 @@ async def _complete(store: TaskStore, task: Task, order: TaskControl) -> list[Ev
 async def _retry(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:
     """An escalated task is tried again. A task that is over comes back to life with all that ended because of it."""
     if task.phase is Phase.ESCALATED:
-        how = expanding(task) if task.kind == "group" and not task.children else dispatched(task)
-        return await advance(store, [Move(task, replace(how, fields=(*how.fields, ("attempts", 1), ("approval_id", None))))])
+        return await advance(store, [Move(task, tried_again(task))])
     ended = await store.find({"_id": subtree(task.task_id), "phase": {"$in": list(REVIVABLE)}})
     above = [one for one in (await store.get(_ancestors(task.task_id))).values() if one.phase in REVIVABLE]
     hopeless = await _hopeless(store, [task, *above])
-    await store.write([_revived(one) for one in (*above, task, *ended, *hopeless)])
+    # The task itself last: as long as it is not revived, an order that was interrupted can be carried out again.
+    await store.write([_revived(one) for one in (*hopeless, *ended, *above)])
+    await store.write([_revived(task)])
     return await look_again(store, above[0] if above else task)
-
-
-async def look_again(store: TaskStore, task: Task) -> list[Event]:
-    """Free what can run of the task and all below it."""
-    says: list[Event] = []
-    for where in ({"_id": task.task_id}, {"_id": subtree(task.task_id)}):
-        blocked = await store.find({**where, "phase": Phase.BLOCKED})
-        for at in range(0, len(blocked), PAGE):
-            says += await advance(store, await unblock(store, blocked[at : at + PAGE]))
-    return says
 
 
 async def _hopeless(store: TaskStore, tasks: Sequence[Task]) -> list[Task]:
@@ -105,10 +108,9 @@ async def _hopeless(store: TaskStore, tasks: Sequence[Task]) -> list[Task]:
 
 
 def _revived(task: Task) -> Move:
-    fields = (("error", None), ("attempts", 0), ("approved", False), ("approval_id", None))
-    if task.children:
-        return Move(task, How(Phase.EXPANDED, renew=True, wait=PARENT_SECONDS, fields=fields))
-    return Move(task, How(Phase.BLOCKED, renew=True, wait=PARENT_SECONDS, fields=fields))
+    fields = {"error": None, "attempts": 0, "nudges": 0, "approved": False, "approval_id": None, "asking": None, "finished_at": None}
+    target = Phase.EXPANDED if task.children else Phase.BLOCKED
+    return Move(task, How(target, renew=True, wait=PARENT_SECONDS, fields=tuple(fields.items())))
 
 
 def _ancestors(task_id: str) -> list[str]:

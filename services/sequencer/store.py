@@ -116,9 +116,13 @@ class TaskStore:
             change["$unset"] = dict.fromkeys(unset, "")
         return await self._tasks.update(where, change)
 
-    async def cancel_open(self, where: Where, error: dict[str, Any], *, fields: dict[str, Any] | None = None) -> int:
+    async def has_obeyed(self, task_id: str, control_id: str) -> bool:
+        """Whether this order, or a later one, was carried out: their ids grow with time."""
+        return bool(await self._tasks.find({"_id": task_id, "last_control": {"$gte": control_id}}, ("last_control",)))
+
+    async def cancel_open(self, where: Where, error: dict[str, Any], *, wait: float | None = None) -> int:
         """Cancel all of these that are not over: from every such phase the table allows it."""
-        change = self._change(How(Phase.CANCELLED, fields=(("error", error), *(fields or {}).items())))
+        change = self._change(How(Phase.CANCELLED, wait=wait, fields=(("error", error),)))
         return await self._tasks.update({**where, "open": True}, change)
 
     async def open_children(self, parent_ids: Sequence[str]) -> set[str]:
@@ -147,8 +151,12 @@ class TaskStore:
         return headers[0], [TaskSpec.model_validate(task) for part in parts for task in part["tasks"]]
 
     async def size_of_run(self, run_id: str) -> int:
-        """How many tasks the run has."""
+        """How many tasks the run has, with its root."""
         return await self._tasks.count({"run_id": run_id})
+
+    async def count(self, task_ids: Sequence[str]) -> int:
+        """How many of these there are."""
+        return await self._tasks.count({"_id": {"$in": list(task_ids)}})
 
     async def options(self, run_id: str) -> Doc:
         """What the submission set for its run."""

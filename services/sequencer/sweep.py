@@ -25,7 +25,9 @@ async def sweep(deps: Deps) -> Says:
     for _ in range(MOST_PAGES):
         due = await deps.tasks.due()
         by_phase: dict[Phase, list[Task]] = defaultdict(list)
-        for task in due:
+        orphans, others = await _under_living_parents(deps.tasks, due)
+        says += await advance(deps.tasks, [Move(task, cancelled(task, "cancelled", "its parent is over")) for task in orphans])
+        for task in others:
             by_phase[task.phase].append(task)
         for phase, tasks in by_phase.items():
             if phase not in PLANNED_WAITS:
@@ -36,13 +38,25 @@ async def sweep(deps: Deps) -> Says:
     return says
 
 
+async def _under_living_parents(store: TaskStore, due: Sequence[Task]) -> tuple[list[Task], list[Task]]:
+    """Open tasks whose parent is over, which go with it; and the others, without those whose plan is still being adopted.
+
+    As long as not all tasks of a plan are there, what is there cannot tell what it waits for, nor who waits for it.
+    """
+    parents = await store.get({task.parent_id for task in due if task.parent_id and not task.closed})
+    above = {task.task_id: parents.get(task.parent_id or "") for task in due if not task.closed}
+    orphans = [task for task in due if (parent := above.get(task.task_id)) and parent.closed]
+    early = [task for task in due if (parent := above.get(task.task_id)) and parent.phase in (Phase.EXPANDING, Phase.REPLANNING)]
+    if early:
+        await store.hint_later(early, base=HINT_SECONDS, cap=LONGEST)
+    aside = {task.task_id for task in (*orphans, *early)}
+    return orphans, [task for task in due if task.task_id not in aside]
+
+
 async def _hint(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
-    """Say it again, less and less often; a task under a parent that is over goes with it."""
-    parents = await store.get({task.parent_id for task in tasks if task.parent_id})
-    orphans = [task for task in tasks if (parent := parents.get(task.parent_id or "")) and parent.closed]
-    says = await advance(store, [Move(task, cancelled(task, "cancelled", "its parent is over")) for task in orphans])
+    """Say it again, less and less often."""
     await store.hint_later(tasks, base=HINT_SECONDS, cap=LONGEST)
-    return [*says, *tasks_ready(attempt_id(task.task_id, task.epoch) for task in tasks if task not in orphans and not task.paused)]
+    return list(tasks_ready(attempt_id(task.task_id, task.epoch) for task in tasks if not task.paused))
 
 
 async def _retry(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:

@@ -169,6 +169,8 @@ class LocalStack:
             "TASKGROVE_STORE_NAME": STORE_NAME,
             "TASKGROVE_ARTIFACTS_URL": self._urls["artifacts"],
             "TASKGROVE_WORK_DIR": str(self.home.work),
+            "TASKGROVE_EXECUTOR_HIDDEN": str(self.home.root),
+            "TASKGROVE_CHECKER_HIDDEN": str(self.home.root),
             **self._settings,
         }
         if name == "approvals":

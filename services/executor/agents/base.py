@@ -24,7 +24,7 @@ Given = TypeVar("Given", bound=Inputs)
 
 @dataclass(frozen=True, slots=True)
 class DependencyResult:
-    """How another task of the run ended: one that this task depends on (`inherited`: that a group around it depends on), or a child of it."""
+    """How another task of the run ended: one that this task, or (`inherited`) a group around it, depends on; or a child of it."""
 
     title: str
     phase: Phase

@@ -17,7 +17,7 @@ UNSAFE = re.compile(r"[^\w.-]+")
 
 
 async def lay_out(dependencies: Mapping[str, DependencyResult], directory: Path, *, store: ArtifactStore) -> None:
-    """`<key>/` with the files of each dependency, and `<key>.json` with its title, phase, summary, data, error and whether it is inherited."""
+    """`<key>/` with the files of each dependency, and `<key>.json` with title, phase, summary, data, error, and whether it is inherited."""
     named = list(zip(_names(dependencies), dependencies.values(), strict=True))
     await asyncio.to_thread(_write, {name: _report(dependency) for name, dependency in named}, directory)
     try:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.sequencer.domain.decide import UNSETTLED_SECONDS, completed, dispatched, escalated, expanding, failed
+from services.sequencer.domain.decide import ASK_SECONDS, UNSETTLED_SECONDS, completed, dispatched, escalated, expanding, failed
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
 from shared.contracts.phases import Phase
@@ -35,12 +35,14 @@ def _answered(task: Task, answer: Answer) -> How:
         case "approve":
             how = _approved(task)
         case "retry":
-            how = _again(task)
+            how = tried_again(task)
         case "take_over":
             return taken_over(task, answer.result, by=answer.by)
         case "skip":
             note = Frozen({"code": "skipped", "message": _said(answer, "skipped")})
             how = How(Phase.SKIPPED, wait=UNSETTLED_SECONDS if task.dependents else None, passes=True, fields=(("error", note),))
+        case "withdrawn":
+            return _asked_again(task)
         case "expired":
             how = failed(task, {"code": "expired", "message": "nobody answered in time"})
         case _:
@@ -56,11 +58,16 @@ def _approved(task: Task) -> How:
     return replace(how, fields=(*how.fields, ("approved", True)))
 
 
-def _again(task: Task) -> How:
-    if task.kind == "group" and not task.children:
-        return expanding(task)
-    how = dispatched(task)
-    return replace(how, fields=(*how.fields, ("attempts", 1), ("error", None)))
+def tried_again(task: Task) -> How:
+    """With as many tries as at first. The new epoch makes the next question about it a new one: an answer belongs to one question."""
+    how = replace(expanding(task), renew=True) if task.kind == "group" and not task.children else dispatched(task)
+    return replace(how, fields=tuple((dict(how.fields) | {"attempts": 1, "error": None, "approval_id": None, "asking": None}).items()))
+
+
+def _asked_again(task: Task) -> How:
+    """The question was closed without an answer, and the task still waits: ask anew, under another id."""
+    fields = (("asking", Frozen(task.asking or {})), ("approval_id", f"{task.approval_id}:again"))
+    return How(task.phase, wait=ASK_SECONDS, fields=fields)
 
 
 def taken_over(task: Task, result: dict[str, Any] | None, *, by: str) -> How:
@@ -75,11 +82,17 @@ def after_plan_failed(task: Task, error: str) -> Move | None:
     """There is no plan: a run that never began has failed; anything else climbs to a person."""
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING):
         return None
+    cause = {"code": "no_plan", "message": error}
     if task.phase is Phase.EXPANDING and (task.parent_id is None or task.on_failure != "ask"):
-        how = failed(task, {"code": "no_plan", "message": error})
-        return Move(task, replace(how, fields=(*how.fields, ("plan_version", task.plan_version + 1))))
-    cause = task.error if task.phase is Phase.REPLANNING and task.error else {"code": "no_plan", "message": error}
-    return Move(task, escalated(task, cause))
+        return Move(task, _next_version(task, failed(task, cause)))
+    return Move(task, _next_version(task, escalated(task, task.error if task.phase is Phase.REPLANNING and task.error else cause)))
+
+
+def _next_version(task: Task, how: How) -> How:
+    """Who tries again asks for another plan. A nested group has one plan only, which was made with its parent's."""
+    if task.phase is Phase.EXPANDING and task.kind == "group" and task.parent_id:
+        return how
+    return replace(how, fields=(*how.fields, ("plan_version", task.plan_version + 1)))
 
 
 def _with(how: How) -> How:

@@ -52,10 +52,9 @@ def after_verdict(task: Task, verdict: Verdict, patience: Patience) -> Move | No
             how = _too_big(verdict)
         case "asks":
             how = _hold(asking_question(task, verdict.reason or task.title), approval_id(task, "question"))
-        case "released":
+        case "released" | "cancelled":
+            # Given up by an executor that was told to, or believed that nobody waits for it; it is waited for, and did not count.
             how = dispatched(task, counts=False)
-        case "cancelled":
-            return None
         case _:
             how = _failed(task, verdict, patience)
     return Move(task, how)

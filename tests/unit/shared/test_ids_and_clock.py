@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.clock import ServerClock, after, full_jitter
 from shared.errors import BadInput
-from shared.ids import attempt_id, child_id, epoch_of, new_id, plan_id, run_of, subtree, task_of
+from shared.ids import above, attempt_id, child_id, epoch_of, new_id, plan_id, run_of, subtree, task_of
 
 
 def test_fresh_ids_are_sortable_by_time_and_as_long_as_a_trace() -> None:
@@ -70,3 +70,8 @@ def test_the_servers_time_is_carried_forward() -> None:
 @given(st.integers(1, 10_000))
 def test_a_wait_is_never_longer_than_its_bound(attempt: int) -> None:
     assert 0 <= full_jitter(attempt, base=0.2, cap=15.0) <= min(15.0, 0.2 * 2.0 ** min(attempt - 1, 60))
+
+
+def test_above_names_the_tasks_around_from_the_root_down() -> None:
+    assert above("run") == []
+    assert above("run.2.v3-1") == ["run", "run.2"]

@@ -139,6 +139,15 @@ async def test_sees_what_is_named_readable(cell: Cell) -> None:
     assert finished.output == "ran\n"
 
 
+async def test_shows_what_lies_in_tmp_but_not_what_is_hidden_in_it(cell: Cell) -> None:
+    (cell.data.parent / "given").write_text("given by a person")
+    argv = ["sh", "-c", f"cat {cell.data.parent}/given; cat {cell.data}/other/secret"]
+    limits = Limits(seconds=5)
+    finished = await cell.sandbox.run(argv, directory=cell.directory, env={}, limits=limits, shown=[cell.data.parent])
+    assert "given by a person" in finished.output
+    assert ("broker password" in finished.output) is not cell.walls
+
+
 async def test_gains_no_rights(cell: Cell) -> None:
     finished = await cell.sh("grep NoNewPrivs /proc/self/status; grep CapEff /proc/self/status; umount " + str(cell.data))
     assert "NoNewPrivs:\t1" in finished.output

@@ -98,7 +98,21 @@ async def test_the_reports_say_how_the_others_ended(tools: Tools, make_work: Mak
 
     await run(tools, make_work(inputs={"script": "true"}, dependencies=dependencies))
     report = json.loads((tmp_path / "attempt/work/inputs/a.json").read_text())
-    assert report == {"title": "A", "phase": "failed", "summary": None, "data": None, "artifacts": [], "error": "it broke"}
+    assert report == {
+        "title": "A",
+        "phase": "failed",
+        "summary": None,
+        "data": None,
+        "artifacts": [],
+        "error": "it broke",
+        "inherited": False,
+    }
+
+
+async def test_a_path_given_as_input_is_seen_in_spite_of_an_own_tmp(tools: Tools, make_work: MakeWork, tmp_path: Path) -> None:
+    (tmp_path / "given").write_text("from outside")
+    work = make_work(inputs={"script": 'cat "$TASKGROVE_INPUT_SOURCE"'}, env={"TASKGROVE_INPUT_SOURCE": str(tmp_path / "given")})
+    assert (await run(tools, work)).summary == "from outside"
 
 
 async def test_missing_inputs_fail_the_task_in_words(tools: Tools, make_work: MakeWork) -> None:
