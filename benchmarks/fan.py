@@ -6,5 +6,5 @@ from benchmarks.stack import Bench
 
 
 async def measure(bench: Bench, width: int) -> Run:
-    """One fan of `width` tasks."""
+    """One fan of `width` tasks, each with one executed attempt and one passed verdict in the end."""
     return await run_plan(bench, fan(width))

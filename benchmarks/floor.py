@@ -1,7 +1,7 @@
 """The least that the same durable steps cost: three hops, each one bulk write and one confirmed message for a batch, no domain logic.
 
-A hop hears a message from its quorum queue, writes majority and journaled, publishes persistently, and acks when that is confirmed. Each is a
-process of its own, like the services.
+A hop hears a message from its quorum queue, writes majority and journaled, publishes persistently, and acks when that is confirmed.
+Each is a process of its own, like the services.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any
 import aio_pika
 import orjson
 import uvloop
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from pymongo import AsyncMongoClient, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 
@@ -125,9 +125,16 @@ async def started(store_url: str, broker_url: str) -> AsyncIterator[Floor]:
             for process in hops:
                 process.kill()
                 await process.wait()
-            for name in queues:
-                await channel.queue_delete(name)
+            await channel.close()
+            await _delete(connection, queues)
             await client.drop_database(DATABASE)
+
+
+async def _delete(connection: AbstractConnection, queues: list[str]) -> None:
+    """On a channel that hears none of them: else each would be reported as lost."""
+    channel = await connection.channel()
+    for name in queues:
+        await channel.queue_delete(name)
 
 
 async def _spawn(hop: str, store_url: str, broker_url: str) -> asyncio.subprocess.Process:

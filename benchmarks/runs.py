@@ -38,13 +38,41 @@ class Run:
 async def run_plan(bench: Bench, plan: NotesFile) -> Run:
     """Submit `plan`, wait for its end, and check all of it. Raises TaskgroveError when not every task was done once and verified."""
     submitted = datetime.now(UTC)
-    root = await bench.client.submit(notes=[plan], options=RunOptions(planner="import"))
+    run_id = await submit(bench, plan)
+    verified = await ended(bench, run_id)
+    await refuse_unless_sound(bench, run_id)
+    return Run(run_id, submitted, await _first_dispatch(bench, run_id), verified)
+
+
+async def submit(bench: Bench, plan: NotesFile) -> str:
+    """Start a run as any client does; its id."""
+    return (await bench.client.submit(notes=[plan], options=RunOptions(planner="import"))).run_id
+
+
+async def ended(bench: Bench, run_id: str) -> datetime:
+    """When the root was seen to be over."""
     async with asyncio.timeout(PATIENCE):
-        while (phase := await _phase(bench, root.run_id)) not in TERMINAL:
+        while await _phase(bench, run_id) not in TERMINAL:
             await asyncio.sleep(LOOK_SECONDS)
-    verified = datetime.now(UTC)
-    await _refuse_unless_sound(bench, root.run_id, phase)
-    return Run(root.run_id, submitted, await _first_dispatch(bench, root.run_id), verified)
+    return datetime.now(UTC)
+
+
+async def refuse_unless_sound(bench: Bench, run_id: str, *, disturbed: bool = False) -> None:
+    """Every task completed, with exactly one executed attempt and one passed verdict. `disturbed`: others may have been lost before it."""
+    tasks = await _all(bench, "tasks", run_id, "phase")
+    attempts = await _all(bench, "attempts", run_id, "state", "task_id")
+    verdicts = await _all(bench, "verdicts", run_id, "judgement", "task_id")
+    ids = sorted(task["_id"] for task in tasks)
+    executed = sorted(attempt["task_id"] for attempt in attempts if attempt["state"] == "executed")
+    passed = sorted(verdict["task_id"] for verdict in verdicts if verdict["judgement"] == "passed")
+    faults = {
+        "tasks not completed": sum(task["phase"] != "completed" for task in tasks),
+        "executed attempts are not one a task": int(executed != ids),
+        "passed verdicts are not one a task": int(passed != ids),
+        "other attempts or verdicts": 0 if disturbed else len(attempts) + len(verdicts) - len(executed) - len(passed),
+    }
+    if found := {what: count for what, count in faults.items() if count}:
+        raise TaskgroveError(f"run {run_id} of {len(tasks)} tasks is not sound, so its time means nothing: {found}")
 
 
 async def _phase(bench: Bench, run_id: str) -> str | None:
@@ -59,24 +87,6 @@ async def _first_dispatch(bench: Bench, run_id: str) -> datetime:
             await asyncio.sleep(LOOK_SECONDS)
     moment: datetime = line["ts"]
     return moment
-
-
-async def _refuse_unless_sound(bench: Bench, run_id: str, phase: str | None) -> None:
-    """Every task completed, tried exactly once, and that try executed and judged as passed, once."""
-    tasks = await _all(bench, "tasks", run_id, "phase", "epoch")
-    attempts = await _all(bench, "attempts", run_id, "state", "task_id")
-    verdicts = await _all(bench, "verdicts", run_id, "judgement", "task_id")
-    ids = sorted(task["_id"] for task in tasks)
-    faults = {
-        "root not completed": int(phase != "completed"),
-        "tasks not completed in one try": sum(task["phase"] != "completed" or task["epoch"] != 1 for task in tasks),
-        "attempts not executed": sum(attempt["state"] != "executed" for attempt in attempts),
-        "verdicts not passed": sum(verdict["judgement"] != "passed" for verdict in verdicts),
-        "attempts that are not one a task": int(sorted(attempt["task_id"] for attempt in attempts) != ids),
-        "verdicts that are not one a task": int(sorted(verdict["task_id"] for verdict in verdicts) != ids),
-    }
-    if found := {what: count for what, count in faults.items() if count}:
-        raise TaskgroveError(f"run {run_id} of {len(tasks)} tasks is not sound, so its time means nothing: {found}")
 
 
 async def _all(bench: Bench, collection: str, run_id: str, *fields: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.planner.domain import refuse_if_too_large
+from services.planner.lint import lint
 from services.planner.metrics import PlannerMetrics
 from services.planner.planners import PlanRequest, planner_named
 from services.planner.store import PlanStore
@@ -61,6 +62,9 @@ async def _broken_down(deps: Deps, wanted: Wanted) -> Event:
     if not tasks:
         return await _failed(deps, wanted, f"{reason}, and nobody proposed how to break it down; split it in the notes")
     plan = Plan(task_id=wanted.task_id, version=wanted.version, planner="proposal", tasks=tuple(tasks))
+    if errors := [finding for finding in lint(plan) if finding.severity == "error"]:
+        wrong = "\n".join(f"{' / '.join(error.path) or 'the plan'}: {error.message}" for error in errors)
+        return await _failed(deps, wanted, f"{reason}, and the breakdown that was proposed cannot be carried out:\n{wrong}")
     return await _kept(deps, plan, reason="expand", options=RunOptions(), submitted_by="executor")
 
 
@@ -73,6 +77,8 @@ async def planned(deps: Deps, event: TaskSubmitted, *, version: int) -> Event:
         planner = planner_named(event.options.planner)
         plan = await asyncio.wait_for(asyncio.to_thread(planner.plan, request), deps.seconds)
         refuse_if_too_large(plan, event.options, depth=0)
+        versioned = plan.model_copy(update={"version": version})
+        return await _kept(deps, versioned, reason="submitted", options=event.options, submitted_by=event.submitted_by)
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001 (a planner may be anybody's: whatever it raises is why there is no plan)
@@ -81,8 +87,6 @@ async def planned(deps: Deps, event: TaskSubmitted, *, version: int) -> Event:
         return await _failed(
             deps, Wanted(event.run_id, event.run_id, version, "submitted"), str(error) if isinstance(error, TaskgroveError) else broke
         )
-    versioned = plan.model_copy(update={"version": version})
-    return await _kept(deps, versioned, reason="submitted", options=event.options, submitted_by=event.submitted_by)
 
 
 async def _kept(deps: Deps, plan: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str) -> Event:

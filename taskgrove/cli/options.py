@@ -25,7 +25,7 @@ NotesOption = Annotated[
     list[Path],
     typer.Option("--notes", "-n", metavar="PATH", help="A file of notes, or a directory of them; may be repeated.", show_default=False),
 ]
-MoreArgument = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...", help="More notes.", show_default=False)]
+MoreArgument = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="More notes.", show_default=False)]
 PromptOption = Annotated[str, typer.Option("--prompt", "-p", help="What is wanted, in a sentence or two.", show_default=False)]
 PlannerOption = Annotated[str, typer.Option("--planner", help="outline: the headings are the tasks; import: a plan or workflow as JSON.")]
 InputOption = Annotated[

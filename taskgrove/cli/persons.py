@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from shared.errors import BadInput, Conflict, NotFound, Unauthorized
 from taskgrove.cli.place import Place
 from taskgrove.client import Client
-from taskgrove.local.home import write_atomically
+from taskgrove.local.home import default_home, write_atomically
 
 APPROVER = "approver"
 
@@ -83,17 +83,28 @@ class PersonClients:
         except NotFound:
             return
 
-    def _file(self) -> Path | None:
-        return self._place.home / "people.json" if self._place.home else None
-
     def _kept(self) -> dict[str, Person]:
-        file = self._file()
-        if file is None or not file.exists():
-            return {}
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        kept = self._read().get(self._scope, {})
         return {name: Person(one["key"], frozenset(one["groups"])) for name, one in kept.items()}
 
     def _keep(self, people: dict[str, Person]) -> None:
-        if file := self._file():
-            text = {name: {"key": person.key, "groups": sorted(person.groups)} for name, person in people.items()}
-            write_atomically(file, json.dumps(text, indent=2))
+        text = {name: {"key": person.key, "groups": sorted(person.groups)} for name, person in people.items()}
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(self._file, json.dumps({**self._read(), self._scope: text}, indent=2))
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        try:
+            found: dict[str, dict[str, Any]] = json.loads(self._file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        return found
+
+    @property
+    def _file(self) -> Path:
+        """Where the keys are kept that were made from this machine; its owner's alone."""
+        return (self._place.home or default_home()) / "people.json"
+
+    @property
+    def _scope(self) -> str:
+        """A data directory may get another port; a Taskgrove elsewhere is known by its address."""
+        return "here" if self._place.home else self._place.url

@@ -97,6 +97,8 @@ async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
     planned = errand.planned
     errand.hint = place.hint
     async with place.client() as client, PersonClients(place, client) as persons:
+        if errand.approve_as:
+            await persons.of(errand.approve_as, groups=sorted(needed_groups(planned, errand.approve_as)))
         root = await client.submit(planned.prompt, notes=planned.notes, options=planned.options, idempotency_key=new_id())
         errand.run_id = root.run_id
         screen.say(f"Run {root.run_id} (short: {short(root.run_id)})", style="dim")
@@ -110,6 +112,12 @@ async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
         screen.say(f"\nTaskgrove stays up at {place.url}; Ctrl-C ends it.", style="dim")
         await asyncio.Event().wait()
     return errand.status
+
+
+def needed_groups(planned: Planned, name: str) -> set[str]:
+    """The groups that this person must be in to approve all checkpoints of the plan, where they are not named themselves."""
+    checkpoints = (task.checkpoint for level in planned.levels() for task in level.tasks if task.checkpoint)
+    return {group for checkpoint in checkpoints if name not in checkpoint.approvers for group in checkpoint.approvers}
 
 
 def people_for(approve_as: str | None, *, client: Client, persons: PersonClients, screen: Screen) -> People:

@@ -85,5 +85,3 @@ def _interruptible(work: Coroutine[Any, Any, int], *, run: Callable[[Coroutine[A
         return run(work)
     except KeyboardInterrupt:
         return None
-
-

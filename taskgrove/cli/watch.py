@@ -19,9 +19,7 @@ app = commands()
 
 
 @app.command()
-def watch(
-    run: RunArgument, *, out: OutOption = None, api: ApiOption = None, data: DataOption = None, as_json: JsonOption = False
-) -> None:
+def watch(run: RunArgument, *, out: OutOption = None, api: ApiOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Follow a run until it ends; Ctrl-C leaves it running. With --json: one line for each change.
 
     Exit status: 0 all verified, 1 a task failed.

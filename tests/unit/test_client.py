@@ -81,7 +81,9 @@ async def test_an_illegal_move_says_what_is_legal() -> None:
 
 
 async def test_an_old_version_says_which_one_is_there() -> None:
-    async with client_of(lambda _: httpx2.Response(412, headers={"etag": '"7"'}, json={"title": "x", "status": 412, "detail": "old"})) as client:
+    async with client_of(
+        lambda _: httpx2.Response(412, headers={"etag": '"7"'}, json={"title": "x", "status": 412, "detail": "old"})
+    ) as client:
         with pytest.raises(VersionMismatch) as caught:
             await client.update("r1", Action.PAUSE, version=3)
     assert caught.value.current == 7

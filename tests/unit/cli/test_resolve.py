@@ -8,14 +8,16 @@ import pytest
 from shared.errors import BadInput, NotFound
 from taskgrove.cli import resolve
 from taskgrove.client import Client
-from unit_cli_views import approval, task
+from tests.unit.cli.views import approval, task
 
 OLD, NEW = "01a209e30dab71248c4fafd6a47254d0", "01a209e30dab71248c4fafd6bbbb54d1"
 
 
 def client_with(*runs: str) -> Client:
     items = [task("").model_copy(update={"task_id": run, "run_id": run}).wire() for run in runs]
-    return Client("http://grove.test", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json={"items": items, "nextCursor": None})))
+    return Client(
+        "http://grove.test", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json={"items": items, "nextCursor": None}))
+    )
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("last", NEW), ("54d0", OLD), ("bbbb54d1", NEW), (OLD, OLD), ("A47254D0", OLD)])

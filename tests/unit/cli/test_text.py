@@ -7,13 +7,24 @@ from taskgrove.cli.text import clean, duration, last_lines, line_of, short, size
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "?"), (0.04, "40 ms"), (3.21, "3.2 s"), (59.4, "59 s"), (59.7, "1 min 00 s"), (75, "1 min 15 s"), (3_600, "1 h 00 min"), (7_380, "2 h 03 min")],
+    [
+        (None, "?"),
+        (0.04, "40 ms"),
+        (3.21, "3.2 s"),
+        (59.4, "59 s"),
+        (59.7, "1 min 00 s"),
+        (75, "1 min 15 s"),
+        (3_600, "1 h 00 min"),
+        (7_380, "2 h 03 min"),
+    ],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (512, "512 B"), (1_536, "1.5 KiB"), (20 * 2**20, "20 MiB"), (3 * 2**30, "3.0 GiB")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (512, "512 B"), (1_536, "1.5 KiB"), (20 * 2**20, "20 MiB"), (3 * 2**30, "3.0 GiB")]
+)
 def test_sizes(count: int, text: str) -> None:
     assert size(count) == text
 

@@ -1,0 +1,75 @@
+"""On what the figures were taken: they mean nothing elsewhere."""
+
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aio_pika
+import psutil
+
+from benchmarks.stack import Bench
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the report says of it."""
+
+    processor: str
+    cores: int
+    memory_gib: int
+    system: str
+    python: str
+    mongodb: str
+    rabbitmq: str
+    filesystem: str
+    at: datetime
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [
+            f"{self.cores} cores of {self.processor}, {self.memory_gib} GiB of memory, {self.system}",
+            f"Python {self.python}, MongoDB {self.mongodb} (one node, majority and journaled), RabbitMQ {self.rabbitmq} (quorum queues)",
+            f"data on {self.filesystem}; broker, store, services and the client of this benchmark share the machine",
+        ]
+
+
+async def describe(bench: Bench) -> Machine:
+    """This machine, and what runs on it."""
+    server = await bench.documents.client.server_info()
+    return Machine(
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_gib=round(psutil.virtual_memory().total / 2**30),
+        system=f"{platform.system()} {platform.release().partition('-')[0]}",
+        python=platform.python_version(),
+        mongodb=str(server["version"]),
+        rabbitmq=await _rabbitmq(bench.broker_url),
+        filesystem=_filesystem(bench.stack.home.root),
+        at=datetime.now(UTC),
+    )
+
+
+def load() -> float:
+    """How many processes wanted a processor in the last minute."""
+    return os.getloadavg()[0]
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+async def _rabbitmq(url: str) -> str:
+    async with await aio_pika.connect(url) as connection:
+        properties = connection.transport.connection.server_properties if connection.transport else {}
+        version = properties.get("version", "unknown")
+        return version.decode() if isinstance(version, bytes) else str(version)
+
+
+def _filesystem(directory: Path) -> str:
+    mounts = [part for part in psutil.disk_partitions(all=True) if directory.is_relative_to(part.mountpoint)]
+    return max(mounts, key=lambda part: len(part.mountpoint)).fstype if mounts else "unknown"

@@ -1,0 +1,127 @@
+"""The command line against all five services in this process: what `--in-memory` gives, and every command over HTTP."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from taskgrove.cli import main
+from taskgrove.cli.place import local_key
+from taskgrove.local.in_memory import InMemoryStack
+
+BUILD = "# Release\n\n## Build\n- check-file: a.txt\n\n```sh\necho built > a.txt\n```\n"
+GATED = (
+    BUILD
+    + "\n## Ship\n- after: Build\n- approval: before, by release\n- integration: yes\n- check-file: s.txt\n\n```sh\necho s > s.txt\n```\n"
+)
+BROKEN = "# Bad\n\n## Break\n- retries: 0\n- check-file: never\n\n```sh\necho some words; exit 3\n```\n"
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def grove() -> Iterator[dict[str, str]]:
+    """Five services in a thread of their own, with an address and a key."""
+    started, ended, found = threading.Event(), threading.Event(), {}
+
+    async def live() -> None:
+        async with InMemoryStack() as stack:
+            found.update({"TASKGROVE_API": stack.api_url, "TASKGROVE_KEY": local_key(stack.home) or ""})
+            started.set()
+            await asyncio.to_thread(ended.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()))
+    thread.start()
+    assert started.wait(20)
+    yield found
+    ended.set()
+    thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where keys of people are kept that were made from here."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def call(grove: dict[str, str], home: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("TASKGROVE_HOME", str(home))
+    for name, value in grove.items():
+        monkeypatch.setenv(name, value)
+    return lambda *args: CliRunner().invoke(main.app, [str(arg) for arg in args])
+
+
+def document(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_run_that_is_all_verified_ends_with_0_and_its_results(call: Any, tmp_path: Path) -> None:
+    notes = write(tmp_path / "n.md", BUILD + "\n## All\n- integration: yes\n- check-file: all.txt\n\n```sh\necho all > all.txt\n```\n")
+    report = document(call("run", "--notes", notes, "--out", tmp_path / "out", "--json"))
+    assert (report["status"], report["exitStatus"], report["counts"]) == ("Completed", 0, {"completed": 2})
+    assert (tmp_path / "out" / "all.txt").read_text() == "all\n"
+
+
+def test_a_failed_task_ends_with_1_and_why(call: Any, tmp_path: Path) -> None:
+    done = call("run", "--notes", write(tmp_path / "n.md", BROKEN), "--approve-as", "ann")
+    assert done.exit_code == 1
+    assert "some words" in done.output
+    assert "taskgrove logs" in done.output
+
+
+def test_a_checkpoint_without_a_terminal_ends_with_3_and_the_command_to_go_on(call: Any, tmp_path: Path) -> None:
+    done = call("run", "--notes", write(tmp_path / "n.md", GATED), "--json")
+    report = json.loads(done.stdout)
+    assert done.exit_code == report["exitStatus"] == 3
+    identifier = report["next"][0].split()[2]
+    assert [item["taskId"] for item in document(call("inbox", "--json"))["items"]] == [report["runId"] + ".2"]
+    assert call("approve", identifier).exit_code != 0, "the admin is not in the group release"
+    assert document(call("approve", identifier, "--as", "ann", "--json"))["state"] == "approve"
+    lines = [json.loads(line) for line in call("watch", report["runId"], "--json").stdout.splitlines()]
+    assert lines[-1]["phase"] == "completed"
+    assert document(call("inbox", "--json")) == {"items": []}
+
+
+def test_approving_as_a_person_goes_through_the_checkpoint(call: Any, tmp_path: Path) -> None:
+    report = document(call("run", "--notes", write(tmp_path / "n.md", GATED), "--approve-as", "bob", "--review", "--json"))
+    assert report["counts"] == {"completed": 2}
+
+
+def test_a_submitted_run_is_watched_listed_logged_exported_and_refused_twice(call: Any, tmp_path: Path) -> None:
+    notes = write(tmp_path / "n.md", BUILD)
+    run = document(call("submit", "--notes", notes, "--idempotency-key", "k1", "--json"))["runId"]
+    assert document(call("submit", "--notes", notes, "--idempotency-key", "k1", "--json"))["runId"] == run
+    assert call("watch", run[-8:]).exit_code == 0
+    assert run in [item["runId"] for item in document(call("status", "--json"))["items"]]
+    assert [child["title"] for child in document(call("status", run, "--json"))["children"]] == ["Build"]
+    assert "✓ Build" in call("status", "last").output
+    document(call("export", "last", "-o", tmp_path / "run.json", "--json"))
+    done = call("cancel", run)
+    assert done.exit_code != 0
+    assert "is completed" in str(done.exception)
+
+
+def test_a_run_is_paused_resumed_and_cancelled(call: Any, tmp_path: Path) -> None:
+    run = document(call("submit", "--notes", write(tmp_path / "n.md", BUILD.replace("echo", "sleep 30; echo")), "--json"))["runId"]
+    assert document(call("pause", run, "--json"))["paused"] is True
+    assert document(call("resume", run, "--json"))["paused"] is False
+    assert document(call("cancel", run, "--reason", "enough", "--json"))["phase"] == "cancelled"
+
+
+def test_in_memory_runs_everything_in_this_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "taskgrove.cli.main", "run", "--in-memory", "--json", "--notes", str(write(tmp_path / "n.md", BUILD))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["status"] == "Completed"

@@ -1,0 +1,71 @@
+"""Acting as a named person: keys are made once, kept for their owner only, and made anew where a group is missing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from shared.errors import BadInput
+from taskgrove.cli.persons import PersonClients
+from taskgrove.cli.place import Place
+from taskgrove.client import Client
+
+
+class Desk:
+    """The principals of a Taskgrove, over HTTP."""
+
+    def __init__(self) -> None:
+        self.people: dict[str, dict[str, Any]] = {}
+        self.made = 0
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        name = request.url.path.rpartition("/")[2]
+        if request.method == "DELETE":
+            return httpx2.Response(204 if self.people.pop(name, None) else 404)
+        body = json.loads(request.content)
+        if body["name"] in self.people:
+            return httpx2.Response(409, json={"title": "Conflict", "status": 409, "detail": "taken"})
+        self.made += 1
+        self.people[body["name"]] = {**body, "key": f"tg_{self.made}"}
+        return httpx2.Response(201, json=self.people[body["name"]])
+
+
+def persons(desk: Desk, home: Path) -> PersonClients:
+    admin = Client("http://127.0.0.1:1", key="tg_admin", transport=httpx2.MockTransport(desk))
+    return PersonClients(Place("http://127.0.0.1:1", "tg_admin", home=home), admin)
+
+
+async def test_a_person_is_made_once_with_the_groups_that_are_asked(tmp_path: Path) -> None:
+    desk = Desk()
+    async with persons(desk, tmp_path) as people:
+        first = await people.of("ann", groups=["release"])
+        assert await people.of("ann", groups=["release"]) is first
+        assert await people.of("ann", groups=["ann", "boss"]) is first, "who is named needs no group"
+    assert desk.people["ann"]["roles"] == ["approver"]
+    assert desk.people["ann"]["groups"] == ["release"]
+    assert desk.made == 1
+
+
+async def test_a_missing_group_makes_a_new_key(tmp_path: Path) -> None:
+    desk = Desk()
+    async with persons(desk, tmp_path) as people:
+        await people.of("ann", groups=["release"])
+        await people.of("ann", groups=["boss"])
+    assert (desk.people["ann"]["groups"], desk.made) == (["boss", "release"], 2)
+
+
+async def test_keys_are_kept_for_their_owner_only(tmp_path: Path) -> None:
+    async with persons(Desk(), tmp_path) as people:
+        await people.of("ann", groups=[])
+    assert (tmp_path / "people.json").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_person_whose_key_is_not_here_is_not_taken_over(tmp_path: Path) -> None:
+    desk = Desk()
+    desk.people["boss"] = {"name": "boss", "key": "tg_theirs"}
+    async with persons(desk, tmp_path) as people:
+        with pytest.raises(BadInput, match="set TASKGROVE_KEY"):
+            await people.of("boss", groups=[])
+    assert desk.people["boss"]["key"] == "tg_theirs"

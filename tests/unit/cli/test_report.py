@@ -1,0 +1,84 @@
+"""What a run came to: the exit status, why tasks failed, and where the results go."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from shared.contracts.phases import Phase
+from shared.contracts.views import TaskView
+from taskgrove.cli.look import Look
+from taskgrove.cli.report import Report, report_document, report_on, why
+from taskgrove.client import Client
+from tests.unit.cli.views import RUN, approval, seen, task
+
+SHA = "ab" * 32
+
+
+def client() -> Client:
+    return Client(
+        "http://grove.test", transport=httpx2.MockTransport(lambda request: httpx2.Response(200, text=f"content of {request.url.path}"))
+    )
+
+
+def with_file(path: str, name: str, **fields: Any) -> TaskView:
+    artifact = {"name": name, "uri": f"/artifacts/{SHA}", "sha256": SHA, "bytes": 9}
+    return task(path, result={"artifacts": [artifact]}, **fields)
+
+
+@pytest.mark.parametrize(
+    ("look", "status"),
+    [
+        (seen(task("1"), root=Phase.COMPLETED), 0),
+        (seen(task("1", Phase.SKIPPED), root=Phase.COMPLETED), 0),
+        (seen(task("1", Phase.FAILED), root=Phase.COMPLETED), 1),
+        (seen(task("1"), root=Phase.FAILED), 1),
+        (seen(task("1", Phase.CANCELLED), root=Phase.CANCELLED), 1),
+        (seen(task("1", Phase.AWAITING_APPROVAL), approvals=(approval(),)), 3),
+    ],
+)
+def test_the_exit_status_is_0_verified_1_failed_3_waiting(look: Look, status: int) -> None:
+    assert Report(look, ()).exit_status == status
+
+
+def test_why_is_the_error_and_the_end_of_what_the_checks_saw() -> None:
+    evidence = [
+        {"check": "file a", "passed": True, "detail": "there"},
+        {"check": "command", "passed": False, "detail": "exit status 1", "output": "\n".join(map(str, range(20)))},
+    ]
+    failed = task("1", Phase.FAILED, error={"code": "check", "message": "a check failed"}, evidence=evidence)
+    assert why(failed) == ["a check failed", "command: exit status 1", *[f"| {number}" for number in range(14, 20)]]
+    assert why(task("2", Phase.FAILED)) == ["it does not say why"]
+
+
+async def test_results_are_those_of_the_run_else_of_its_integration_steps() -> None:
+    step, other = with_file("2", "all.txt", kind="integration"), with_file("1", "part.txt")
+    async with client() as there:
+        report = await report_on(there, seen(other, step, root=Phase.COMPLETED), hint="")
+        assert [one.artifact.name for one in report.kept] == ["all.txt"]
+        top = seen(other, step, root=Phase.COMPLETED, result=with_file("", "top.txt").result)
+        assert [one.artifact.name for one in (await report_on(there, top, hint="")).kept] == ["top.txt"]
+
+
+@pytest.mark.parametrize("name", ["dist/app.txt", "/etc/passwd", "../../up.txt", ".."])
+async def test_results_are_copied_below_the_directory_and_nowhere_else(tmp_path: Path, name: str) -> None:
+    async with client() as there:
+        report = await report_on(there, seen(with_file("1", name, kind="integration"), root=Phase.COMPLETED), hint="", out=tmp_path / "out")
+    saved = report.kept[0].saved
+    assert saved is not None
+    assert saved.resolve().is_relative_to(tmp_path / "out")
+    assert saved.read_text() == f"content of /artifacts/{SHA}"
+
+
+def test_a_report_for_programs_says_how_to_go_on() -> None:
+    look = seen(task("1"), task("2", Phase.AWAITING_APPROVAL), approvals=(approval(),))
+    document = report_document(Report(look, (), hint=" --data d", waits=look.approvals))
+    assert (document["runId"], document["exitStatus"], document["tasks"]) == (RUN, 3, 2)
+    assert document["counts"] == {"completed": 1, "awaiting_approval": 1}
+    assert document["next"] == ["taskgrove approve a47254d0.2:before:0 --data d"]
+
+
+def test_what_is_paused_says_how_to_go_on_once() -> None:
+    look = seen(task("1", Phase.BLOCKED, paused=True), root=Phase.EXPANDED, paused=True)
+    assert report_document(Report(look, ()))["next"] == ["taskgrove resume a47254d0"]
