@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench bench-quick lock clean
+.PHONY: help install demo test check format bench bench-quick docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: $(INSTALLED) ## measure throughput, latency and recovery
 
 bench-quick: $(INSTALLED) ## the same in about a minute
 	$(BIN)/python -m benchmarks --quick
+
+docs: $(INSTALLED) ## write the generated reference and .env.example anew
+	$(BIN)/python scripts/generate_docs.py
 
 lock: $(INSTALLED) ## lock the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
