@@ -94,8 +94,10 @@ async def test_a_second_start_is_refused_and_names_the_first(stack: LocalStack, 
 async def test_sigterm_and_down_end_everything_and_the_ports_are_kept(root: Path, fake_commands: Commands) -> None:
     process = await spawn(root, fake_commands)
     state = read_state(root)
-    stopped = await asyncio.to_thread(stop_running, root)
-    assert stopped
+    # From another process, as `taskgrove down` is: here it would reap our own child before asyncio does.
+    down = "import sys, pathlib; from taskgrove.local.state import stop_running; sys.exit(not stop_running(pathlib.Path(sys.argv[1])))"
+    stopped = await asyncio.create_subprocess_exec(sys.executable, "-c", down, str(root))
+    assert await stopped.wait() == 0
     assert await process.wait() == 0
     assert alive(state) == []
     assert read_state(root) is None
