@@ -120,7 +120,8 @@ def _duplicates(tasks: Sequence[tuple[Path, TaskSpec]]) -> Iterator[tuple[Path, 
     """Pairs of a task and an earlier one with the same agent and inputs and nearly the same title."""
     same_work: dict[str, list[tuple[str, int]]] = {}
     for place, (_, task) in enumerate(tasks):
-        if not task.subtasks:
+        # A joining step works on what its siblings left, so that the same script elsewhere is other work.
+        if not task.subtasks and task.kind != "integration":
             work = json.dumps([task.agent, _spaced(task.inputs)], sort_keys=True, default=str)
             same_work.setdefault(work, []).append((slug(task.title), place))
     for named in same_work.values():

@@ -105,12 +105,12 @@ def descendants(task: TaskView) -> Iterator[TaskView]:
 
 
 def seconds_of(task: TaskView) -> float | None:
-    """How long a task took: its attempts, else from its start to its end."""
-    if task.usage.seconds is not None:
+    """How long a task took: its attempts; a group, from the first start below it to its end."""
+    if not task.child_ids and task.usage.seconds is not None:
         return task.usage.seconds
     if task.started_at and task.finished_at:
         return (task.finished_at - task.started_at).total_seconds()
-    return None
+    return task.usage.seconds
 
 
 def remaining(seen: Look) -> float | None:

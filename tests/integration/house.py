@@ -16,7 +16,7 @@ import httpx2
 from services.approvals.domain.principals import Principal
 from shared.clock import ServerClock
 from shared.contracts.phases import TERMINAL, Phase
-from shared.ids import attempt_id, run_of
+from shared.ids import attempt_id
 from shared.messaging.port import Broker
 from shared.service import Running, assemble, lay_ground
 from shared.settings import CommonSettings
@@ -29,10 +29,11 @@ CLOCK_TOLERANCE = timedelta(milliseconds=20)
 
 @dataclass
 class Parts:
-    """How a service gets its broker and its store."""
+    """How a service gets its broker and its store; `url` is that of a broker which other tests use as well."""
 
     broker: Callable[[str], Broker]
     database: Callable[[ServerClock], Database]
+    url: str | None = None
 
 
 @dataclass
@@ -214,8 +215,3 @@ def shell(key: str, script: str, *after: str, **fields: Any) -> dict[str, Any]:
 def data(**properties: Any) -> list[dict[str, Any]]:
     """A check that the result's data has these properties, as JSON Schemas."""
     return [{"kind": "schema", "schema": {"type": "object", "properties": properties, "required": sorted(properties)}}]
-
-
-def runs_of(docs: Sequence[Doc]) -> set[str]:
-    """The runs that documents belong to."""
-    return {run_of(doc["_id"]) for doc in docs}

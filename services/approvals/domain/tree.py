@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from services.approvals.domain.views import UNKNOWN, Beside, add, current, dependencies_in, overlaid, task_view, usage_of
@@ -31,13 +32,15 @@ class Joined:
     attempts: dict[str, Doc] = field(default_factory=dict)
     verdicts: dict[str, Doc] = field(default_factory=dict)
     usage: dict[str, dict[str, Any]] = field(default_factory=dict)
+    started: dict[str, datetime] = field(default_factory=dict)
 
     def beside(self, task: Doc) -> Beside:
         """What the rest of the branch says about one task."""
         name, key = task["_id"], current(task)
         usage, children = self.usage.get(name, UNKNOWN), self.children.get(name, ())
         dependencies, dependents = self.dependencies.get(name, ()), self.dependents.get(name, ())
-        return Beside(self.attempts.get(key), self.verdicts.get(key), usage, children, dependencies, dependents)
+        attempt, verdict, started = self.attempts.get(key), self.verdicts.get(key), self.started.get(name)
+        return Beside(attempt, verdict, usage, children, dependencies, dependents, started)
 
 
 def join(branch: Branch) -> Joined:
@@ -54,7 +57,19 @@ def join(branch: Branch) -> Joined:
     joined.attempts = {attempt["_id"]: attempt for attempt in branch.attempts}
     joined.verdicts = {verdict["_id"]: verdict for verdict in branch.verdicts}
     joined.usage = rolled_up(branch)
+    joined.started = first_starts(branch)
     return joined
+
+
+def first_starts(branch: Branch) -> dict[str, datetime]:
+    """When work on each task began: its own, or the first below it."""
+    first: dict[str, datetime] = {}
+    for attempt in branch.attempts:
+        name, began = attempt["task_id"], attempt.get("claimed_at")
+        while name and began:
+            first[name] = min(began, first.get(name, began))
+            name = name.rpartition(".")[0]
+    return first
 
 
 def rolled_up(branch: Branch) -> dict[str, dict[str, Any]]:

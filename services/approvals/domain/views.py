@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from services.approvals.domain.submitting import moment
@@ -26,6 +27,7 @@ class Beside:
     child_ids: Sequence[str] = ()
     dependencies: Sequence[str] = ()
     dependents: Sequence[str] = ()
+    started_at: datetime | None = None
 
 
 def current(task: Doc) -> str:
@@ -63,7 +65,7 @@ def task_view(task: Doc, beside: Beside) -> dict[str, Any]:
         "depth": task.get("depth", 0), "group": task.get("group"), "critical": bool(task.get("critical")),
         "priority": task.get("priority", 5), "position": task.get("position") or 0, "result": attempt.get("result"),
         "evidence": (beside.verdict or {}).get("evidence") or (), "usage": beside.usage, "error": task.get("error"),
-        "version": task.get("version", 0), "createdAt": moment(task.get("created_at")), "startedAt": moment(attempt.get("claimed_at")),
+        "version": task.get("version", 0), "createdAt": moment(task.get("created_at")), "startedAt": moment(beside.started_at or attempt.get("claimed_at")),
         "finishedAt": moment(task.get("finished_at")), "children": None, "counts": None,
     }  # fmt: skip
 
