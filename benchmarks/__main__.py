@@ -5,7 +5,7 @@ import asyncio
 
 from benchmarks.machine import describe
 from benchmarks.measure import QUICK, Samples, Sizes, any_missed, figures, rounds, starts
-from benchmarks.report import PAGE, page, table
+from benchmarks.report import PAGE, page, table, weather
 from benchmarks.stack import directory, started
 
 
@@ -29,10 +29,10 @@ async def _measured(sizes: Sizes, *, in_memory: bool, write: bool) -> bool:
             machine = await describe(bench)
             await rounds(bench, sizes, samples)
     found = figures(samples, sizes)
-    print(f"\n{table(found)}\n", *machine.lines(), sep="\n")
+    print(f"\n{table(found)}\n", *machine.lines(), weather(samples.others), sep="\n")
     if write:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(found, machine, loads=samples.loads, tasks=sizes.tasks, links=sizes.links), encoding="utf-8")
+        PAGE.write_text(page(found, machine, others=samples.others, tasks=sizes.tasks, links=sizes.links), encoding="utf-8")
     return any_missed(found)
 
 

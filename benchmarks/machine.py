@@ -51,9 +51,25 @@ async def describe(bench: Bench) -> Machine:
     )
 
 
-def load() -> float:
-    """How many processes wanted a processor in the last minute."""
-    return os.getloadavg()[0]
+class Weather:
+    """What else went on while something was measured."""
+
+    def __init__(self) -> None:
+        self._since = _processor_seconds()
+
+    def others(self) -> float:
+        """Percent of the machine that went to anything but this benchmark and what it started, since this was made."""
+        (whole, busy, ours), (whole_now, busy_now, ours_now) = self._since, _processor_seconds()
+        return 100 * max(0.0, busy_now - busy - (ours_now - ours)) / (whole_now - whole)
+
+
+def _processor_seconds() -> tuple[float, float, float]:
+    """Of all processors since the machine started, busy or not; of them busy; and of our processes, those that run now."""
+    times = psutil.cpu_times()
+    whole = sum(times) - times.guest - times.guest_nice
+    here = psutil.Process()
+    ours = sum(process.cpu_times().user + process.cpu_times().system for process in (here, *here.children(recursive=True)))
+    return whole, whole - times.idle - times.iowait, ours
 
 
 def _processor() -> str:

@@ -1,5 +1,6 @@
 """All measurements in turn, round by round, as figures."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from statistics import median
 from benchmarks import chain, fan, floor, idle, recovery, startup
 from benchmarks.figures import Bar, Figure, percentile
 from benchmarks.floor import Floor
-from benchmarks.machine import load
+from benchmarks.machine import Weather
 from benchmarks.stack import Bench
 from taskgrove.local.supervisor import SERVICES
 
@@ -18,7 +19,7 @@ LEAST_RATE = Bar(1_000, at_least=True)
 MOST_LINK = Bar(25)
 MOST_IDLE = Bar(1)
 MOST_START = Bar(3)
-KILLED = ("sequencer", "executor")
+KILLED = {"sequencer": recovery.of_sequencer, "executor": recovery.of_executor}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Samples:
     """What the rounds gave, by figure."""
 
     of: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    loads: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
 
     def add(self, name: str, value: float) -> None:
         """One more, shown at once: a run takes minutes."""
@@ -62,16 +63,18 @@ async def rounds(bench: Bench, sizes: Sizes, samples: Samples) -> None:
         await fan.measure(bench, 100)
         await chain.measure(bench, 10)
         for number in range(sizes.rounds):
-            samples.loads.append(load())
-            print(f"round {number + 1} of {sizes.rounds}, load average {samples.loads[-1]:.1f}", flush=True)
-            await _fan(bench, least, sizes, samples)
-            await _chain(bench, least, sizes, samples)
+            print(f"round {number + 1} of {sizes.rounds}, load average {os.getloadavg()[0]:.1f}", flush=True)
+            weather = Weather()
+            await _fan(bench, least, sizes, samples=samples)
+            await _chain(bench, least, sizes, samples=samples)
+            samples.others.append(weather.others())
+            print(f"  other programs took {samples.others[-1]:.0f} % of the machine", flush=True)
     for _ in range(sizes.rounds):
         for name, percent in (await idle.measure(bench, sizes.idle_seconds)).items():
             samples.add(f"idle {name}", percent)
-    for service in KILLED if sizes.killed else ():
+    for service, measure in KILLED.items() if sizes.killed else ():
         for _ in range(sizes.rounds):
-            samples.add(f"recovery {service}", await recovery.measure(bench, service, sizes.killed))
+            samples.add(f"recovery {service}", await measure(bench, sizes.killed))
 
 
 def figures(samples: Samples, sizes: Sizes) -> list[Figure]:
@@ -100,14 +103,14 @@ def any_missed(found: Iterable[Figure]) -> bool:
     return any(figure.missed for figure in found)
 
 
-async def _fan(bench: Bench, least: Floor, sizes: Sizes, samples: Samples) -> None:
+async def _fan(bench: Bench, least: Floor, sizes: Sizes, *, samples: Samples) -> None:
     samples.add("floor fan", sizes.tasks / await least.fan(sizes.tasks))
     run = await fan.measure(bench, sizes.tasks)
     samples.add("fan whole", sizes.tasks / run.whole)
     samples.add("fan work", sizes.tasks / run.work)
 
 
-async def _chain(bench: Bench, least: Floor, sizes: Sizes, samples: Samples) -> None:
+async def _chain(bench: Bench, least: Floor, sizes: Sizes, *, samples: Samples) -> None:
     samples.add("floor chain", await least.chain(sizes.links))
     measured = await chain.measure(bench, sizes.links)
     samples.add("chain wall", measured.wall)

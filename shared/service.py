@@ -25,6 +25,7 @@ from shared.telemetry.logs import LOGS, LogStore, configure, keep
 from shared.telemetry.metrics import ServiceMetrics
 
 SERVER_SECONDS = 6.0
+HELP = "start MongoDB as a replica set, or set TASKGROVE_STORE_URL; it is tried again"
 
 log = structlog.get_logger()
 
@@ -140,7 +141,7 @@ class Running:
                 self.store_answers = True
             except Unavailable as error:
                 failures += 1
-                log.warning("store.unreachable", error=str(error), failures=failures)
+                log.warning("store.unreachable", error=str(error), failures=failures, help=HELP)
                 await self.ground.clock.sleep(0.1 + full_jitter(failures, base=0.2, cap=5.0))
 
     async def _keep_at(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -31,17 +31,15 @@ class PlanStore:
     async def keep(self, whole: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str) -> None:
         """Store a plan and those nested in it, its own header last: once it is there, all of them are whole."""
         headers, parts = [], []
-        for plan in nested(whole):
+        for number, plan in enumerate(nested(whole)):
             specs = [task.wire() for task in plan.tasks]
             identifier, run_id = plan_id(plan.task_id, plan.version), run_of(plan.task_id)
             pages = [specs[at : at + PART] for at in range(0, len(specs), PART)]
             parts += [{"_id": f"{identifier}#{n}", "part": True, "run_id": run_id, "tasks": page} for n, page in enumerate(pages)]
-            headers.append(
-                self._header(plan, reason, options=options, submitted_by=submitted_by) | {"parts": len(pages), "count": len(specs)}
-            )
+            sizes = {"parts": len(pages), "count": len(specs), "digest": digest(plan if number else whole)}
+            headers.append(self._header(plan, reason, options=options, submitted_by=submitted_by) | sizes)
         for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
-        headers[0]["digest"] = digest(whole)
         await self._plans.insert(headers[1:])
         await self._plans.insert(headers[:1])
 
@@ -75,7 +73,6 @@ class PlanStore:
             "title": plan.title,
             "description": plan.description,
             "checks": list(plan.checks),
-            "digest": digest(plan),
             "state": "proposed",
             "reason": reason,
             "options": options.model_dump(mode="json"),

@@ -41,7 +41,8 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
             continue
         settled = [task.task_id for task in over if task.dependents or task.task_id in again]
         if moves or settled:
-            says += say(await store.write(moves, settled=settled))
+            # What may go now is said before what is over: the work waits for the one, and only watchers for the other.
+            says = [*say(await store.write(moves, settled=settled)), *says]
         break
     return says
 

@@ -21,6 +21,7 @@ CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 3.0
 WATCH_SECONDS = 10.0
 IN_FLIGHT = 200
+LONGEST_PAUSE = 5.0
 LOST = (AMQPError, ConnectionError, TimeoutError, OSError, RuntimeError)
 
 log = structlog.get_logger()
@@ -169,13 +170,13 @@ class RabbitBroker:
                 log.warning("broker.lost", error=self.last_error)
             except LOST as error:
                 self.last_error = f"{type(error).__name__}: {error}"
-                log.warning("broker.unreachable", error=self.last_error)
+                log.warning("broker.unreachable", error=self.last_error, help="start RabbitMQ, or set TASKGROVE_BROKER_URL; it is tried again")
             finally:
                 self._link = None
                 self._up.clear()
                 await _close(link)
             self._failures += 1
-            await asyncio.sleep(0.2 + full_jitter(self._failures, base=0.2, cap=15.0))
+            await asyncio.sleep(0.2 + full_jitter(self._failures, base=0.2, cap=LONGEST_PAUSE))
 
     async def _connect(self, link: Link) -> None:
         for purpose in ("hears", "says"):

@@ -46,6 +46,9 @@ class MongoDatabase:
             hello = await self._client.admin.command("hello")
         if not hello.get("isWritablePrimary"):
             raise StoreUnavailable("MongoDB has no primary; start a replica set (a single node is enough) and try again")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            # A single server without a replica set takes majority writes and answers without keeping them safe.
+            raise StoreUnavailable("this MongoDB is no replica set; start it with --replSet (a single node is enough) and call rs.initiate()")
         self._clock.set(hello["localTime"])
 
     async def ensure(self, schemas: Sequence[Schema]) -> None:

@@ -114,11 +114,13 @@ def _show_failed(screen: Screen, task: TaskView, hint: str | None) -> None:
 
 
 def why(task: TaskView) -> list[str]:
-    """The error of a task, and the end of what the checks that failed saw."""
-    lines = last_lines(task.error.message, TAIL) if task.error else []
+    """What the checks that failed saw; where none did, the error of the task."""
+    lines = []
     for evidence in task.evidence:
         if not evidence.passed:
             lines += [f"{evidence.check}: {line_of(evidence.detail)}", *(f"| {line}" for line in last_lines(evidence.output, TAIL))]
+    if not lines and task.error:
+        lines = last_lines(task.error.message, TAIL)
     return list(dict.fromkeys(lines)) or ["it does not say why"]
 
 

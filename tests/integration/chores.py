@@ -69,4 +69,6 @@ async def wonder(question: str) -> Asks:
 async def see(work: Work) -> dict[str, Any]:
     """How the tasks that this one waits for have ended."""
     found = await work.dependencies()
-    return {key: {"phase": one.phase.value, "error": one.error, "data": one.result.data if one.result else None} for key, one in found.items()}
+    return {
+        key: {"phase": one.phase.value, "error": one.error, "data": one.result.data if one.result else None} for key, one in found.items()
+    }

@@ -4,7 +4,8 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
@@ -76,13 +77,16 @@ class House:
         """End a service as a crash would: it finishes nothing, hands nothing back and says nothing."""
         running = next(one for one in self.running if one.ground.name == name)
         self.running.remove(running)
-        await running.ground.broker.stop()
-        work = [one.task for one in running.service.deps.workers.running.values()] if name == "executor" else []
-        for task in (*running.tasks, *work):
+        deps = running.service.deps
+        work = [one.task for one in deps.workers.running.values()] if name == "executor" else []
+        judging = [*deps.judge.running.values()] if name == "checker" else []
+        for task in (*running.tasks, *work, *judging):
             task.cancel()
-        await asyncio.gather(*running.tasks, *work, running.consumer.drain(0), return_exceptions=True)
+        await asyncio.gather(*running.tasks, *work, *judging, running.consumer.drain(0), return_exceptions=True)
         if running.service.close:
             running.service.close()
+        await running.ground.broker.stop()
+        await running.ground.database.close()
 
     async def _open_door(self) -> None:
         approvals = next(one for one in self.running if one.ground.name == "approvals")
@@ -170,7 +174,9 @@ class House:
         assert not [doc["reason"] for doc in await self.docs("quarantine")]
         assert all(doc["state"] == "done" for doc in verdicts.values())
         assert not [doc for doc in await self.docs("approvals", run_id=run_id) if doc["state"] == "pending"]
-        assert len(await self.docs("plans", run_id=run_id, state="proposed")) >= len({task["plan_id"] for task in tasks.values() if task.get("plan_id")})
+        assert len(await self.docs("plans", run_id=run_id, state="proposed")) >= len(
+            {task["plan_id"] for task in tasks.values() if task.get("plan_id")}
+        )
         for task in tasks.values():
             if task["phase"] == Phase.COMPLETED:
                 assert verdicts[attempt_id(task["_id"], task["epoch"])]["judgement"] == "passed"
@@ -180,8 +186,20 @@ class House:
     async def _is_quiet(self, run_id: str) -> bool:
         running = await self.store["attempts"].count({"run_id": run_id, "state": "running"})
         judging = await self.store["verdicts"].count({"run_id": run_id, "state": "running"})
-        waiting = [await self.store[name].count({"run_id": run_id, "due_at": {"$exists": True}}) for name in ("tasks", "attempts", "verdicts")]
+        waiting = [
+            await self.store[name].count({"run_id": run_id, "due_at": {"$exists": True}}) for name in ("tasks", "attempts", "verdicts")
+        ]
         return not (running or judging or any(waiting) or await self.store["tasks"].count({"run_id": run_id, "open": True}))
+
+
+@asynccontextmanager
+async def hurrying(house: House) -> AsyncIterator[None]:
+    """What waits for its time, as for a message that was lost, waits for moments only."""
+    task = asyncio.create_task(house.hurry())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def assert_order(tasks: dict[str, Doc], attempts: dict[str, Doc]) -> None:

@@ -49,7 +49,9 @@ class TestOrder:
         }  # fmt: skip
         parents = [tasks[key] for key in ("outer/inner", "outer", "root")]
         assert [parent["kind"] for parent in parents] == ["group"] * 3
-        assert tasks["outer/inner/join"]["finished_at"] <= parents[0]["finished_at"] <= parents[1]["finished_at"] <= parents[2]["finished_at"]
+        assert (
+            tasks["outer/inner/join"]["finished_at"] <= parents[0]["finished_at"] <= parents[1]["finished_at"] <= parents[2]["finished_at"]
+        )
         inner_result = (await house.docs("attempts", task_id=parents[0]["_id"]))[-1]["result"]
         assert [artifact["name"] for artifact in inner_result["artifacts"]] == ["joined.json"]
         await house.assert_sound(run)
@@ -128,7 +130,9 @@ class TestFailing:
 
 
 class TestLadder:
-    @pytest.mark.parametrize(("decision", "end"), [("retry", "completed"), ("skip", "completed"), ("take_over", "completed"), ("fail", "failed")])
+    @pytest.mark.parametrize(
+        ("decision", "end"), [("retry", "completed"), ("skip", "completed"), ("take_over", "completed"), ("fail", "failed")]
+    )
     async def test_retries_then_a_new_plan_then_a_person(self, house: House, trace: str, decision: str, end: str) -> None:
         run = await house.submit([work("a", call="flaky", args={"path": trace, "line": "a", "failures": 3}), work("b", "a")])
         task = await house.when(run, "a", "escalated")

@@ -188,13 +188,14 @@ class TestRetry:
         await house.assert_sound(run)
 
     async def test_of_a_cancelled_run(self, house: House, trace: str) -> None:
-        run = await house.submit([work("a", call="stall", args={"path": trace}), work("b", "a")])
+        run = await house.submit([work("a", call="stall", args={"path": trace}), work("b", "a", call="hold", args={"path": f"{trace}.b"})])
         await house.until(lambda: _begun(trace))
         await house.order(run, "cancel")
         assert (await house.task(run, "root"))["phase"] == "cancelled"
         await house.order(run, "retry")
         root = await house.task(run, "root")
         assert (root["open"], root["finished_at"]) == (True, None)
+        Path(f"{trace}.b").touch()
         assert await house.ended(run) == "completed"
         await house.assert_sound(run)
 
@@ -214,7 +215,9 @@ class TestRetry:
 
 class TestTakingOver:
     async def test_of_a_blocked_task(self, house: House, trace: str) -> None:
-        run = await house.submit([work("a", call="hold", args={"path": trace}), work("b", "a"), work("c", "b", call="see", checks=data(b={}))])
+        run = await house.submit(
+            [work("a", call="hold", args={"path": trace}), work("b", "a"), work("c", "b", call="see", checks=data(b={}))]
+        )
         await house.until(lambda: _begun(trace))
         await house.order((await house.task(run, "b"))["_id"], "complete", result={"summary": "by hand", "data": {"x": 1}})
         await house.when(run, "c", "completed")
@@ -229,7 +232,9 @@ class TestTakingOver:
         await house.order((await house.task(run, "a"))["_id"], "complete", result={"summary": "by hand"})
         assert await house.ended(run) == "completed"
         await house.assert_sound(run)
-        states = [(attempt["epoch"], attempt["state"]) for attempt in await house.docs("attempts", run_id=run) if attempt["agent"] != "integrate"]
+        states = [
+            (attempt["epoch"], attempt["state"]) for attempt in await house.docs("attempts", run_id=run) if attempt["agent"] != "integrate"
+        ]
         assert states == [(1, "cancelled"), (2, "executed")]
 
 

@@ -55,6 +55,7 @@ def overlaid(task: Doc, attempt: Doc | None) -> Phase:
 def task_view(task: Doc, beside: Beside) -> dict[str, Any]:
     """`TaskView` as JSON."""
     phase, attempt = overlaid(task, beside.attempt), beside.attempt or {}
+    started_at = beside.started_at or attempt.get("claimed_at")
     return {
         "taskId": task["_id"], "runId": task["run_id"], "parentId": task.get("parent_id"), "childIds": beside.child_ids,
         "title": task["title"], "description": task.get("description", ""), "kind": task.get("kind", "work"),
@@ -65,7 +66,7 @@ def task_view(task: Doc, beside: Beside) -> dict[str, Any]:
         "depth": task.get("depth", 0), "group": task.get("group"), "critical": bool(task.get("critical")),
         "priority": task.get("priority", 5), "position": task.get("position") or 0, "result": attempt.get("result"),
         "evidence": (beside.verdict or {}).get("evidence") or (), "usage": beside.usage, "error": task.get("error"),
-        "version": task.get("version", 0), "createdAt": moment(task.get("created_at")), "startedAt": moment(beside.started_at or attempt.get("claimed_at")),
+        "version": task.get("version", 0), "createdAt": moment(task.get("created_at")), "startedAt": moment(started_at),
         "finishedAt": moment(task.get("finished_at")), "children": None, "counts": None,
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from services.planner.planners.base import PlanRequest
 from services.planner.planners.outline.build import Builder
 from services.planner.planners.outline.problems import Problems
 from services.planner.planners.outline.reader import read
-from services.planner.planners.outline.roots import described, promoted
+from services.planner.planners.outline.roots import described, folder_title, promoted
 from services.planner.planners.outline.section import Section
 from services.planner.planners.outline.vetting import refuse_too_long, vet
 from shared.contracts.plan import Plan
@@ -56,7 +56,7 @@ def _several(files: list[Section], request: PlanRequest, problems: Problems) -> 
         root.title = root.title or PurePosixPath(root.file).stem
     if not groups:
         problems.add(files[0].file, 1, "there is no task in these notes; write each as a heading or a list item")
-    title = _prompt_title(request) or ", ".join(root.title for root in groups)
+    title = _prompt_title(request) or folder_title(files) or ", ".join(root.title for root in groups)
     tasks = Builder(groups, problems).level(groups)
     texts = [root.prose for root in files if root not in groups]
     return _plan(request, title=title, prose=texts).model_copy(update={"tasks": tasks})

@@ -1,5 +1,8 @@
 """Where the tree begins: a file with a single heading at the top is that heading."""
 
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
 from services.planner.planners.outline.section import Section
 
 
@@ -11,6 +14,14 @@ def promoted(file: Section) -> Section:
     heading.parent = None
     heading.body[:0] = file.body
     return heading
+
+
+def folder_title(files: Sequence[Section]) -> str:
+    """The folder that all files lie in, as a title; empty where there is none."""
+    folders = {PurePosixPath(file.file).parent.name for file in files}
+    name = folders.pop() if len(folders) == 1 else ""
+    words = name.replace("-", " ").replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
 
 
 def described(prompt: str, prose: list[str]) -> str:

@@ -1,0 +1,15 @@
+"""What the tasks of these tests call: an effect outside the house that counts how often it was had."""
+
+import asyncio
+from pathlib import Path
+
+from services.executor.agents import Work, callable_
+
+
+@callable_()
+async def effect(work: Work, path: str, seconds: float = 0.0) -> dict[str, str]:
+    """Write the attempt's id into a ledger, then take some time: whoever is killed meanwhile has had the effect."""
+    with Path(path).open("a", encoding="utf-8") as ledger:
+        ledger.write(f"{work.attempt_id}\n")
+    await asyncio.sleep(seconds)
+    return {"attempt": work.attempt_id}
