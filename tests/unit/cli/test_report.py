@@ -42,13 +42,14 @@ def test_the_exit_status_is_0_verified_1_failed_3_waiting(look: Look, status: in
     assert Report(look, ()).exit_status == status
 
 
-def test_why_is_the_error_and_the_end_of_what_the_checks_saw() -> None:
+def test_why_is_the_end_of_what_the_checks_saw_else_the_error() -> None:
     evidence = [
         {"check": "file a", "passed": True, "detail": "there"},
         {"check": "command", "passed": False, "detail": "exit status 1", "output": "\n".join(map(str, range(20)))},
     ]
     failed = task("1", Phase.FAILED, error={"code": "check", "message": "a check failed"}, evidence=evidence)
-    assert why(failed) == ["a check failed", "command: exit status 1", *[f"| {number}" for number in range(14, 20)]]
+    assert why(failed) == ["command: exit status 1", *[f"| {number}" for number in range(14, 20)]]
+    assert why(task("3", Phase.FAILED, error={"code": "lost", "message": "its executor stopped"})) == ["its executor stopped"]
     assert why(task("2", Phase.FAILED)) == ["it does not say why"]
 
 
