@@ -1,6 +1,7 @@
 """How every service lives: connect, hear, sweep, serve HTTP until SIGTERM; then drain and leave."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -19,12 +20,13 @@ from shared.messaging.port import Broker
 from shared.messaging.publisher import Publisher, Says
 from shared.messaging.quarantine import QUARANTINE, Quarantine
 from shared.messaging.topology import queues
-from shared.settings import CommonSettings
+from shared.settings import CommonSettings, read
 from shared.storage.port import Database, Schema
 from shared.telemetry.logs import LOGS, LogStore, configure, keep
 from shared.telemetry.metrics import ServiceMetrics
 
 SERVER_SECONDS = 6.0
+NEW_OBJECTS = 10_000
 HELP = "start MongoDB as a replica set, or set TASKGROVE_STORE_URL; it is tried again"
 
 log = structlog.get_logger()
@@ -210,6 +212,9 @@ async def _live(name: str, settings: CommonSettings, wire: Wire) -> None:
         clock=clock,
     )
     running = await assemble(ground, wire)
+    # What was imported and built stays for good. Looking through it again and again took a quarter of the time in a storm of tasks.
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -225,10 +230,11 @@ async def _live(name: str, settings: CommonSettings, wire: Wire) -> None:
             await running.stop(seconds=settings.drain_seconds)
 
 
-def run(name: str, settings: CommonSettings, wire: Wire) -> None:
+def run(name: str, kind: type[CommonSettings], wire: Wire) -> None:
     """The whole life of a service process; returns after SIGTERM or SIGINT."""
-    configure(level=settings.log_level)
     try:
+        settings = read(kind)
+        configure(level=settings.log_level)
         with suppress(KeyboardInterrupt):
             uvloop.run(_live(name, settings, wire))
     except TaskgroveError as error:

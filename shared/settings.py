@@ -1,9 +1,14 @@
 """What every service is told from outside, by environment variables, `TASKGROVE_` first. A service's own settings build on these."""
 
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import BadInput
+
+Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 class CommonSettings(BaseSettings):
@@ -21,3 +26,13 @@ class CommonSettings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="lowest level that is written")
     sweep_seconds: float = Field(default=1.0, ge=0.05, le=60, description="time between two looks for what is overdue")
     drain_seconds: float = Field(default=20.0, ge=0, le=600, description="time to finish or hand back work after SIGTERM")
+
+
+def read(kind: type[Settings]) -> Settings:
+    """The settings from the environment. Raises BadInput that names each variable which is wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        wrong = [f"{prefix}{'_'.join(str(part) for part in one['loc']).upper()}={one['input']}: {one['msg']}" for one in error.errors()]
+        raise BadInput("; ".join(wrong) + "; mend it in the environment, or leave it out") from error

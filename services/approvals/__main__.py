@@ -7,7 +7,7 @@ from shared.settings import CommonSettings
 
 def main() -> None:
     """The whole life of the process."""
-    run("approvals", CommonSettings(), wire)
+    run("approvals", CommonSettings, wire)
 
 
 if __name__ == "__main__":

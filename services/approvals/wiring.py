@@ -21,11 +21,12 @@ from services.approvals.store.submissions import Submissions
 from services.approvals.sweep import sweep
 from shared.artifacts import ArtifactStore
 from shared.service import Ground, Service
+from shared.settings import read
 
 
 async def wire(ground: Ground) -> Service:
     """Everything is built here, nothing at import."""
-    settings = ApprovalsSettings()
+    settings = read(ApprovalsSettings)
     first = read_first_keys(settings.bootstrap_keys) if settings.bootstrap_keys else []
     deps = build(ground, settings)
     dead = Dead(ground)

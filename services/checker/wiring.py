@@ -12,12 +12,13 @@ from shared.artifacts import ArtifactStore
 from shared.ids import new_id
 from shared.sandbox import Sandbox
 from shared.service import Ground, Service
+from shared.settings import read
 from shared.storage.leases import Leases
 
 
 async def wire(ground: Ground) -> Service:
     """The checker on its ground; finds out first which sandbox works here."""
-    settings = CheckerSettings()
+    settings = read(CheckerSettings)
     hidden = [ground.settings.work_dir, *(Path(path) for path in settings.hidden.split(":") if path)]
     sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
     leases = Leases(ground.database["verdicts"], owner=f"checker-{new_id()}", seconds=settings.lease_seconds, clock=ground.clock)

@@ -5,4 +5,4 @@ from shared.service import run
 from shared.settings import CommonSettings
 
 if __name__ == "__main__":
-    run("executor", CommonSettings(), wire)
+    run("executor", CommonSettings, wire)

@@ -13,12 +13,13 @@ from shared.artifacts import ArtifactStore
 from shared.ids import new_id
 from shared.sandbox import Pool, Sandbox
 from shared.service import Ground, Service
+from shared.settings import read
 from shared.storage.leases import Leases
 
 
 async def wire(ground: Ground) -> Service:
     """The executor on its ground; finds out first which sandbox works here."""
-    settings = ExecutorSettings()
+    settings = read(ExecutorSettings)
     hidden = [ground.settings.work_dir, *(Path(path) for path in settings.hidden.split(":") if path)]
     sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
     artifacts = ArtifactStore.open(ground.settings.artifacts_url)

@@ -27,6 +27,7 @@ from shared.storage.group import GroupCommit
 
 WATCH_SECONDS = 0.5
 MOST_BACKLOG = 20_000
+RELEASE_SECONDS = 3.0
 Stop = Literal["cancelled", "lost", "released"]
 
 log = structlog.get_logger()
@@ -130,7 +131,18 @@ class Workers:
         left = list(self.running.values())
         for running in left:
             running.end("released")
-        await asyncio.gather(*(running.task for running in left if running.task), return_exceptions=True)
+        await self._let_go(left)
+
+    async def _let_go(self, left: Sequence[Running]) -> None:
+        """Wait until it is written that they are handed back; where the store does not answer, their leases run out instead."""
+        tasks = [running.task for running in left if running.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=RELEASE_SECONDS)
+        for running in left:
+            running.stop = "lost"
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, claim: Claim) -> None:
         running = self.running[claim.attempt_id] = Running(claim)

@@ -16,7 +16,9 @@ from shared.contracts.plan import Plan, RunOptions
 from shared.contracts.planner import PlanFailed, PlanProposed, PlanReason
 from shared.errors import BadInput, TaskgroveError, Unavailable
 from shared.ids import plan_id
+from shared.messaging.publisher import Says
 from shared.storage.port import Database, Doc
+from shared.telemetry.metrics import ServiceMetrics
 
 MOST_ERROR = 16_384
 
@@ -31,6 +33,7 @@ class Deps:
     database: Database
     metrics: PlannerMetrics
     seconds: float
+    common: ServiceMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,13 @@ async def _failed(deps: Deps, wanted: Wanted, error: str) -> Event:
     deps.metrics.plans.labels(planner="none", outcome="failed").inc()
     about = plan_id(wanted.task_id, wanted.version)
     return PlanFailed(run_id=wanted.run_id, task_id=wanted.task_id, plan_id=about, reason=wanted.reason, error=short)
+
+
+async def sweep(deps: Deps) -> Says:
+    """Say plans of runs again that have not begun; any other plan is asked for again by the task that needs it."""
+    unheard = await deps.plans.unheard()
+    deps.common.rescued.labels(what="plan").inc(len(unheard))
+    return [_said(header) for header in unheard]
 
 
 def _said(header: Doc) -> Event:

@@ -3,15 +3,19 @@
 from typing import Any
 
 from services.planner.domain import digest, nested
-from shared.clock import Clock
+from shared.clock import Clock, after
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.plan import Plan, RunOptions, TaskSpec
 from shared.contracts.planner import PlanReason
 from shared.ids import plan_id, run_of
-from shared.storage.port import Database, Doc, Index, Schema
+from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
-SCHEMAS = (Schema("plans", (Index((("run_id", 1),)),)),)
+SCHEMAS = (Schema("plans", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))),)
 PART = 500
+PAGE = 200
+HEADER = ("run_id", "task_id", "version", "state", "reason", "error")
+HEARD_SECONDS = 10.0
+AGAIN_SECONDS = 60.0
 
 
 class PlanStore:
@@ -21,6 +25,7 @@ class PlanStore:
         self._plans = database["plans"]
         self._submissions = database["submissions"]
         self._attempts = database["attempts"]
+        self._tasks = database["tasks"]
         self._clock = clock
 
     async def header(self, plan: str) -> Doc | None:
@@ -41,13 +46,26 @@ class PlanStore:
         for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         await self._plans.insert(headers[1:])
-        await self._plans.insert(headers[:1])
+        await self._plans.insert([headers[0] | self._until_heard(whole.task_id)])
 
     async def keep_failure(self, task_id: str, version: int, *, reason: PlanReason, error: str) -> None:
         """Store that there is no plan, and why."""
         failure = {"task_id": task_id, "version": version, "state": "failed", "reason": reason, "error": error, "parts": 0}
         identity = {"_id": plan_id(task_id, version), "part": False, "run_id": run_of(task_id), "created_at": self._clock.now()}
-        await self._plans.insert([identity | failure])
+        await self._plans.insert([identity | failure | self._until_heard(task_id)])
+
+    async def unheard(self) -> list[Doc]:
+        """Plans of whole runs that nobody took up: a run without a task cannot ask again for its plan. The others wait no more."""
+        due = await self._plans.find({"due_at": {"$lte": ServerNow()}}, HEADER, limit=PAGE)
+        roots = await self._tasks.find({"_id": {"$in": [header["task_id"] for header in due]}}, ("run_id",)) if due else []
+        begun = {root["_id"] for root in roots}
+        left = [header for header in due if header["task_id"] not in begun]
+        if heard := [header["_id"] for header in due if header["task_id"] in begun]:
+            await self._plans.update({"_id": {"$in": heard}}, {"$unset": {"due_at": ""}})
+        if left:
+            later = {"due_at": after(self._clock, AGAIN_SECONDS)}
+            await self._plans.update({"_id": {"$in": [header["_id"] for header in left]}}, {"$set": later})
+        return left
 
     async def submission(self, run_id: str) -> TaskSubmitted | None:
         """What started the run, when it came over the API."""
@@ -61,6 +79,9 @@ class PlanStore:
         if not found:
             return [], "it was found too big"
         return [TaskSpec.model_validate(task) for task in found[0].get("proposal", [])], found[0].get("reason") or "it was found too big"
+
+    def _until_heard(self, task_id: str) -> Doc:
+        return {"due_at": after(self._clock, HEARD_SECONDS)} if task_id == run_of(task_id) else {}
 
     def _header(self, plan: Plan, reason: PlanReason, *, options: RunOptions, submitted_by: str) -> dict[str, Any]:
         return {

@@ -8,12 +8,13 @@ import structlog
 from services.sequencer.advance import approval_requested, look_again, say
 from services.sequencer.domain.answer import after_plan_failed
 from services.sequencer.domain.ask import approval_id, asking_plan
-from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS
+from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_SECONDS
 from services.sequencer.domain.grow import Soil, first_move, grow, root_document
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.sequence import Sequence, sequence
 from services.sequencer.domain.task import Task
 from services.sequencer.store import TaskStore, born
+from shared.clock import after
 from shared.contracts.base import Event
 from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
@@ -61,7 +62,7 @@ async def _plant(store: TaskStore, header: dict[str, Any]) -> Task:
     root = root_document(
         run_id=run_id, title=header.get("title", ""), description=header.get("description", ""), header=header, now=store.clock.now()
     )
-    await store.insert([root])
+    await store.insert([root | {"due_at": after(store.clock, PLAN_SECONDS)}])
     return (await store.get([run_id]))[run_id]
 
 

@@ -8,11 +8,12 @@ from services.sequencer.settings import SequencerSettings
 from services.sequencer.store import SCHEMAS, TaskStore
 from services.sequencer.sweep import sweep
 from shared.service import Ground, Service
+from shared.settings import read
 
 
 async def wire(ground: Ground) -> Service:
     """The sequencer on its ground."""
-    settings = SequencerSettings()
+    settings = read(SequencerSettings)
     patience = Patience(settings.retry_base_seconds, settings.retry_cap_seconds)
     store = TaskStore(ground.database, ground.clock, SequencerMetrics(ground.metrics.registry))
     deps = Deps(store, ground.database, patience, ground.metrics)

@@ -170,7 +170,9 @@ class RabbitBroker:
                 log.warning("broker.lost", error=self.last_error)
             except LOST as error:
                 self.last_error = f"{type(error).__name__}: {error}"
-                log.warning("broker.unreachable", error=self.last_error, help="start RabbitMQ, or set TASKGROVE_BROKER_URL; it is tried again")
+                log.warning(
+                    "broker.unreachable", error=self.last_error, help="start RabbitMQ, or set TASKGROVE_BROKER_URL; it is tried again"
+                )
             finally:
                 self._link = None
                 self._up.clear()

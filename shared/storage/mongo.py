@@ -7,7 +7,7 @@ from typing import Any
 
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
-from pymongo import AsyncMongoClient, ReadPreference, ReturnDocument, UpdateMany, WriteConcern
+from pymongo import AsyncMongoClient, ReadPreference, ReturnDocument, UpdateMany, WriteConcern, timeout
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
@@ -19,6 +19,7 @@ from shared.storage.port import Change, Collection, Doc, Schema, ServerNow, Upda
 DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
 RELAXED = WriteConcern(1)
 DUPLICATE = 11_000
+HELLO_SECONDS = 3.0
 # BadValue, FailedToParse, TypeMismatch, PathNotViable, ConflictingUpdateOperators, DottedFieldName, ImmutableField, too large, taken by
 # another document, bad $regex: what was asked for is wrong, and asking again changes nothing.
 OUR_FAULT = frozenset({2, 9, 14, 28, 40, 57, 66, 10_334, DUPLICATE, 17_280, 17_419, 17_420, 51_091})
@@ -42,13 +43,17 @@ class MongoDatabase:
         return MongoCollection(self._database[name], self._clock)
 
     async def ready(self) -> None:
+        # Under the client's timeoutMS even this would be tried again for 15 s before anybody hears that nobody answers.
         async with translated("hello"):
-            hello = await self._client.admin.command("hello")
+            with timeout(HELLO_SECONDS):
+                hello = await self._client.admin.command("hello")
         if not hello.get("isWritablePrimary"):
             raise StoreUnavailable("MongoDB has no primary; start a replica set (a single node is enough) and try again")
         if "setName" not in hello and hello.get("msg") != "isdbgrid":
             # A single server without a replica set takes majority writes and answers without keeping them safe.
-            raise StoreUnavailable("this MongoDB is no replica set; start it with --replSet (a single node is enough) and call rs.initiate()")
+            raise StoreUnavailable(
+                "this MongoDB is no replica set; start it with --replSet (a single node is enough) and call rs.initiate()"
+            )
         self._clock.set(hello["localTime"])
 
     async def ensure(self, schemas: Sequence[Schema]) -> None:

@@ -33,7 +33,7 @@ async def grove(directory: Path) -> AsyncIterator[Grove]:
 
 
 @pytest.fixture
-def second(tmp_path: Path) -> Iterator[Grove]:
+def second() -> Iterator[Grove]:
     """Another data directory, on which nothing runs."""
     root = throw_away_home()
     yield Grove(root)

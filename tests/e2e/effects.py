@@ -9,7 +9,11 @@ from services.executor.agents import Work, callable_
 @callable_()
 async def effect(work: Work, path: str, seconds: float = 0.0) -> dict[str, str]:
     """Write the attempt's id into a ledger, then take some time: whoever is killed meanwhile has had the effect."""
-    with Path(path).open("a", encoding="utf-8") as ledger:
-        ledger.write(f"{work.attempt_id}\n")
+    _note(Path(path), work.attempt_id)
     await asyncio.sleep(seconds)
     return {"attempt": work.attempt_id}
+
+
+def _note(ledger: Path, line: str) -> None:
+    with ledger.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")

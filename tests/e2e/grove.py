@@ -30,7 +30,7 @@ SETTINGS = {
     "TASKGROVE_EXECUTOR_LEASE_SECONDS": "3",
     "TASKGROVE_CHECKER_LEASE_SECONDS": "3",
     "TASKGROVE_SEQUENCER_RETRY_BASE_SECONDS": "0.2",
-    "TASKGROVE_DRAIN_SECONDS": "5",
+    "TASKGROVE_DRAIN_SECONDS": "2",
 }
 
 
@@ -174,4 +174,11 @@ def processes(state: State) -> list[psutil.Process]:
 
 def alive(which: list[psutil.Process]) -> list[psutil.Process]:
     """Those that still run."""
-    return [process for process in which if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in which if process.is_running() and _status(process) != psutil.STATUS_ZOMBIE]
+
+
+def _status(process: psutil.Process) -> str:
+    try:
+        return str(process.status())
+    except psutil.NoSuchProcess:
+        return psutil.STATUS_ZOMBIE

@@ -80,15 +80,23 @@ async def forwarded(port: int, *, to: str) -> AsyncIterator[None]:
             await sink.drain()
         sink.close()
 
+    serving: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(target.hostname, target.port)
-        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
+        pumps = [asyncio.create_task(pump(reader, back)), asyncio.create_task(pump(there, writer))]
+        serving.update(pumps)
+        await asyncio.gather(*pumps, return_exceptions=True)
+        back.close()
+        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", port)
     try:
         yield
     finally:
         server.close()
+        for pumping in serving:
+            pumping.cancel()
 
 
 async def test_a_service_waits_for_broker_and_store(grove: Grove, tmp_path: Path) -> None:

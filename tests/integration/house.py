@@ -155,8 +155,8 @@ class House:
     async def hurry(self) -> None:
         """Whatever waits for its time is due now: over and over, until cancelled."""
         while True:
-            await asyncio.sleep(0.2)
-            for name in ("tasks", "submissions", "approvals"):
+            await asyncio.sleep(0.1)
+            for name in ("tasks", "submissions", "approvals", "plans"):
                 await self.store[name].update({"due_at": {"$exists": True}}, {"$set": {"due_at": self.clock.now()}})
 
     async def report(self, run_id: str) -> str:

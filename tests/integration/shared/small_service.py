@@ -29,4 +29,4 @@ async def wire(ground: Ground) -> Service:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], CommonSettings(), wire)
+    run(sys.argv[1], CommonSettings, wire)

@@ -77,6 +77,11 @@ def test_duplicates_have_the_same_inputs_and_nearly_the_same_title(one: str, two
     assert found(spec(one, key="1"), spec(two, key="2", inputs={"script": "other"})) == []
 
 
+def test_joining_steps_may_have_the_same_script_for_they_work_on_other_things() -> None:
+    join = spec("Join", kind="integration", inputs={"script": "cat inputs/*"})
+    assert found(spec("A", subtasks=(spec("X"), join)), spec("B", subtasks=(spec("Y"), join))) == []
+
+
 def test_a_task_that_is_all_title_is_judged_by_all_of_it() -> None:
     human = {"agent": "human", "inputs": {"question": ""}}
     assert found(spec("Sign the contract with A", **human), spec("Sign the contract with B", **human)) == []

@@ -3,8 +3,9 @@
 import pytest
 
 from services.planner.lint import lint
+from services.planner.planners import planner_named
 from shared.contracts.plan import Checkpoint
-from tests.unit.planner.samples import BLOCK, outline, problems, task, waits
+from tests.unit.planner.samples import BLOCK, outline, problems, request, task, waits
 
 RELEASE = """\
 # Release 1.4
@@ -251,6 +252,19 @@ def test_each_of_several_files_is_a_task_of_the_run() -> None:
     assert waits(plan) == {"build": (), "test": ("build",), "c": ()}
     assert [one.kind for one in plan.tasks] == ["group", "work", "group"]
     assert task(plan, "c", "X").notes == ("c.md#x",)
+
+
+@pytest.mark.parametrize(
+    ("names", "title"),
+    [
+        (("notes/release-audit/1.md", "notes/release-audit/2.md"), "Release audit"),
+        (("one/1.md", "two/2.md"), "Build, Test"),
+        (("1.md", "2.md"), "Build, Test"),
+    ],
+)
+def test_several_files_are_called_as_their_folder(names: tuple[str, ...], title: str) -> None:
+    files = request(f"# Build{BLOCK}", f"# Test{BLOCK}", names=names)
+    assert planner_named("outline").plan(files).title == title
 
 
 def test_titles_that_make_the_same_key_get_numbers() -> None:
