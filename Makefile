@@ -24,7 +24,7 @@ test: $(INSTALLED) ## all tests, with real MongoDB and RabbitMQ
 check: $(INSTALLED) ## lint, format, types, and who may import whom
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --strict services shared taskgrove
+	$(BIN)/mypy --strict services shared taskgrove benchmarks
 	$(BIN)/lint-imports
 
 format: $(INSTALLED) ## write the format that `make check` asks for

@@ -16,7 +16,7 @@ async def of_executor(bench: Bench, width: int) -> float:
 
 
 async def of_sequencer(bench: Bench, width: int) -> float:
-    """Seconds from `kill -9` of the sequencer, when the first of `width` tasks is done and none is completed, to the verified root."""
+    """Seconds from `kill -9` of the sequencer, as soon as the first of `width` tasks is done, to the verified root."""
     return await _killed(bench, "sequencer", width, when={"state": "executed"}, count=1)
 
 

@@ -33,10 +33,10 @@ Taken {at:%Y-%m-%d %H:%M} UTC.
 - **Idle**: processor time of each process while nothing happens, in percent of one core.
 - **Start**: from the first spawn until `/readyz` of all five services answers 200; broker and store are up by then.
 - **Recovery**: seconds from `kill -9` of a service to the verified root of a run whose tasks take one second each. The sequencer is
-  killed when the first of them is done and none is completed; the executor when all are under way: they wait for its leases to run out
-  (15 s by default), and are done again. In the end every task must have exactly one executed attempt and one passed verdict.
+  killed as soon as the first of them is done; the executor when all are under way: they wait for its leases to run out (15 s by
+  default), and are done again. In the end every task must have exactly one executed attempt and one passed verdict.
 
-All figures are medians of the rounds beside them, which were taken in turn after one uncounted warm-up.
+All figures are medians of the rounds beside them. Fan, chain and their floors were taken in turn, after one uncounted warm-up.
 """
 
 

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+MOST_PROBLEMS = 100
+
 
 class Fate(StrEnum):
     """What becomes of a message whose handler raised."""
@@ -30,7 +32,8 @@ class NotesError(BadInput):
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
-        super().__init__("\n".join(problems))
+        left = len(problems) - MOST_PROBLEMS
+        super().__init__("\n".join([*problems[:MOST_PROBLEMS], *([f"… and {left} more; mend these first"] if left > 0 else [])]))
 
 
 class LimitExceeded(BadInput):

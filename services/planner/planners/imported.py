@@ -78,6 +78,7 @@ def _plan(content: dict[str, Any], request: PlanRequest, *, planner: str) -> Pla
         checks=given.checks,
         tasks=_grouped(given.tasks),
     )
+    domain.refuse_if_too_large(plan, request.options, depth=0)  # before a line is written for each of too many tasks
     errors = [finding for finding in lint(plan) if finding.severity == "error"]
     if errors:
         raise NotesError([f"{file}: {' / '.join(error.path) or 'the plan'}: {error.message}" for error in errors])
