@@ -1,13 +1,23 @@
 """How everything is named. An id says where its bearer belongs, so that nothing has to be looked up to find its run."""
 
+import re
+
 import uuid_utils
 
 from shared.errors import BadInput
+
+RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
 def new_id() -> str:
     """A fresh UUIDv7 as 32 hex digits: sortable by time, and as long as a W3C trace id."""
     return uuid_utils.uuid7().hex
+
+
+def check_run_id(run_id: str) -> None:
+    """Whoever publishes a submission chooses the id, and ids, paths and keys are built on it. Raises BadInput."""
+    if not RUN_ID.match(run_id):
+        raise BadInput(f"runId: {run_id!r} cannot be the id of a run: letters, digits, _ and - only; best is a UUIDv7 in hex")
 
 
 def child_id(parent_id: str, version: int, position: int) -> str:

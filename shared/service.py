@@ -13,6 +13,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from shared.clock import ServerClock, full_jitter
+from shared.ending import end
 from shared.errors import StoreUnavailable, TaskgroveError, Unavailable
 from shared.http import App, Server, with_health
 from shared.messaging.consumer import Consumer, Hears
@@ -111,9 +112,7 @@ class Running:
         await self.consumer.drain(seconds)
         if self.service.drain:
             await self.service.drain(max(0.0, deadline - self.ground.clock.monotonic()))
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await end(self.tasks)
         await self._stop_serving()
         if self.service.close:
             self.service.close()
@@ -126,8 +125,7 @@ class Running:
         if self.server and self.serving:
             self.server.should_exit = True
             await asyncio.wait({self.serving}, timeout=SERVER_SECONDS)
-            self.serving.cancel()
-            await asyncio.gather(self.serving, return_exceptions=True)
+            await end([self.serving])
 
     async def _write_last_lines(self) -> None:
         keep(self.ground.name, None)

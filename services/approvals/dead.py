@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from shared.clock import full_jitter
+from shared.ending import end
 from shared.errors import Unavailable
 from shared.messaging.port import Delivery
 from shared.messaging.quarantine import QUARANTINE, Quarantine
@@ -33,8 +34,7 @@ class Dead:
         await self._ground.broker.cancel(DEAD_QUEUE)
         if self._keeping:
             await asyncio.wait(self._keeping, timeout=seconds)
-        for task in list(self._keeping):
-            task.cancel()
+        await end(self._keeping)
 
     def _receive(self, delivery: Delivery) -> None:
         task = asyncio.create_task(self._keep(delivery))

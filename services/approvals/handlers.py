@@ -7,13 +7,13 @@ import structlog
 from services.approvals.deps import Deps
 from services.approvals.domain.audit import Entry
 from services.approvals.domain.deciding import PENDING
-from services.approvals.domain.submitting import check_run_id
 from shared.contracts.approvals import ApprovalDecided, RunImported, TaskControl, TaskSubmitted
 from shared.contracts.base import Event
 from shared.contracts.checker import TaskVerified
 from shared.contracts.executor import AgentProgress, TaskExecuted
 from shared.contracts.planner import PlanFailed, PlanProposed
 from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady
+from shared.ids import check_run_id
 from shared.imports import take_slice
 from shared.messaging.consumer import Hears
 from shared.messaging.publisher import NOTHING, Says
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 async def on_tasks_submitted(events: Sequence[TaskSubmitted], deps: Deps) -> Says:
     """Somebody submitted: keep it, whoever published it, so that it can be said again until it is planned."""
     for event in events:
-        check_run_id(event)
+        check_run_id(event.run_id)
     known = await deps.submissions.get([event.run_id for event in events])
     fresh = {event.run_id: event for event in events if event.run_id not in known}
     for event in fresh.values():

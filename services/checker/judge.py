@@ -16,6 +16,7 @@ from services.checker.store import VerdictStore
 from shared.artifacts import ArtifactStore
 from shared.catalogue.checks import parse_check
 from shared.contracts.checker import Evidence, TaskVerified
+from shared.ending import end
 from shared.errors import BadInput, TaskgroveError, Unavailable
 from shared.messaging.publisher import Publisher, by_run
 
@@ -67,9 +68,7 @@ class Judge:
         """Let what runs end, at most `seconds`; what is left is found again when its lease runs out."""
         if self.running:
             await asyncio.wait(self.running.values(), timeout=seconds)
-        for task in self.running.values():
-            task.cancel()
-        await asyncio.gather(*self.running.values(), return_exceptions=True)
+        await end(self.running.values())
 
     async def _judge(self, case: Case) -> None:
         try:

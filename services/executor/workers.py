@@ -20,6 +20,7 @@ from shared.artifacts import ArtifactStore, fit
 from shared.catalogue.agents import Lane
 from shared.clock import Clock
 from shared.contracts.executor import Outcome, TaskExecuted
+from shared.ending import end
 from shared.errors import AgentFailed, StoreUnavailable, Unavailable
 from shared.messaging.publisher import Publisher, by_run
 from shared.sandbox import ProcessControl
@@ -44,8 +45,8 @@ class Running:
     directory: Path | None = None
 
     def end(self, why: Stop) -> None:
-        """Stop working on it, and remember why."""
-        if self.stop is None and self.task:
+        """Stop working on it, and remember why. Said again it is done again: one cancellation may be swallowed (shared/ending.py)."""
+        if self.task and self.stop in (None, why):
             self.stop = why
             self.task.cancel()
 
@@ -140,9 +141,7 @@ class Workers:
             await asyncio.wait(tasks, timeout=RELEASE_SECONDS)
         for running in left:
             running.stop = "lost"
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
     def _start(self, claim: Claim) -> None:
         running = self.running[claim.attempt_id] = Running(claim)

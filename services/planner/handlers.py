@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from services.planner.planning import Deps, Wanted, answered, planned
 from shared.contracts.approvals import RunImported, TaskSubmitted
 from shared.contracts.sequencer import PlanRequested
+from shared.ids import check_run_id
 from shared.imports import take_slice
 from shared.messaging.consumer import Hears
 from shared.messaging.publisher import NOTHING, Says
@@ -12,6 +13,8 @@ from shared.messaging.publisher import NOTHING, Says
 
 async def on_tasks_submitted(events: Sequence[TaskSubmitted], deps: Deps) -> Says:
     """When someone wants something done, there is a plan for it, or the reason why not."""
+    for event in events:
+        check_run_id(event.run_id)
     return [await planned(deps, event, version=1) for event in events]
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from shared.clock import Clock, full_jitter
 from shared.contracts.base import PREFIX, VERSION, Event
+from shared.ending import end
 from shared.errors import Fate, TaskgroveError, Unavailable
 from shared.messaging.codec import Heard, Poison, decode
 from shared.messaging.port import Broker, Delivery
@@ -100,10 +101,7 @@ class Consumer:
         deadline = self._clock.monotonic() + seconds
         while self._is_at_work() and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.02)
-        left = [*self._tasks, *self._poisoned]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await end([*self._tasks, *self._poisoned])
 
     def _is_at_work(self) -> bool:
         return bool(self._poisoned) or any(lane.busy or lane.waiting for lane in self._lanes.values())

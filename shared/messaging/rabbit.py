@@ -12,6 +12,7 @@ from aio_pika.exceptions import AMQPError
 from aiormq.abc import FieldTable
 
 from shared.clock import full_jitter
+from shared.ending import end
 from shared.errors import BrokerUnavailable
 from shared.messaging.port import Delivery, Message, Queue
 from shared.messaging.topology import DEAD_EXCHANGE, DELIVERY_LIMIT, EXCHANGE, MOST_MESSAGES
@@ -111,8 +112,7 @@ class RabbitBroker:
 
     async def stop(self) -> None:
         if self._supervisor:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+            await end([self._supervisor])
             self.last_error = "stopped"
 
     def connected(self) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from filelock import AsyncFileLock
+
 from shared.errors import BadInput, Conflict, NotFound, Unauthorized
 from taskgrove.cli.place import Place
 from taskgrove.client import Client
@@ -50,6 +52,12 @@ class PersonClients:
         return client
 
     async def _person(self, name: str, wanted: frozenset[str]) -> Person:
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Of two commands at once the second would find the name taken, and not have the key.
+        async with AsyncFileLock(f"{self._file}.lock"):
+            return await self._kept_or_made(name, wanted)
+
+    async def _kept_or_made(self, name: str, wanted: frozenset[str]) -> Person:
         kept = self._kept()
         person = kept.get(name)
         if person and wanted <= person.groups and await self._is_valid(name, person):
@@ -89,7 +97,6 @@ class PersonClients:
 
     def _keep(self, people: dict[str, Person]) -> None:
         text = {name: {"key": person.key, "groups": sorted(person.groups)} for name, person in people.items()}
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomically(self._file, json.dumps({**self._read(), self._scope: text}, indent=2))
 
     def _read(self) -> dict[str, dict[str, Any]]:

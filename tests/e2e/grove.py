@@ -122,7 +122,7 @@ class Grove:
 
     async def docs(self, collection: str, **where: Any) -> list[dict[str, Any]]:
         """What is stored."""
-        async with AsyncMongoClient[dict[str, Any]](self.state.store_url, tz_aware=True) as mongo:
+        async with AsyncMongoClient[dict[str, Any]](self.state.store_url, tz_aware=True, serverSelectionTimeoutMS=5_000) as mongo:
             return await mongo[self.state.store_name][collection].find(where).to_list()
 
     def kill(self, name: str) -> psutil.Process:

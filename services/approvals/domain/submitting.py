@@ -15,7 +15,6 @@ from shared.contracts.views import SubmitRequest
 from shared.errors import BadInput, LimitExceeded
 
 MOST_NOTES = 4 * 1024 * 1024
-RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")
 LONGEST_TITLE = 300
 
@@ -36,12 +35,6 @@ def prompt_of(request: SubmitRequest) -> str:
     if odd := [name for name in request.options.inputs if not INPUT_NAME.match(name)]:
         raise BadInput(f"options.inputs: {odd[0]!r} cannot be the name of an input: letters, digits, _ and - only")
     return prompt
-
-
-def check_run_id(event: TaskSubmitted) -> None:
-    """Whoever published it chose the id; ids below are built on it. Raises BadInput."""
-    if not RUN_ID.match(event.run_id):
-        raise BadInput(f"runId: {event.run_id!r} cannot be the id of a run: letters, digits, _ and - only; best is a UUIDv7 in hex")
 
 
 def body_digest(event: TaskSubmitted) -> str:

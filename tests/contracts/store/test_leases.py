@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from shared.clock import ServerClock
+from shared.ending import end
 from shared.errors import StoreUnavailable
 from shared.storage.leases import Leases
 from shared.storage.port import Change, Collection, Doc, ServerNow, Update, Where
@@ -19,10 +20,10 @@ def leases(things: Collection, owner: str = "one", seconds: float = 5.0) -> Leas
 @asynccontextmanager
 async def renewing(*holders: Leases) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(holder.renew_forever()) for holder in holders]
-    yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        yield
+    finally:
+        await end(tasks)
 
 
 async def until(condition: "asyncio.Event", seconds: float = 5.0) -> None:
