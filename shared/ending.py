@@ -1,5 +1,8 @@
-"""Ending tasks for sure. Before Python 3.12 `asyncio.wait_for`, which the database's driver uses, can swallow a cancellation that
-arrives together with the result it waited for (python/cpython#86296): one `cancel()` is then not the end."""
+"""Ending tasks for sure, because one `cancel()` is not always the end.
+
+Before Python 3.12 `asyncio.wait_for`, which the database's driver uses, can swallow a cancellation that arrives together with the result it
+waited for (python/cpython#86296).
+"""
 
 import asyncio
 from collections.abc import Iterable

@@ -7,7 +7,7 @@ import pytest
 from tests.house.sources import ROOT, sources, tracked
 
 ONLY = [
-    pytest.param("aio_pika", ("shared/messaging/",), id="aio_pika"),
+    pytest.param("aio_pika", ("shared/messaging/", "examples/publish_event.py"), id="aio_pika"),
     pytest.param("aiormq", ("shared/messaging/",), id="aiormq"),
     pytest.param("pymongo", ("shared/storage/", "taskgrove/local/mongod.py"), id="pymongo"),
     pytest.param("bson", ("shared/storage/",), id="bson"),
