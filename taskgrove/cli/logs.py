@@ -13,6 +13,7 @@ from taskgrove.cli.place import Place, find_place
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import clean, clock_time, short
 from taskgrove.client import PAGE, Client
+from taskgrove.interrupt import until_interrupted
 
 app = commands()
 
@@ -38,7 +39,7 @@ def logs(
     filters = {"level": level, "grep": grep, "text": text}
     work = _logs(Screen(as_json=as_json), find_place(api, data), (run, task), filters=filters, follow=follow)
     try:
-        asyncio.run(work)
+        asyncio.run(until_interrupted(work))
     except KeyboardInterrupt:
         raise typer.Exit from None
 

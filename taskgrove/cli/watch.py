@@ -14,6 +14,7 @@ from taskgrove.cli.report import report_on, show_report
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.stand import INTERRUPTED
 from taskgrove.cli.view import JsonView, LineView, View
+from taskgrove.interrupt import until_interrupted
 
 app = commands()
 
@@ -26,7 +27,7 @@ def watch(run: RunArgument, *, out: OutOption = None, api: ApiOption = None, dat
     """
     screen = Screen(as_json=as_json)
     try:
-        status = asyncio.run(_watch(screen, find_place(api, data), run, out=out))
+        status = asyncio.run(until_interrupted(_watch(screen, find_place(api, data), run, out=out)))
     except KeyboardInterrupt:
         screen.warn("No longer watched; the run goes on.")
         status = INTERRUPTED

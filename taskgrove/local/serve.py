@@ -1,10 +1,10 @@
-"""Ctrl-C and SIGTERM as an orderly end: what runs under `serve` is cancelled once, and the stack stops in order."""
+"""Ctrl-C and SIGTERM as an orderly end: what runs under `serve` is cancelled, and the stack stops in order."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from taskgrove.interrupt import interruptions, unless
 from taskgrove.local.supervisor import LocalStack
 
 Result = TypeVar("Result")
@@ -13,27 +13,12 @@ Result = TypeVar("Result")
 async def serve(stack: LocalStack, work: Callable[[LocalStack], Awaitable[Result]]) -> Result | None:
     """Start `stack`, do `work` with it, stop it. Returns what `work` returned, or None if a signal ended it before."""
     running = asyncio.create_task(_start_and(stack, work))
-    loop = asyncio.get_running_loop()
-    signalled = asyncio.Event()
-
-    def on_signal() -> None:
-        # A second Ctrl-C must not cut the orderly stop short: children that are left would lose what they hold.
-        if not signalled.is_set():
-            signalled.set()
-            running.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    try:
-        return await running
-    except asyncio.CancelledError:
-        if signalled.is_set():
-            return None
-        raise
-    finally:
-        await stack.stop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    # A second Ctrl-C must not cut the orderly stop short: children that are left would lose what they hold.
+    async with interruptions() as interrupted:
+        try:
+            return await unless(interrupted, running)
+        finally:
+            await stack.stop()
 
 
 async def forever(_stack: LocalStack) -> None:
