@@ -10,7 +10,7 @@ from shared.contracts.phases import Phase
 
 UNJUDGED: dict[str, Judgement] = {
     Outcome.FAILED.value: "failed",
-    Outcome.LOST.value: "failed",
+    Outcome.LOST.value: "lost",
     Outcome.TOO_BIG.value: "too_big",
     Outcome.ASKS.value: "asks",
     Outcome.RELEASED.value: "released",

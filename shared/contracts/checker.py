@@ -4,7 +4,7 @@ from typing import Literal
 
 from shared.contracts.base import Event, Value
 
-Judgement = Literal["passed", "failed", "too_big", "asks", "released", "cancelled"]
+Judgement = Literal["passed", "failed", "lost", "too_big", "asks", "released", "cancelled"]
 
 
 class Evidence(Value):

@@ -17,6 +17,7 @@ import httpx2
 from services.approvals.domain.principals import Principal
 from shared.clock import ServerClock
 from shared.contracts.phases import TERMINAL, Phase
+from shared.ending import end
 from shared.ids import attempt_id
 from shared.messaging.port import Broker
 from shared.service import Running, assemble, lay_ground
@@ -80,9 +81,7 @@ class House:
         deps = running.service.deps
         work = [one.task for one in deps.workers.running.values()] if name == "executor" else []
         judging = [*deps.judge.running.values()] if name == "checker" else []
-        for task in (*running.tasks, *work, *judging):
-            task.cancel()
-        await asyncio.gather(*running.tasks, *work, *judging, running.consumer.drain(0), return_exceptions=True)
+        await asyncio.gather(end([*running.tasks, *(task for task in (*work, *judging) if task)]), running.consumer.drain(0))
         if running.service.close:
             running.service.close()
         await running.ground.broker.stop()

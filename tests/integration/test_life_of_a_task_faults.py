@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.ending import end
 from shared.ids import attempt_id
 from tests.integration.chores import lines
 from tests.integration.conftest import Open
@@ -40,8 +41,7 @@ class TestCrashes:
         run = await house.submit([work("a", call="stall", args={"path": trace}), work("b", "a")])
         await house.until(lambda: _begun(trace))
         zombie = next(one for one in house.running if one.ground.name == "executor")
-        for task in zombie.tasks:
-            task.cancel()
+        await end(zombie.tasks)
         await zombie.consumer.drain(0)
         await house.start("executor")
         assert await house.ended(run, seconds=8) == "completed", await house.report(run)

@@ -1,6 +1,6 @@
 """What a verdict, an answer or a failed plan means for a task. Same input, same answer, every time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -14,6 +14,8 @@ PLAN_SECONDS = 15.0
 ASK_SECONDS = 30.0
 PARENT_SECONDS = 10.0
 UNSETTLED_SECONDS = 10.0
+
+MOST_LOSSES = 5
 
 FINAL_ERRORS = frozenset({"children_failed"})
 
@@ -55,6 +57,8 @@ def after_verdict(task: Task, verdict: Verdict, patience: Patience) -> Move | No
         case "released" | "cancelled":
             # Given up by an executor that was told to, or believed that nobody waits for it; it is waited for, and did not count.
             how = dispatched(task, counts=False)
+        case "lost" if task.losses < MOST_LOSSES:
+            how = _lost(task)
         case _:
             how = _failed(task, verdict, patience)
     return Move(task, how)
@@ -70,6 +74,12 @@ def _passed(task: Task) -> How:
 def _too_big(verdict: Verdict) -> How:
     fields = (("plan_reason", "expand"), ("error", Frozen({"code": "too_big", "message": verdict.reason or "too big for one go"})))
     return How(Phase.EXPANDING, wait=PLAN_SECONDS, fields=fields)
+
+
+def _lost(task: Task) -> How:
+    """Its executor died, which is not the task's doing: the try does not count, until it happens so often that it may be."""
+    how = dispatched(task, counts=False)
+    return replace(how, fields=(*how.fields, ("losses", task.losses + 1)))
 
 
 def _failed(task: Task, verdict: Verdict, patience: Patience) -> How:

@@ -7,7 +7,7 @@ from shared.contracts.phases import TERMINAL, Phase
 
 FIELDS = (
     "parent_id", "kind", "title", "phase", "passes", "epoch", "attempts", "max_attempts", "depth", "agent", "checkpoint", "approved",
-    "on_failure", "paused", "dependents", "feeds", "wide", "approval_id", "asking", "plan_version", "children", "error", "nudges",
+    "on_failure", "paused", "dependents", "feeds", "wide", "approval_id", "asking", "plan_version", "children", "error", "nudges", "losses",
 )  # fmt: skip
 
 
@@ -39,6 +39,7 @@ class Task:
     children: int | None
     error: dict[str, Any] | None
     nudges: int
+    losses: int
     dependencies: list[str] = field(default_factory=list)
 
     @property
@@ -79,5 +80,6 @@ def task_from(doc: dict[str, Any]) -> Task:
         children=doc.get("children"),
         error=doc.get("error"),
         nudges=doc.get("nudges", 0),
+        losses=doc.get("losses", 0),
         dependencies=doc.get("dependencies", []),
     )
