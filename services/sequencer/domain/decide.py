@@ -50,7 +50,7 @@ def after_verdict(task: Task, verdict: Verdict, patience: Patience) -> Move | No
     match verdict.judgement:
         case "passed":
             how = _passed(task)
-        case "too_big":
+        case "too_big" if not task.children:
             how = _too_big(verdict)
         case "asks":
             how = _hold(asking_question(task, verdict.reason or task.title), approval_id(task, "question"))

@@ -1,0 +1,77 @@
+"""What people's answers, and plans that could not be made, mean for a task."""
+
+from typing import Any
+
+import pytest
+
+from services.sequencer.domain.answer import Answer, after_answer, after_plan_failed
+from shared.contracts.phases import Phase
+from tests.unit.sequencer.tasks import RUN, task
+
+QUESTION = f"{RUN}.1:escalation:1"
+WAITS = {"approval_id": QUESTION, "error": {"code": "check_failed", "message": "no"}}
+
+
+def answer(state: str, *, kind: str = "escalation", result: dict[str, Any] | None = None) -> Answer:
+    return Answer(QUESTION, kind, state, by="ann", comment="because", result=result)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("retry", Phase.READY), ("take_over", Phase.READY), ("skip", Phase.SKIPPED), ("fail", Phase.FAILED), ("expired", Phase.FAILED)],
+)
+def test_an_escalated_task_goes_where_the_person_says(state: str, expected: Phase) -> None:
+    move = after_answer(task(Phase.ESCALATED, **WAITS), answer(state, result={"summary": "by hand"}))
+    assert move
+    assert move.how.target is expected
+    assert move.how.field("approval_id") is None
+
+
+def test_taking_over_hands_the_result_to_the_checker() -> None:
+    move = after_answer(task(Phase.ESCALATED, **WAITS), answer("take_over", result={"summary": "by hand"}))
+    assert move
+    assert move.how.field("agent") == "human"
+    assert move.how.field("inputs")["submitted"] == {"summary": "by hand", "by": "ann"}
+    assert move.epoch == 2
+
+
+def test_a_retry_starts_to_count_anew() -> None:
+    move = after_answer(task(Phase.ESCALATED, attempts=3, **WAITS), answer("retry"))
+    assert move
+    assert (move.how.field("attempts"), move.how.field("error")) == (1, None)
+
+
+def test_skipping_lets_dependents_go_and_names_who_said_so() -> None:
+    move = after_answer(task(Phase.ESCALATED, dependents=1, **WAITS), answer("skip"))
+    assert move
+    assert move.how.passes
+    assert move.how.field("error")["message"] == "skipped by ann: because"
+
+
+def test_checkpoints() -> None:
+    waiting = {"approval_id": QUESTION, "checkpoint": {"when": "before"}}
+    approved = after_answer(task(Phase.AWAITING_APPROVAL, **waiting), answer("approve", kind="checkpoint"))
+    rejected = after_answer(task(Phase.AWAITING_APPROVAL, **waiting), answer("reject", kind="checkpoint"))
+    assert approved
+    assert rejected
+    assert (approved.how.target, approved.how.field("approved")) == (Phase.READY, True)
+    assert (rejected.how.target, rejected.how.field("error")["code"]) == (Phase.FAILED, "rejected")
+
+
+def test_an_answer_to_another_question_or_too_late_changes_nothing() -> None:
+    assert after_answer(task(Phase.ESCALATED, approval_id="another"), answer("retry")) is None
+    assert after_answer(task(Phase.COMPLETED, **WAITS), answer("retry")) is None
+
+
+def test_a_run_without_a_plan_has_failed_and_can_be_planned_again() -> None:
+    move = after_plan_failed(task(Phase.EXPANDING, parent_id=None, plan_version=0), "notes.md:3: no")
+    assert move
+    assert (move.how.target, move.how.field("plan_version")) == (Phase.FAILED, 1)
+
+
+def test_without_another_plan_a_person_is_asked_with_the_first_reason() -> None:
+    move = after_plan_failed(task(Phase.REPLANNING, **WAITS), "a planner without a model has one plan only")
+    assert move
+    assert move.how.target is Phase.ESCALATED
+    assert move.how.field("error")["message"] == "no"
+    assert after_plan_failed(task(Phase.EXPANDED), "too late") is None
