@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -217,15 +217,16 @@ async def _live(name: str, settings: CommonSettings, wire: Wire) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with AsyncExitStack() as stack:
-        starting = asyncio.create_task(running.start(http=True))
-        stack.callback(starting.cancel)
-        stopped = asyncio.create_task(stopping.wait())
-        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            await stopped
-            await running.stop(seconds=settings.drain_seconds)
+    starting = asyncio.create_task(running.start(http=True))
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        starting.result()
+        await stopped
+        await running.stop(seconds=settings.drain_seconds)
+    else:
+        await end([starting])
+        await ground.broker.stop()
 
 
 def run(name: str, kind: type[CommonSettings], wire: Wire) -> None:

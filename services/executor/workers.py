@@ -71,12 +71,20 @@ class Workers:
         self._busy: dict[Lane, int] = {"waiting": 0, "process": 0}
         self._backlog: dict[Lane, deque[str]] = {"waiting": deque(), "process": deque()}
         self._free = asyncio.Event()
+        self._offering = asyncio.Lock()
         self._draining = False
         self.running: dict[str, Running] = {}
         self._told: GroupCommit[str] = GroupCommit(self._tell, most=5_000)
 
     async def offer(self, attempts: Iterable[str]) -> list[str]:
-        """Start what fits, keep the rest for later; those that are over already come back, to be said again."""
+        """Start what fits, keep the rest for later; those that are over already come back, to be said again.
+
+        One offer at a time: two that claim the same attempt could both find it theirs, the second after its work was done.
+        """
+        async with self._offering:
+            return await self._offered(attempts)
+
+    async def _offered(self, attempts: Iterable[str]) -> list[str]:
         wanted = [attempt for attempt in dict.fromkeys(attempts) if attempt not in self.running]
         if self._draining or not wanted:
             return []
@@ -129,6 +137,7 @@ class Workers:
         deadline = self._clock.monotonic() + seconds
         while self.running and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.05)
+        await self._clock.sleep(0)  # what was started just now has to begin, so that it can say how it ended
         left = list(self.running.values())
         for running in left:
             running.end("released")

@@ -31,7 +31,7 @@ class PersonClients:
     def __init__(self, place: Place, admin: Client) -> None:
         self._place = place
         self._admin = admin
-        self._clients: dict[str, tuple[Client, frozenset[str]]] = {}
+        self._clients: dict[str, tuple[Client, Person]] = {}
         self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -44,11 +44,12 @@ class PersonClients:
         """A client that acts as this person, who is in these groups, or is named by them. Raises BadInput if that cannot be."""
         wanted = frozenset() if name in groups else frozenset(groups)
         known = self._clients.get(name)
-        if known and wanted <= known[1]:
+        # Another command may have made the person anew meanwhile, with more groups and another key.
+        if known and wanted <= known[1].groups and self._kept().get(name) == known[1]:
             return known[0]
         person = await self._person(name, wanted)
         client = await self._closing.enter_async_context(Client(self._place.url, key=person.key))
-        self._clients[name] = (client, person.groups)
+        self._clients[name] = (client, person)
         return client
 
     async def _person(self, name: str, wanted: frozenset[str]) -> Person:

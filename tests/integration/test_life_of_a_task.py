@@ -211,10 +211,11 @@ class TestNoPlan:
         assert len(await house.docs("plans", run_id=run)) == 2
         await house.assert_sound(run)
 
-    async def test_what_the_store_cannot_hold_is_a_reason_too(self, house: House) -> None:
-        run = await house.submit([work("a", call="echo", args={"number": 2**70})])
-        if await house.ended(run) == "failed":
-            assert (await house.task(run, "root"))["error"]["code"] == "no_plan"
+    @pytest.mark.parametrize("args", [{"number": 2**70}, {"a\0b": 1}], ids=["a large number", "a key with NUL"])
+    async def test_what_the_store_cannot_hold_is_a_reason_too(self, house: House, args: dict[str, Any]) -> None:
+        run = await house.submit([work("a", call="echo", args=args)])
+        assert await house.ended(run) == "failed"
+        assert (await house.task(run, "root"))["error"]["code"] == "no_plan"
         await house.assert_sound(run)
 
 

@@ -75,3 +75,26 @@ def test_without_another_plan_a_person_is_asked_with_the_first_reason() -> None:
     assert move.how.target is Phase.ESCALATED
     assert move.how.field("error")["message"] == "no"
     assert after_plan_failed(task(Phase.EXPANDED), "too late") is None
+
+
+def test_the_next_question_is_another_one() -> None:
+    """A group is planned anew under a new epoch; a question that was withdrawn while the task waits is asked under another id."""
+    group = task(Phase.ESCALATED, kind="group", **WAITS)
+    retried = after_answer(group, answer("retry"))
+    assert retried
+    assert (retried.how.target, retried.how.dispatch, retried.epoch) == (Phase.EXPANDING, False, 2)
+    asked = {"kind": "question", "question": "which?"}
+    again = after_answer(task(Phase.AWAITING_APPROVAL, approval_id=QUESTION, asking=asked), answer("withdrawn"))
+    assert again
+    assert (again.how.target, again.epoch) == (Phase.AWAITING_APPROVAL, 1)
+    assert (again.how.field("asking"), again.how.field("approval_id")) == (asked, f"{QUESTION}:again")
+
+
+@pytest.mark.parametrize(
+    ("fields", "version"),
+    [({"kind": "work"}, 2), ({"kind": "group"}, None), ({"kind": "group", "phase": Phase.REPLANNING}, 2)],
+)
+def test_who_tries_again_asks_for_another_plan_but_for_the_only_one_of_a_nested_group(fields: dict[str, Any], version: int | None) -> None:
+    move = after_plan_failed(task(**({"phase": Phase.EXPANDING, "plan_version": 1} | fields)), "no")
+    assert move
+    assert (move.how.target, move.how.field("plan_version")) == (Phase.ESCALATED, version)

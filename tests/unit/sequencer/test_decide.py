@@ -121,3 +121,10 @@ def test_the_jitter_spreads() -> None:
 def test_the_same_verdict_twice_is_the_same_decision(judgement: str, phase: Phase) -> None:
     about = task(phase, children=2 if phase is Phase.INTEGRATING else None)
     assert after_verdict(about, Verdict(1, judgement, CHECK), PATIENCE) == after_verdict(about, Verdict(1, judgement, CHECK), PATIENCE)
+
+
+def test_what_was_given_up_but_is_still_waited_for_is_tried_again() -> None:
+    move = after_verdict(task(attempts=2), Verdict(1, "cancelled", None), PATIENCE)
+    assert move
+    assert (move.how.target, move.how.field("attempts"), move.epoch) == (Phase.READY, 2, 2)
+    assert after_verdict(task(Phase.CANCELLED), Verdict(1, "cancelled", None), PATIENCE) is None

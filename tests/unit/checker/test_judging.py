@@ -1,0 +1,118 @@
+"""Judging by a checker alone: once each, under a lease what is slow, and with a verdict even where a check breaks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.checker.checks import Check, Subject
+from services.checker.handlers import on_tasks_executed, sweep
+from services.checker.wiring import wire
+from shared.catalogue.checks import CheckParams
+from shared.clock import ServerClock
+from shared.contracts.checker import Evidence, TaskVerified
+from shared.contracts.executor import TaskExecuted
+from shared.memory.broker import MemoryBroker, MemoryExchange
+from shared.memory.store import MemoryDatabase
+from shared.service import Running, assemble, lay_ground
+from shared.settings import CommonSettings
+from shared.storage.port import Doc
+
+FILE = {"kind": "file", "path": "a"}
+
+
+class Broken(Check):
+    """A check of another package, with a mistake in it."""
+
+    kind = "contains"
+
+    async def judge(self, params: CheckParams, subject: Subject) -> Evidence:
+        raise ZeroDivisionError(f"{params.kind} of {subject.title}")
+
+
+@pytest.fixture
+async def checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    monkeypatch.setenv("TASKGROVE_CHECKER_SANDBOX", "process")
+    clock = ServerClock()
+    settings = CommonSettings(artifacts_url=f"memory://{tmp_path}", work_dir=tmp_path, sweep_seconds=60)
+    ground = lay_ground("checker", settings, broker=MemoryBroker(MemoryExchange()), database=MemoryDatabase(clock), clock=clock)
+    running = await assemble(ground, wire)
+    await asyncio.create_task(running.start(http=False))
+    yield running
+    await running.stop(seconds=0)
+
+
+async def put(checker: Running, name: str, *checks: dict[str, Any], **attempt: Any) -> TaskExecuted:
+    """A task and its attempt that claims to have done it, and the hint at it."""
+    task = {"_id": name, "run_id": "run", "title": name, "checks": list(checks), "children": attempt.pop("children", None)}
+    done = {"run_id": "run", "task_id": name, "epoch": 1, "state": "executed", "result": {"summary": "did it"}, **attempt}
+    await checker.ground.database["tasks"].insert([task])
+    await checker.ground.database["attempts"].insert([{"_id": f"{name}:1", **done}])
+    return TaskExecuted(run_id="run", attempts=(f"{name}:1",))
+
+
+async def verdicts(checker: Running) -> dict[str, Doc]:
+    return {doc["_id"]: doc for doc in await checker.ground.database["verdicts"].find({})}
+
+
+async def verdict(checker: Running, name: str) -> Doc:
+    async with asyncio.timeout(5):
+        while (found := (await verdicts(checker)).get(name)) is None or found["state"] != "done":
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def test_what_is_quick_is_judged_and_said_at_once(checker: Running) -> None:
+    good = await put(checker, "run.1", {"kind": "contains", "text": "did"})
+    bad = await put(checker, "run.2", {"kind": "contains", "text": "done"})
+    says = await on_tasks_executed([good, bad, good], checker.service.deps)
+    assert says == [TaskVerified(run_id="run", verdicts=("run.1:1", "run.2:1"))]
+    assert {name: doc["judgement"] for name, doc in (await verdicts(checker)).items()} == {"run.1:1": "passed", "run.2:1": "failed"}
+
+
+async def test_heard_again_it_is_said_again_and_not_judged_again(checker: Running) -> None:
+    event = await put(checker, "run.1", FILE)
+    assert not await on_tasks_executed([event, event], checker.service.deps)
+    first = await verdict(checker, "run.1:1")
+    assert first["judgement"] == "failed"
+    assert await on_tasks_executed([event], checker.service.deps) == [TaskVerified(run_id="run", verdicts=("run.1:1",))]
+    assert await verdict(checker, "run.1:1") == first
+
+
+async def test_what_still_runs_is_left_alone(checker: Running) -> None:
+    assert not await on_tasks_executed([await put(checker, "run.1", state="running")], checker.service.deps)
+    assert await verdicts(checker) == {}
+
+
+async def test_a_judgement_whose_checker_died_is_made_anew(checker: Running) -> None:
+    await put(checker, "run.1", FILE)
+    lease = {"state": "running", "owner": "who died", "due_at": checker.ground.clock.now(), "epoch": 1}
+    await checker.ground.database["verdicts"].insert([{"_id": "run.1:1", **lease}])
+    assert not await sweep(checker.service.deps)
+    assert (await verdict(checker, "run.1:1"))["judgement"] == "failed"
+
+
+async def test_a_check_that_breaks_is_not_passed(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    deps = checker.service.deps
+    monkeypatch.setitem(deps.judge._checks, "contains", Broken())  # noqa: SLF001 (as an installed package would put it there)
+    await on_tasks_executed([await put(checker, "run.1", {"kind": "contains", "text": "did"})], deps)
+    found = await verdict(checker, "run.1:1")
+    assert found["judgement"] == "failed"
+    assert "the check itself broke: ZeroDivisionError: contains of run.1" in found["error"]["message"]
+
+
+async def test_a_check_that_is_none_is_not_passed(checker: Running) -> None:
+    await on_tasks_executed([await put(checker, "run.1", {"kind": "nonsense"})], checker.service.deps)
+    assert (await verdict(checker, "run.1:1"))["judgement"] == "failed"
+
+
+async def test_a_parent_needs_all_its_children(checker: Running) -> None:
+    event = await put(checker, "run.1", children=2)
+    children = [("a", "completed"), ("b", "cancelled")]
+    docs = [{"_id": f"run.1.{key}", "parent_id": "run.1", "title": key, "phase": phase, "position": 0} for key, phase in children]
+    await checker.ground.database["tasks"].insert(docs)
+    await on_tasks_executed([event], checker.service.deps)
+    found = await verdict(checker, "run.1:1")
+    assert (found["error"]["code"], found["error"]["message"]) == ("children_failed", "not done below it: b (cancelled)")

@@ -1,0 +1,151 @@
+"""Claiming, watching and handing back, by an executor alone over the in-memory twins."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.executor.handlers import on_tasks_ready, sweep
+from services.executor.wiring import wire
+from shared.clock import ServerClock
+from shared.contracts.executor import TaskExecuted
+from shared.contracts.sequencer import TaskReady
+from shared.memory.broker import MemoryBroker, MemoryExchange
+from shared.memory.store import MemoryDatabase
+from shared.messaging.topology import queues
+from shared.service import Running, assemble, lay_ground
+from shared.settings import CommonSettings
+from shared.storage.port import Collection, Doc, Where
+
+
+class Slow:
+    """The tasks as the store gives them, late: whoever watches over what runs is held up, and nobody else."""
+
+    def __init__(self, inner: Collection) -> None:
+        self._inner = inner
+        self.asked = asyncio.Event()
+        self.answer = asyncio.Event()
+
+    async def find(self, where: Where, fields: Sequence[str] = (), **how: Any) -> list[Doc]:
+        found = await self._inner.find(where, fields, **how)
+        if tuple(fields) == ("phase", "epoch", "paused"):
+            self.asked.set()
+            await self.answer.wait()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class Store(MemoryDatabase):
+    """A database with slow tasks."""
+
+    def __init__(self, clock: ServerClock) -> None:
+        super().__init__(clock)
+        self.tasks = Slow(super().__getitem__("tasks"))
+
+    def __getitem__(self, name: str) -> Any:
+        return self.tasks if name == "tasks" else super().__getitem__(name)
+
+
+class Quick(ServerClock):
+    """It wakes a sleeper early."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 10)
+
+
+@pytest.fixture
+async def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    monkeypatch.setenv("TASKGROVE_EXECUTOR_SANDBOX", "process")
+    monkeypatch.setenv("TASKGROVE_EXECUTOR_WAITING_SLOTS", "2")
+    clock = Quick()
+    settings = CommonSettings(artifacts_url=f"memory://{tmp_path}", work_dir=tmp_path, sweep_seconds=60)
+    ground = lay_ground("executor", settings, broker=MemoryBroker(MemoryExchange()), database=Store(clock), clock=clock)
+    running = await assemble(ground, wire)
+    await asyncio.create_task(running.start(http=False))
+    await ground.broker.start(queues())
+    yield running
+    ground.database["tasks"].answer.set()  # type: ignore[attr-defined]
+    await running.stop(seconds=0)
+
+
+async def put(executor: Running, *names: str, seconds: float = 60, **fields: Any) -> TaskReady:
+    """Tasks that sleep, and the hint at them."""
+    common = {
+        "run_id": "run",
+        "title": "T",
+        "phase": "ready",
+        "epoch": 1,
+        "agent": "python",
+        "inputs": {"call": "sleep", "args": {"seconds": seconds}},
+    }
+    await executor.ground.database["tasks"].insert([{"_id": name, **common, **fields} for name in names])
+    return TaskReady(run_id="run", attempts=tuple(f"{name}:1" for name in names))
+
+
+async def states(executor: Running) -> dict[str, str]:
+    docs = await executor.ground.database["attempts"].find({}, ("state",), sort=(("_id", 1),))
+    return {doc["_id"]: doc["state"] for doc in docs}
+
+
+async def until(executor: Running, expected: dict[str, str]) -> None:
+    async with asyncio.timeout(5):
+        while await states(executor) != expected:
+            await asyncio.sleep(0.01)
+
+
+async def test_what_starts_while_the_store_is_asked_is_not_taken_for_unwanted(executor: Running) -> None:
+    deps, tasks = executor.service.deps, executor.ground.database["tasks"]
+    assert isinstance(tasks, Slow)
+    await on_tasks_ready([await put(executor, "run.1")], deps)
+    await asyncio.wait_for(tasks.asked.wait(), 5)
+    await on_tasks_ready([await put(executor, "run.2")], deps)
+    tasks.answer.set()
+    await asyncio.sleep(0.2)
+    assert await states(executor) == {"run.1:1": "running", "run.2:1": "running"}
+    await tasks.update({"_id": "run.1"}, {"$set": {"phase": "cancelled"}})
+    await until(executor, {"run.1:1": "cancelled", "run.2:1": "running"})
+
+
+async def test_an_attempt_is_made_once_and_its_end_is_said_again(executor: Running) -> None:
+    deps = executor.service.deps
+    ready = await put(executor, "run.1", seconds=0)
+    await asyncio.gather(*(on_tasks_ready([ready, ready], deps) for _ in range(5)))
+    await until(executor, {"run.1:1": "executed"})
+    async with asyncio.timeout(5):
+        while deps.workers.running:
+            await asyncio.sleep(0.01)
+    assert await on_tasks_ready([ready], deps) == [TaskExecuted(run_id="run", attempts=("run.1:1",))]
+
+
+async def test_more_than_fits_waits_for_a_free_slot(executor: Running) -> None:
+    names = [f"run.{number}" for number in range(1, 8)]
+    await on_tasks_ready([await put(executor, *names, seconds=0.02)], executor.service.deps)
+    assert len(await states(executor)) == 2
+    await until(executor, {f"{name}:1": "executed" for name in names})
+
+
+async def test_neither_paused_nor_finished_work_is_claimed(executor: Running) -> None:
+    await on_tasks_ready(
+        [await put(executor, "run.1", paused=True), await put(executor, "run.2", phase="completed")], executor.service.deps
+    )
+    assert await states(executor) == {}
+
+
+async def test_what_runs_is_handed_back_when_it_drains(executor: Running) -> None:
+    await on_tasks_ready([await put(executor, "run.1")], executor.service.deps)
+    await executor.service.deps.workers.drain(0)
+    assert await states(executor) == {"run.1:1": "released"}
+    assert not await on_tasks_ready([await put(executor, "run.2")], executor.service.deps)
+    assert await states(executor) == {"run.1:1": "released"}
+
+
+async def test_a_lease_that_ran_out_is_lost_and_said(executor: Running) -> None:
+    now = executor.ground.clock.now()
+    lease = {"run_id": "run", "task_id": "run.9", "epoch": 1, "state": "running", "owner": "who died", "due_at": now}
+    await executor.ground.database["attempts"].insert([{"_id": "run.9:1", **lease}])
+    assert await sweep(executor.service.deps) == [TaskExecuted(run_id="run", attempts=("run.9:1",))]
+    assert await states(executor) == {"run.9:1": "lost"}

@@ -1,0 +1,181 @@
+"""Whatever the sequencer does, it may die after any write of it: when it hears the same again, all ends as if nothing had happened."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from services.sequencer.control import obey
+from services.sequencer.handlers import on_approvals_decided
+from shared.contracts.approvals import ApprovalDecided, TaskControl
+from shared.contracts.phases import Action
+from shared.contracts.plan import RunOptions
+from shared.contracts.sequencer import TaskReady
+from tests.unit.sequencer.interrupted import Bench, Crash, proposed, spec
+from tests.unit.sequencer.tasks import RUN
+
+BROKEN = {"code": "failed", "message": "broken", "permanent": True}
+WIDE = [f"w{number}" for number in range(101)]
+"""a (1) ← b (2) ← g (3), a group of x and y; 101 tasks (4 to 104); join (105), which waits for g and them; later (106), for g."""
+PLAN = (
+    spec("a", on_failure="fail"),
+    spec("b", "a"),
+    spec("g", "b", subtasks=[spec("x"), spec("y", "x")]),
+    *(spec(key) for key in WIDE),
+    spec("join", "g", *WIDE),
+    spec("later", "g"),
+)
+Act = Callable[[Bench], Awaitable[object]]
+
+
+async def planned(bench: Bench) -> Act:
+    event = await bench.plan(*PLAN, options=RunOptions(max_tasks=106))
+    return lambda bench: bench.adopts(event)
+
+
+async def passed(bench: Bench) -> Act:
+    await bench.adopts(await bench.plan(*PLAN))
+    event = await bench.verdicts("passed", *map(str, (1, *range(4, 105))))
+    return lambda bench: bench.hears(event)
+
+
+async def last_of_all(bench: Bench) -> Act:
+    await bench.adopts(await bench.plan(spec("a"), spec("b", "a")))
+    await bench.judged("passed", "1")
+    event = await bench.verdicts("passed", "2")
+    return lambda bench: bench.hears(event)
+
+
+async def failed(bench: Bench) -> Act:
+    await bench.adopts(await bench.plan(*PLAN))
+    event = await bench.verdicts("failed", "1", error=BROKEN)
+    return lambda bench: bench.hears(event)
+
+
+async def expanded(bench: Bench) -> Act:
+    await bench.adopts(await bench.plan(*PLAN))
+    await bench.judged("passed", "1")
+    await bench.judged("passed", "2")
+    return lambda bench: bench.adopts(proposed(f"{RUN}.3"))
+
+
+async def cancelled(bench: Bench) -> Act:
+    await (await expanded(bench))(bench)
+    return ordered(Action.CANCEL, f"{RUN}.3")
+
+
+async def paused(bench: Bench) -> Act:
+    await bench.adopts(await bench.plan(*PLAN))
+    return ordered(Action.PAUSE, RUN)
+
+
+async def resumed(bench: Bench) -> Act:
+    await (await paused(bench))(bench)
+    await bench.judged("passed", "1")
+    return ordered(Action.RESUME, RUN, number=2)
+
+
+async def retried(bench: Bench) -> Act:
+    """a failed, and with it the run."""
+    await (await failed(bench))(bench)
+    await bench.judged("passed", *map(str, range(4, 105)))
+    await bench.judged("failed", "", error={"code": "children_failed", "message": "a"})
+    return ordered(Action.RETRY, f"{RUN}.1")
+
+
+async def skipped(bench: Bench) -> Act:
+    await bench.adopts(await bench.plan(spec("a"), spec("b", "a")))
+    await bench.judged("asks", "1")
+    question = f"{RUN}.1:question:1"
+    decision = {"_id": question, "task_id": f"{RUN}.1", "kind": "question", "state": "skip", "decisions": [{"by": "ann"}]}
+    await bench.database["approvals"].insert([decision])
+    event = ApprovalDecided(run_id=RUN, task_id=f"{RUN}.1", approval_id=question)
+    return lambda bench: on_approvals_decided([event], bench.deps)
+
+
+def ordered(action: Action, task_id: str, number: int = 1) -> Act:
+    order = TaskControl(run_id=RUN, task_id=task_id, control_id=f"{number:032}", action=action, by="ann")
+    return lambda bench: obey(bench.store, order)
+
+
+SCENARIOS = [planned, passed, last_of_all, failed, expanded, cancelled, paused, resumed, retried, skipped]
+
+
+@pytest.mark.parametrize("prepare", SCENARIOS, ids=lambda prepare: str(prepare.__name__))
+async def test_dies_after_any_write(prepare: Callable[[Bench], Awaitable[Act]]) -> None:
+    whole = Bench()
+    await (await prepare(whole))(whole)
+    await whole.sweeps()
+    expected = await whole.state()
+    assert not [name for name, task in expected.items() if task["waits"]]
+    for writes in range(1, 20):
+        bench = Bench()
+        act = await prepare(bench)
+        bench.database.writes_left = writes
+        try:
+            await act(bench)
+        except Crash:
+            bench.database.writes_left = None
+            await act(bench)
+            await bench.sweeps()
+            assert await bench.state() == expected, f"died after write {writes}"
+        else:
+            assert writes > 1
+            return
+    pytest.fail("it never came to its end")
+
+
+@pytest.mark.parametrize("prepare", SCENARIOS, ids=lambda prepare: str(prepare.__name__))
+async def test_hearing_it_twice_changes_nothing(prepare: Callable[[Bench], Awaitable[Act]]) -> None:
+    bench = Bench()
+    act = await prepare(bench)
+    await act(bench)
+    once = await bench.state()
+    await act(bench)
+    assert await bench.state() == once
+
+
+@pytest.mark.parametrize("prepare", [passed, last_of_all, failed, cancelled, skipped], ids=lambda prepare: str(prepare.__name__))
+async def test_dies_after_the_first_write_and_never_hears_of_it_again(prepare: Callable[[Bench], Awaitable[Act]]) -> None:
+    """The end of a task leaves a `due_at` behind until all that follows from it is done: the sweep finds it."""
+    whole, bench = Bench(), Bench()
+    await (await prepare(whole))(whole)
+    act = await prepare(bench)
+    bench.database.writes_left = 1
+    with pytest.raises(Crash):
+        await act(bench)
+    bench.database.writes_left = None
+    await bench.sweeps()
+    found, expected = await bench.state(), await whole.state()
+    assert {name: task["phase"] for name, task in found.items()} == {name: task["phase"] for name, task in expected.items()}
+    assert not [name for name, task in found.items() if task["waits"]]
+
+
+async def test_an_order_that_comes_again_after_a_later_one_does_nothing() -> None:
+    bench = Bench()
+    await bench.adopts(await bench.plan(*PLAN))
+    cancel, retry = ordered(Action.CANCEL, RUN), ordered(Action.RETRY, RUN, number=2)
+    await cancel(bench)
+    await retry(bench)
+    before = await bench.state()
+    await cancel(bench)
+    await retry(bench)
+    assert await bench.state() == before
+    assert before[".1"]["phase"] == "ready"
+
+
+async def test_nobody_starts_before_the_whole_plan_is_there() -> None:
+    """Its sequencer died while it inserted the tasks; another one's sweep finds the first of them."""
+    bench = Bench()
+    event = await bench.plan(*PLAN)
+    bench.database.writes_left = 2  # the root, and a first page of its tasks
+    with pytest.raises(Crash):
+        await bench.adopts(event)
+    bench.database.writes_left = None
+    await bench.database["tasks"].delete({"_id": {"$in": [f"{RUN}.1", f"{RUN}.2", f"{RUN}.50"]}})
+    before = {name: task for name, task in (await bench.state()).items() if name}
+    assert not [said for said in await bench.sweeps() if isinstance(said, TaskReady)]
+    assert {name: task for name, task in (await bench.state()).items() if name} == before
+    await bench.adopts(event)
+    await bench.judged("passed", *map(str, (1, *range(4, 105))))
+    state = await bench.state()
+    assert [state[name]["phase"] for name in (".1", ".2", ".3", ".105")] == ["completed", "ready", "blocked", "blocked"]
