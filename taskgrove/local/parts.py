@@ -132,16 +132,3 @@ def _with_run_bit(mongod: Path, cache_dir: Path) -> Path:
             partial.replace(copy)
         return copy
     return mongod
-
-
-def install_rabbitmq() -> None:
-    """Install RabbitMQ by apt, as root or by a sudo that asks no password; only ever done on request."""
-    apt, sudo = shutil.which("apt-get"), shutil.which("sudo")
-    if not apt or (os.getuid() and not sudo):
-        raise MissingPart("RabbitMQ cannot be installed from here: this needs Debian or Ubuntu, and root or sudo.")
-    prefix = [] if os.getuid() == 0 else [str(sudo), "--non-interactive"]
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-q"], ["install", "-qy", "--no-install-recommends", "rabbitmq-server"]):
-        done = subprocess.run([*prefix, apt, *command], capture_output=True, text=True, env=env, check=False)  # noqa: S603
-        if done.returncode:
-            raise MissingPart(f"{' '.join(['sudo apt-get', *command])} failed: {done.stderr.strip()}\nRun it by hand, then try again.")
