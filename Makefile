@@ -3,6 +3,7 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TEST_TOOLS := $(VENV)/.test-tools
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench bench-quick docs lock clean
 
@@ -18,8 +19,12 @@ $(INSTALLED): requirements/dev.txt scripts/install
 demo: $(INSTALLED) ## run the example from notes to verified result, on this machine
 	$(BIN)/taskgrove run --notes examples/release-audit --approve-as demo
 
-test: $(INSTALLED) ## all tests, with real MongoDB and RabbitMQ
-	$(BIN)/python -m pytest -m "not bench and not containers"
+$(TEST_TOOLS): $(INSTALLED) scripts/install-test-tools
+	@scripts/install-test-tools
+	@touch $@
+
+test: $(INSTALLED) $(TEST_TOOLS) ## all tests, with real MongoDB, RabbitMQ, Prometheus and a real browser
+	$(BIN)/python -m pytest -m "not bench and not containers and not model"
 
 check: $(INSTALLED) ## lint, format, types, and who may import whom
 	$(BIN)/ruff check

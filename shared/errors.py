@@ -122,3 +122,14 @@ class AgentFailed(TaskgroveError):
         self.code = code
         self.permanent = permanent
         super().__init__(message)
+
+
+class ModelFailed(AgentFailed):
+    """The model gave no usable answer. `code` is model_refused, model_busy, model_unreachable, model_timed_out or model_nonsense.
+
+    `retry_after` is what the endpoint asked for, in seconds; None when it did not say.
+    """
+
+    def __init__(self, message: str, *, code: str, permanent: bool = False, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, code=code, permanent=permanent)

@@ -1,0 +1,1 @@
+"""Language models: the port, the client of OpenAI-compatible endpoints, the ledger of calls."""
