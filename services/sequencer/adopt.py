@@ -11,7 +11,6 @@ from services.sequencer.domain.ask import approval_id, asking_plan
 from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_SECONDS
 from services.sequencer.domain.grow import Soil, first_move, grow, root_document
 from services.sequencer.domain.phases import Frozen, How, Move
-from services.sequencer.domain.sequence import Sequence, sequence
 from services.sequencer.domain.task import Task
 from services.sequencer.store import TaskStore, born
 from shared.clock import after
@@ -21,6 +20,7 @@ from shared.contracts.plan import TaskSpec
 from shared.contracts.planner import PlanFailed, PlanProposed
 from shared.errors import BadInput, LimitExceeded
 from shared.ids import child_id, plan_id, run_of, subtree
+from shared.sequence import Sequence, sequence
 
 log = structlog.get_logger()
 

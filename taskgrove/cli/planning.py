@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from services.planner.domain import refuse_if_too_large
 from services.planner.lint import Finding, lint
 from services.planner.planners import PlanRequest, planner_named
-from services.sequencer.domain.sequence import Sequence as TaskSequence
-from services.sequencer.domain.sequence import sequence
 from shared.contracts.plan import NotesFile, Plan, RunOptions, TaskSpec
 from shared.errors import BadInput, NotesError
+from shared.sequence import Sequence as TaskSequence
+from shared.sequence import sequence
 from taskgrove.cli.notes import read_notes
 
 PREVIEW = "preview"

@@ -8,11 +8,11 @@ from typing import Any
 
 from services.sequencer.domain.decide import released
 from services.sequencer.domain.phases import Move
-from services.sequencer.domain.sequence import Sequence
 from services.sequencer.domain.task import task_from
 from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
 from shared.ids import child_id
+from shared.sequence import Sequence
 
 WIDE = 100
 """A task that waits for more than this many others looks for itself: their number would make its own document, and each probe, large."""

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.sequencer.domain.grow import WIDE, Soil, first_move, grow
-from services.sequencer.domain.sequence import sequence
 from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
 from shared.errors import BadInput
+from shared.sequence import sequence
 from tests.unit.sequencer.tasks import RUN
 
 SOIL = Soil(RUN, RUN, f"{RUN}@1", 1, 1, paused=False, now=datetime(2026, 1, 1, tzinfo=UTC))
