@@ -25,6 +25,7 @@ from shared.settings import CommonSettings, read
 from shared.storage.port import Database, Schema
 from shared.telemetry.logs import LOGS, LogStore, configure, keep
 from shared.telemetry.metrics import ServiceMetrics
+from shared.telemetry.traces import Traces, open_traces
 
 SERVER_SECONDS = 6.0
 NEW_OBJECTS = 10_000
@@ -43,6 +44,7 @@ class Ground:
     database: Database
     clock: ServerClock
     metrics: ServiceMetrics
+    traces: Traces
     publisher: Publisher
     quarantine: Quarantine
 
@@ -117,7 +119,7 @@ class Running:
         if self.service.close:
             self.service.close()
         log.info("service.stopped")
-        await self._write_last_lines()
+        await asyncio.gather(self._write_last_lines(), asyncio.to_thread(self.ground.traces.close))
         await self.ground.broker.stop()
         await self.ground.database.close()
 
@@ -184,6 +186,7 @@ async def assemble(ground: Ground, wire: Wire) -> Running:
         publisher=ground.publisher,
         quarantine=ground.quarantine,
         metrics=ground.metrics,
+        traces=ground.traces,
         clock=ground.clock,
     )
     return Running(ground, service, consumer, LogStore(ground.database[LOGS.name], ground.metrics))
@@ -194,7 +197,7 @@ def lay_ground(name: str, settings: CommonSettings, *, broker: Broker, database:
     metrics = ServiceMetrics(CollectorRegistry())
     publisher = Publisher(broker, service=name, metrics=metrics)
     quarantine = Quarantine(database[QUARANTINE.name], service=name, clock=clock)
-    return Ground(name, settings, broker, database, clock, metrics, publisher, quarantine)
+    return Ground(name, settings, broker, database, clock, metrics, open_traces(name, settings), publisher, quarantine)
 
 
 async def _live(name: str, settings: CommonSettings, wire: Wire) -> None:

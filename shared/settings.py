@@ -24,6 +24,12 @@ class CommonSettings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="address of /livez, /readyz, /metrics")
     http_port: int = Field(default=0, ge=0, le=65_535, description="their port; 0: any free one")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="lowest level that is written")
+    otlp_endpoint: str | None = Field(
+        default=None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="base URL of an OpenTelemetry receiver (OTLP over HTTP) for traces; empty: none are sent",
+    )
+    trace_ratio: float = Field(default=1.0, ge=0, le=1, description="share of the runs whose traces are sent")
     sweep_seconds: float = Field(default=1.0, ge=0.05, le=60, description="time between two looks for what is overdue")
     drain_seconds: float = Field(default=20.0, ge=0, le=600, description="time to finish or hand back work after SIGTERM")
 

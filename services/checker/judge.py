@@ -19,6 +19,7 @@ from shared.contracts.checker import Evidence, TaskVerified
 from shared.ending import end
 from shared.errors import BadInput, TaskgroveError, Unavailable
 from shared.messaging.publisher import Publisher, by_run
+from shared.telemetry.traces import Traces
 
 log = structlog.get_logger()
 
@@ -28,7 +29,7 @@ class Judge:
 
     def __init__(
         self, store: VerdictStore, checks: Mapping[str, Check], artifacts: ArtifactStore, *, publisher: Publisher, slots: int,
-        work_dir: Path, metrics: CheckerMetrics,
+        work_dir: Path, metrics: CheckerMetrics, traces: Traces,
     ) -> None:  # fmt: skip
         self._store = store
         self._checks = checks
@@ -37,10 +38,18 @@ class Judge:
         self._slots = asyncio.Semaphore(slots)
         self._work_dir = work_dir
         self._metrics = metrics
+        self._traces = traces
         self.running: dict[str, asyncio.Task[None]] = {}
 
     async def verdict(self, case: Case) -> dict[str, Any]:
         """The verdict on an attempt that claims to have done the work."""
+        with self._traces.doing("check", case.task_id, epoch=case.epoch, checks=len(case.checks)) as span:
+            found = await self._found(case)
+            span.note("judgement", found["judgement"])
+        self._metrics.verdicts.labels(judgement=found["judgement"]).inc()
+        return found
+
+    async def _found(self, case: Case) -> dict[str, Any]:
         directory = self._work_dir / case.run_id / f"check-{case.attempt_id.replace(':', '_')}"
         subject = Subject(case.result, case.title, _once(lambda: self._laid_out(case, directory)))
         evidence: list[Evidence] = []
@@ -54,9 +63,7 @@ class Judge:
         finally:
             if directory.exists():
                 await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
-        found = verdict(evidence or [claimed()], failed_children=missed)
-        self._metrics.verdicts.labels(judgement=found["judgement"]).inc()
-        return found
+        return verdict(evidence or [claimed()], failed_children=missed)
 
     def start(self, cases: Sequence[Case]) -> None:
         """Judge these in the background; they are claimed."""

@@ -21,7 +21,13 @@ async def wire(ground: Ground) -> Service:
     settings = read(CheckerSettings)
     hidden = [ground.settings.work_dir, *(Path(path) for path in settings.hidden.split(":") if path)]
     sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
-    leases = Leases(ground.database["verdicts"], owner=f"checker-{new_id()}", seconds=settings.lease_seconds, clock=ground.clock)
+    leases = Leases(
+        ground.database["verdicts"],
+        owner=f"checker-{new_id()}",
+        seconds=settings.lease_seconds,
+        clock=ground.clock,
+        metrics=ground.metrics,
+    )
     store = VerdictStore(ground.database, leases, ground.clock)
     tools = Tools(sandbox)
     judge = Judge(
@@ -32,6 +38,7 @@ async def wire(ground: Ground) -> Service:
         slots=settings.slots,
         work_dir=ground.settings.work_dir,
         metrics=CheckerMetrics(ground.metrics.registry),
+        traces=ground.traces,
     )
     deps = Deps(store, judge, ground.database, ground.metrics)
     return Service("checker", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), drain=judge.drain, close=tools.close)

@@ -24,7 +24,13 @@ async def wire(ground: Ground) -> Service:
     sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
     artifacts = ArtifactStore.open(ground.settings.artifacts_url)
     tools = Tools(sandbox, artifacts, Callables([name for name in settings.callables.split(",") if name]), Pool())
-    leases = Leases(ground.database["attempts"], owner=f"executor-{new_id()}", seconds=settings.lease_seconds, clock=ground.clock)
+    leases = Leases(
+        ground.database["attempts"],
+        owner=f"executor-{new_id()}",
+        seconds=settings.lease_seconds,
+        clock=ground.clock,
+        metrics=ground.metrics,
+    )
     store = AttemptStore(ground.database, leases, ground.clock)
     progress = Progress(ground.publisher)
     workers = Workers(
@@ -35,6 +41,7 @@ async def wire(ground: Ground) -> Service:
         progress=progress,
         settings=settings,
         metrics=ExecutorMetrics(ground.metrics.registry),
+        traces=ground.traces,
         clock=ground.clock,
         work_dir=ground.settings.work_dir,
     )

@@ -25,6 +25,7 @@ from shared.errors import AgentFailed, StoreUnavailable, Unavailable
 from shared.messaging.publisher import Publisher, by_run
 from shared.sandbox import ProcessControl
 from shared.storage.group import GroupCommit
+from shared.telemetry.traces import Span, Traces
 
 WATCH_SECONDS = 0.5
 MOST_BACKLOG = 20_000
@@ -56,7 +57,7 @@ class Workers:
 
     def __init__(
         self, store: AttemptStore, agents: Mapping[str, Agent], artifacts: ArtifactStore, *, publisher: Publisher, progress: Progress,
-        settings: ExecutorSettings, metrics: ExecutorMetrics, clock: Clock, work_dir: Path,
+        settings: ExecutorSettings, metrics: ExecutorMetrics, traces: Traces, clock: Clock, work_dir: Path,
     ) -> None:  # fmt: skip
         self._store = store
         self._agents = agents
@@ -65,6 +66,7 @@ class Workers:
         self._progress = progress
         self._settings = settings
         self._metrics = metrics
+        self._traces = traces
         self._clock = clock
         self._work_dir = work_dir
         self._slots: dict[Lane, int] = {"waiting": settings.waiting_slots, "process": settings.process_slots}
@@ -158,11 +160,17 @@ class Workers:
         running.task = asyncio.create_task(self._work(running))
 
     async def _work(self, running: Running) -> None:
+        claim = running.claim
+        with self._traces.doing("attempt", claim.task_id, agent=claim.agent, epoch=claim.epoch) as span:
+            await self._worked(running, span)
+
+    async def _worked(self, running: Running, span: Span) -> None:
         claim, started = running.claim, self._clock.monotonic()
         try:
             outcome = await self._outcome(running)
             if outcome is None:
                 return
+            span.note("outcome", outcome["state"])
             seconds = round(self._clock.monotonic() - started, 6)
             self._metrics.attempts.labels(agent=claim.agent, outcome=outcome["state"]).inc()
             self._metrics.seconds.labels(agent=claim.agent).observe(seconds)

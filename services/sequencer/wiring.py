@@ -5,6 +5,7 @@ from services.sequencer.domain.decide import Patience
 from services.sequencer.handlers import HEARS
 from services.sequencer.metrics import SequencerMetrics
 from services.sequencer.settings import SequencerSettings
+from services.sequencer.spans import Spans
 from services.sequencer.store import SCHEMAS, TaskStore
 from services.sequencer.sweep import sweep
 from shared.service import Ground, Service
@@ -17,4 +18,7 @@ async def wire(ground: Ground) -> Service:
     patience = Patience(settings.retry_base_seconds, settings.retry_cap_seconds)
     store = TaskStore(ground.database, ground.clock, SequencerMetrics(ground.metrics.registry))
     deps = Deps(store, ground.database, patience, ground.metrics)
-    return Service("sequencer", HEARS, deps, SCHEMAS, sweep)
+    spans = Spans(store, ground.traces)
+    if ground.traces.on:
+        ground.publisher.listeners.append(spans.take)
+    return Service("sequencer", HEARS, deps, SCHEMAS, sweep, background=(spans.run,))

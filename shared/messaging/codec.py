@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from shared.contracts.base import Envelope, Event, type_names
 from shared.ids import new_id
 from shared.messaging.port import Message
+from shared.telemetry.traces import traceparent
 
 BATCH = "application/cloudevents-batch+json"
 SINGLE = "application/cloudevents+json"
@@ -34,15 +35,10 @@ class Poison:
     raw: Any
 
 
-def traceparent(run_id: str) -> str | None:
-    """A W3C trace context whose trace is the run: a run id is a UUIDv7, 32 hex digits, as long as a trace id."""
-    return f"00-{run_id}-{new_id()[-16:]}-01" if len(run_id) == 32 and run_id.isalnum() else None  # noqa: PLR2004 (W3C: 32 hex digits)
-
-
-def encode(events: Sequence[Event], *, service: str) -> Message:
-    """Events of one type as one message. The message's id is its first event's."""
+def encode(events: Sequence[Event], *, service: str, traces: Sequence[str | None] = ()) -> Message:
+    """Events of one type as one message. The message's id is its first event's. `traces`: who says each, as traceparent; else its run."""
     first = events[0]
-    trace = traceparent(first.run_id)
+    parents = traces or [traceparent(event.run_id) for event in events]
     envelopes = [
         {
             "specversion": "1.0",
@@ -51,10 +47,10 @@ def encode(events: Sequence[Event], *, service: str) -> Message:
             "type": event.type,
             "subject": event.subject(),
             "datacontenttype": "application/json",
-            **({"traceparent": own} if (own := traceparent(event.run_id)) else {}),
+            **({"traceparent": parent} if parent else {}),
             "data": event.wire(),
         }
-        for event in events
+        for event, parent in zip(events, parents, strict=True)
     ]
     runs = {event.run_id for event in events}
     return Message(
@@ -63,7 +59,7 @@ def encode(events: Sequence[Event], *, service: str) -> Message:
         message_id=str(envelopes[0]["id"]),
         content_type=BATCH,
         correlation_id=first.run_id if len(runs) == 1 else None,
-        headers={"traceparent": trace} if trace else {},
+        headers={"traceparent": parents[0]} if parents[0] else {},
         durable=first.durable,
     )
 

@@ -18,6 +18,7 @@ from shared.messaging.publisher import Publisher, Says
 from shared.messaging.quarantine import Quarantine
 from shared.messaging.topology import queue_of
 from shared.telemetry.metrics import ServiceMetrics
+from shared.telemetry.traces import Traces
 
 Handler = Callable[[Sequence[Any], Any], Awaitable[Says]]
 Hears = Mapping[type[Event], Handler]
@@ -76,6 +77,7 @@ class Consumer:
         publisher: Publisher,
         quarantine: Quarantine,
         metrics: ServiceMetrics,
+        traces: Traces,
         clock: Clock,
     ) -> None:
         self._deps = deps
@@ -84,6 +86,7 @@ class Consumer:
         self._publisher = publisher
         self._quarantine = quarantine
         self._metrics = metrics
+        self._traces = traces
         self._clock = clock
         self._lanes = {kind: Lane(handler) for kind, handler in hears.items()}
         self._types: dict[str, type[Event]] = {f"{PREFIX}{kind.name}{VERSION}": kind for kind in hears}
@@ -146,8 +149,9 @@ class Consumer:
         failures = tried = 0
         while True:
             try:
-                says = await handler([heard.event for heard, _ in batch], self._deps)
-                await self._publisher.say(says)
+                with self._traces.handling(batch[0][0].event.name, [(heard.event.run_id, heard.traceparent) for heard, _ in batch]):
+                    says = await handler([heard.event for heard, _ in batch], self._deps)
+                    await self._publisher.say(says)
             except Unavailable as error:
                 failures += 1
                 log.warning("handler.waits", error=str(error), failures=failures)

@@ -7,9 +7,10 @@ from typing import TypeVar
 from shared.contracts.base import Event
 from shared.ids import run_of
 from shared.messaging.codec import encode
-from shared.messaging.port import Broker
+from shared.messaging.port import Broker, Message
 from shared.storage.group import GroupCommit
 from shared.telemetry.metrics import ServiceMetrics
+from shared.telemetry.traces import here
 
 MOST_IDS = 200
 MOST_EVENTS = 100
@@ -34,26 +35,29 @@ class Publisher:
         self._broker = broker
         self._service = service
         self._metrics = metrics
-        self._group: GroupCommit[Event] = GroupCommit(self._flush, most=2_000)
+        self._group: GroupCommit[tuple[Event, str | None]] = GroupCommit(self._flush, most=2_000)
+        self.listeners: list[Callable[[Says], None]] = []
 
     async def say(self, events: Says) -> None:
-        """Return when all are confirmed; raises BrokerUnavailable when not."""
-        await self._group(events)
+        """Return when all are confirmed, and the listeners know; raises BrokerUnavailable when not."""
+        # Where they are said in the trace is known here only: the flush runs in a task of its own.
+        await self._group([(event, here(event.run_id)) for event in events])
+        for listener in self.listeners:
+            listener(events)
 
-    async def _flush(self, events: Sequence[Event]) -> None:
-        by_type: dict[type[Event], list[Event]] = defaultdict(list)
-        for event in events:
-            by_type[type(event)].append(event)
-        messages = [
-            encode(same[at : at + _most(same[0])], service=self._service)
-            for same in by_type.values()
-            for at in range(0, len(same), _most(same[0]))
-        ]
+    async def _flush(self, said: Sequence[tuple[Event, str | None]]) -> None:
+        by_type: dict[type[Event], list[tuple[Event, str | None]]] = defaultdict(list)
+        for event, trace in said:
+            by_type[type(event)].append((event, trace))
+        messages = [self._encoded(same[at : at + _most(kind)]) for kind, same in by_type.items() for at in range(0, len(same), _most(kind))]
         await self._broker.publish(messages)
         for kind, same in by_type.items():
             self._metrics.said.labels(event=kind.name).inc(len(same))
 
+    def _encoded(self, said: Sequence[tuple[Event, str | None]]) -> Message:
+        return encode([event for event, _ in said], service=self._service, traces=[trace for _, trace in said])
 
-def _most(event: Event) -> int:
+
+def _most(kind: type[Event]) -> int:
     """Events that carry many ids, or whole notes, go alone; small ones together."""
-    return 1 if event.name == "task.submitted" else MOST_EVENTS
+    return 1 if kind.name == "task.submitted" else MOST_EVENTS

@@ -107,7 +107,7 @@ async def open_desk(broker: Broker, database: Database, clock: ServerClock, *, t
     deps = build(ground, ApprovalsSettings(control_seconds=0.3, poll_seconds=0.05))
     consumer = Consumer(
         HEARS, deps, service="approvals", broker=broker, publisher=ground.publisher, quarantine=ground.quarantine, metrics=ground.metrics,
-        clock=clock,
+        traces=ground.traces, clock=clock,
     )  # fmt: skip
     desk = Desk(ground, deps, create_app(deps))
     await database.ready()

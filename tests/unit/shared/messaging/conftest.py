@@ -21,6 +21,7 @@ from shared.messaging.quarantine import QUARANTINE, Quarantine
 from shared.messaging.topology import queue_of, queues
 from shared.storage.port import Doc
 from shared.telemetry.metrics import ServiceMetrics
+from shared.telemetry.traces import NoTraces
 
 SERVICE = "sequencer"
 
@@ -70,6 +71,7 @@ class Stage:
             publisher=self.publisher,
             quarantine=quarantine or Quarantine(self.database[QUARANTINE.name], service=SERVICE, clock=self.clock),
             metrics=self.metrics,
+            traces=NoTraces(),
             clock=self.clock,
         )
         self.consumers.append(consumer)

@@ -16,8 +16,9 @@ from shared.contracts.plan import NotesFile, RunOptions
 from shared.contracts.planner import PlanFailed
 from shared.contracts.sequencer import TaskReady
 from shared.ids import new_id
-from shared.messaging.codec import BATCH, SINGLE, Heard, Poison, decode, encode, traceparent
+from shared.messaging.codec import BATCH, SINGLE, Heard, Poison, decode, encode
 from shared.messaging.topology import events
+from shared.telemetry.traces import traceparent
 
 FORMAT = JSONFormat()
 RUN = "0198f0c2a5b67c8d9e0f1a2b3c4d5e6f"
