@@ -1,0 +1,134 @@
+"""One trace a run, through all five services and the broker, as an OpenTelemetry receiver gets it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from taskgrove.local.home import throw_away_home
+from tests.e2e.grove import Grove, until
+from tests.e2e.otlp_receiver import Got, Receiver, receiving
+
+NOTES = """# Traced
+## First
+- check-contains: summary: one
+
+```sh
+echo one
+```
+
+## Both
+- after: First
+
+### Left
+- check-file: left.txt
+
+```sh
+echo left > left.txt
+```
+
+### Right
+- retries: 1
+- check-contains: summary: right
+
+```sh
+test -e "$TASKGROVE_INPUT_FLAG" || { touch "$TASKGROVE_INPUT_FLAG"; exit 1; }
+echo right
+```
+"""
+TASKS = {"run Traced", "task First", "task Both", "task Left", "task Right"}
+SERVICES = {"planner", "sequencer", "executor", "checker", "approvals"}
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    """It listens."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+async def traced(receiver: Receiver) -> AsyncIterator[Grove]:
+    """A Taskgrove whose spans go there."""
+    grove = Grove(throw_away_home(), {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
+    await grove.up()
+    yield grove
+    await grove.down()
+
+
+async def run(grove: Grove, receiver: Receiver, flag: str) -> str:
+    """Carry the notes out; the run's id, once its last span has come."""
+    notes = grove.root / f"{flag}.md"
+    notes.write_text(NOTES)
+    script_sees = grove.root / flag
+    ended = await grove.cli("submit", "--notes", str(notes), "--input", f"flag={script_sees}", "--json")
+    assert ended.status == 0, ended.said
+    run_id: str = ended.json["runId"]
+    watched = await grove.cli("watch", run_id, "--json")
+    assert watched.status == 0, watched.said
+
+    async def arrived() -> bool:
+        return any(span.name == "run Traced" for span in receiver.of(run_id))
+
+    await until(arrived, what="the span of the run")
+    return run_id
+
+
+def above(span: Got, spans: list[Got]) -> list[str]:
+    """The names of a span's ancestors, the nearest first."""
+    by_id = {one.span: one for one in spans}
+    names = []
+    while span.parent:
+        span = by_id[span.parent]
+        names.append(span.name)
+    return names
+
+
+async def test_a_run_is_one_trace(traced: Grove, receiver: Receiver) -> None:
+    run_id = await run(traced, receiver, "alone")
+    await asyncio.sleep(1.5)  # the services send once a second
+    spans = receiver.of(run_id)
+    names = Counter(span.name for span in spans)
+    assert {span.service for span in spans} == SERVICES
+    assert [span.name for span in spans if not span.parent] == ["run Traced"]
+    assert {name: names[name] for name in TASKS} == dict.fromkeys(TASKS, 1)
+    assert not {span.parent for span in spans if span.parent} - {span.span for span in spans}, "spans whose parent is not there"
+    assert all(span.started <= span.ended for span in spans)
+    print(f"{len(spans)} spans: {dict(names)}")
+
+
+async def test_the_way_of_a_task_can_be_followed(traced: Grove, receiver: Receiver) -> None:
+    run_id = await run(traced, receiver, "followed")
+    await asyncio.sleep(1.5)
+    spans = receiver.of(run_id)
+    (left,) = [span for span in spans if span.name == "task Left"]
+    assert above(left, spans) == ["task Both", "run Traced"]
+    below = sorted((span.name, span.service) for span in spans if span.parent == left.span)
+    assert below == [("attempt", "executor"), ("check", "checker")]
+    (right,) = [span for span in spans if span.name == "task Right"]
+    attempts = sorted((span for span in spans if span.parent == right.span and span.name == "attempt"), key=lambda span: span.started)
+    assert [span.attributes["taskgrove.outcome"] for span in attempts] == ["failed", "executed"]
+    heard = {(span.service, span.name) for span in spans if span.name.startswith("process ")}
+    assert heard >= {
+        ("planner", "process task.submitted"),
+        ("sequencer", "process plan.proposed"),
+        ("executor", "process task.ready"),
+        ("checker", "process task.executed"),
+        ("sequencer", "process task.verified"),
+        ("approvals", "process task.completed"),
+    }
+    verified = [above(span, spans) for span in spans if span.name == "process task.verified"]
+    assert any(names[0] in ("check", "process task.executed") for names in verified), "who says something is above who hears it"
+
+
+async def test_runs_at_once_do_not_mix_and_log_lines_carry_the_trace(traced: Grove, receiver: Receiver) -> None:
+    runs = await asyncio.gather(*(run(traced, receiver, f"beside-{number}") for number in range(3)))
+    await asyncio.sleep(1.5)
+    for run_id in runs:
+        spans = receiver.of(run_id)
+        assert [span.name for span in spans if not span.parent] == ["run Traced"]
+        assert not {span.parent for span in spans if span.parent} - {span.span for span in spans}
+        lines = await traced.docs("logs", run_id=run_id)
+        assert lines
+        assert {line["trace_id"] for line in lines} == {run_id}
