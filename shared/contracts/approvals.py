@@ -8,7 +8,7 @@ from shared.contracts.base import Event
 from shared.contracts.phases import Action
 from shared.contracts.plan import NotesFile, RunOptions
 
-Choice = Literal["approve", "reject", "retry", "take_over", "skip", "fail", "expired", "withdrawn"]
+Choice = Literal["approve", "reject", "retry", "take_over", "answer", "skip", "fail", "expired", "withdrawn"]
 
 
 class TaskSubmitted(Event, name="task.submitted", said_by="approvals", heard_by=("planner", "approvals")):

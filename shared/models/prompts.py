@@ -16,7 +16,7 @@ class Prompts:
         self._environment = SandboxedEnvironment(
             loader=FileSystemLoader(folder),
             undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701 (a prompt is no HTML; what is not ours is fenced)
+            autoescape=False,  # a prompt is no HTML; what is not ours is fenced
             trim_blocks=True,
             lstrip_blocks=True,
         )

@@ -67,7 +67,7 @@ def approve(
     comment: CommentOption = "",
     choice: Annotated[
         str | None,
-        typer.Option("--choice", metavar="CHOICE", help="Where help is asked for: retry, skip, take_over or fail.", show_default=False),
+        typer.Option("--choice", metavar="CHOICE", help="Where help is needed: retry, answer, skip, take_over, fail.", show_default=False),
     ] = None,
     result: Annotated[str, typer.Option("--result", help="With take_over: what was done, in a sentence.", show_default=False)] = "",
     name: AsOption = None,

@@ -18,8 +18,9 @@ PENDING = "pending"
 LATER = "later"
 APPROVE = "approve"
 FAIL = "fail"
+ANSWER = "answer"
 CHECKPOINTS = ("checkpoint", "plan_review")
-LETTERS = {"approve": "a", "reject": "r", "retry": "t", "take_over": "o", "skip": "s", "fail": "f", LATER: "l"}
+LETTERS = {"approve": "a", "reject": "r", "retry": "t", "take_over": "o", "answer": "n", "skip": "s", "fail": "f", LATER: "l"}
 
 
 class Asker:
@@ -38,7 +39,7 @@ class Asker:
             if choice == LATER:
                 self._screen.say(f"Left open; answer it later with: taskgrove approve {short(approval.approval_id)}", style="dim")
                 return
-            comment = await ask(self._screen, "Comment (Enter for none): ")
+            comment = await ask(self._screen, "Answer: " if choice == ANSWER else "Comment (Enter for none): ")
             await self._decide(approval, choice, comment)
         finally:
             view.resume()

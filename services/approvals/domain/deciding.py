@@ -15,6 +15,7 @@ EXPIRED = "expired"
 WITHDRAWN = "withdrawn"
 APPROVE = "approve"
 TAKE_OVER = "take_over"
+ANSWER = "answer"
 QUESTION = "question"
 ANSWERS = frozenset(get_args(Choice)) - {EXPIRED, WITHDRAWN}
 
@@ -39,6 +40,8 @@ def decide(approval: Mapping[str, Any], who: Principal, request: DecisionRequest
         entry["edits"] = request.edits
     if decision == TAKE_OVER:
         entry["result"] = _result(request)
+    elif decision == ANSWER:
+        entry |= _answer(request)
     return Vote(entry, decision if _is_decided(approval, decision) else None)
 
 
@@ -74,9 +77,16 @@ def _decision(approval: Mapping[str, Any], request: DecisionRequest) -> str:
 def _result(request: DecisionRequest) -> dict[str, Any]:
     if request.result is not None:
         return request.result.wire()
-    if request.decision in (TAKE_OVER, "answer"):
-        raise BadInput("result: to take over, or to answer, give the result: summary, data or both")
+    if request.decision == TAKE_OVER:
+        raise BadInput("result: to take over, give the result: summary, data or both")
     return {"summary": request.decision, "artifacts": [], "data": {"answer": request.decision}}
+
+
+def _answer(request: DecisionRequest) -> dict[str, Any]:
+    """What the agent that asked is told: the comment, a result, or both."""
+    if not request.comment.strip() and request.result is None:
+        raise BadInput("comment: write the answer there (on the command line: --comment), the agent that asked goes on with it")
+    return {"result": request.result.wire()} if request.result is not None else {}
 
 
 def _is_decided(approval: Mapping[str, Any], decision: str) -> bool:

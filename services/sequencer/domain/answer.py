@@ -1,5 +1,6 @@
 """What a person's answer, or a plan that could not be made, means for a task."""
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,6 +8,8 @@ from services.sequencer.domain.decide import ASK_SECONDS, UNSETTLED_SECONDS, com
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
 from shared.contracts.phases import Phase
+
+MOST_ANSWERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,12 @@ def after_answer(task: Task, answer: Answer) -> Move | None:
 
 def _answered(task: Task, answer: Answer) -> How:
     match answer.state:
-        case "approve" if answer.kind == "plan_review":
-            how = replace(expanding(task), fields=(*expanding(task).fields, ("approved_plan", True)))
         case "approve":
-            how = _approved(task)
+            how = _approved(task, answer.kind)
         case "retry":
             how = tried_again(task)
+        case "answer":
+            how = _told(task, answer)
         case "take_over":
             return taken_over(task, answer.result, by=answer.by)
         case "skip":
@@ -51,11 +54,28 @@ def _answered(task: Task, answer: Answer) -> How:
     return _with(how)
 
 
-def _approved(task: Task) -> How:
+def _approved(task: Task, kind: str) -> How:
+    if kind == "plan_review":
+        return replace(expanding(task), fields=(*expanding(task).fields, ("approved_plan", True)))
     if task.checkpoint and task.checkpoint.get("when") == "after":
         return completed(task)
     how = expanding(task) if task.kind == "group" and not task.children else dispatched(task)
     return replace(how, fields=(*how.fields, ("approved", True)))
+
+
+def _told(task: Task, answer: Answer) -> How:
+    """The agent goes on with what it was told, now and before. That it asked does not count as a try."""
+    question = str((task.asking or {}).get("question", ""))
+    exchange = {"question": question, "answer": _words(answer), "by": answer.by}
+    how = dispatched(task, counts=False)
+    return replace(how, fields=(*how.fields, ("answers", tuple(Frozen(one) for one in [*task.answers, exchange][-MOST_ANSWERS:]))))
+
+
+def _words(answer: Answer) -> str:
+    """What the person wrote, wherever they wrote it."""
+    result = answer.result or {}
+    data = json.dumps(result["data"], sort_keys=True, ensure_ascii=False) if result.get("data") else ""
+    return "\n".join(part for part in (answer.comment, str(result.get("summary") or ""), data) if part)
 
 
 def tried_again(task: Task) -> How:

@@ -7,6 +7,7 @@ from typing import Any
 from services.sequencer.domain.task import Task
 
 HELP = ("retry", "take_over", "skip", "fail")
+WITHOUT_AN_ANSWER = ("take_over", "skip", "fail")
 
 
 def approval_id(task: Task, why: str) -> str:
@@ -41,8 +42,9 @@ def asking_for_help(task: Task, error: dict[str, Any]) -> dict[str, Any]:
 
 
 def asking_question(task: Task, question: str) -> dict[str, Any]:
-    """An agent, or a task for people, needs an answer."""
-    return _open_question(task, "question", question, choices=("take_over", "skip", "fail"))
+    """An agent needs an answer to go on; of a task for people the answer is the result."""
+    choices = WITHOUT_AN_ANSWER if task.agent == "human" else ("answer", *WITHOUT_AN_ANSWER)
+    return _open_question(task, "question", question, choices=choices)
 
 
 def asking_plan(title: str, task_id: str, digest: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from shared.contracts.phases import TERMINAL, Phase
 FIELDS = (
     "parent_id", "kind", "title", "phase", "passes", "epoch", "attempts", "max_attempts", "depth", "agent", "checkpoint", "approved",
     "on_failure", "paused", "dependents", "feeds", "wide", "approval_id", "asking", "plan_version", "children", "error", "nudges", "losses",
+    "answers",
 )  # fmt: skip
 
 
@@ -41,6 +42,7 @@ class Task:
     nudges: int
     losses: int
     dependencies: list[str] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def closed(self) -> bool:
@@ -82,4 +84,5 @@ def task_from(doc: dict[str, Any]) -> Task:
         nudges=doc.get("nudges", 0),
         losses=doc.get("losses", 0),
         dependencies=doc.get("dependencies", []),
+        answers=doc.get("answers", []),
     )

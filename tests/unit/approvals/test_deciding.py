@@ -121,7 +121,9 @@ class TestDeciding:
         assert view["decisions"][0]["result"]["data"] == {"answer": "blue"}
         other = await asked(desk, kind="question", choices=("answer",))
         assert (await answer(desk, "pat", other, "answer")).status_code == 422
-        assert (await answer(desk, "pat", other, "answer", result={"data": {"n": 1}})).json()["state"] == "take_over"
+        assert (await answer(desk, "pat", other, "answer", result={"data": {"n": 1}})).json()["state"] == "answer"
+        third = await asked(desk, kind="question", choices=("answer",))
+        assert (await answer(desk, "pat", third, "answer", comment="blue")).json()["decisions"][0]["comment"] == "blue"
 
     async def test_time_runs_out(self, desk: Desk) -> None:
         event = await asked(desk, within=0.05)

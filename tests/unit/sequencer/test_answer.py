@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.sequencer.domain.answer import Answer, after_answer, after_plan_failed
+from services.sequencer.domain.ask import asking_question
 from shared.contracts.phases import Phase
 from tests.unit.sequencer.tasks import RUN, task
 
@@ -98,3 +99,20 @@ def test_who_tries_again_asks_for_another_plan_but_for_the_only_one_of_a_nested_
     move = after_plan_failed(task(**({"phase": Phase.EXPANDING, "plan_version": 1} | fields)), "no")
     assert move
     assert (move.how.target, move.how.field("plan_version")) == (Phase.ESCALATED, version)
+
+
+def test_an_answer_reaches_the_agent_and_its_question_was_no_try() -> None:
+    told = {"question": "Blue?", "answer": "no", "by": "bob"}
+    waits = {"approval_id": QUESTION, "asking": {"question": "Red?"}, "answers": [told], "attempts": 2}
+    given = Answer(QUESTION, "question", "answer", by="ann", comment="yes", result={"summary": "", "data": {"shade": 3}})
+    move = after_answer(task(Phase.AWAITING_APPROVAL, agent="model", **waits), given)
+    assert move
+    assert (move.how.target, move.epoch, move.how.field("attempts")) == (Phase.READY, 2, 2)
+    assert list(move.how.field("answers")) == [told, {"question": "Red?", "answer": 'yes\n{"shade": 3}', "by": "ann"}]
+    assert (move.how.field("agent"), move.how.field("asking")) == (None, None)
+    assert hash(move.how)
+
+
+@pytest.mark.parametrize(("agent", "offered"), [("model", True), ("python", True), ("human", False)])
+def test_an_agent_may_be_answered_and_a_person_is_the_answer(agent: str, offered: bool) -> None:
+    assert ("answer" in asking_question(task(agent=agent), "Which?")["choices"]) is offered
