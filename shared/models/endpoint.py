@@ -1,0 +1,92 @@
+"""The client of an OpenAI-compatible endpoint: one request a question, no retries (the task's own retry decides), time-outs everywhere."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+import openai
+
+from shared.errors import ModelFailed
+from shared.models import failures
+from shared.models.answer import completion_in, reply_in
+from shared.models.messages import body_of
+from shared.models.port import About, Question, Reply
+from shared.models.prices import Prices
+from shared.models.settings import ModelSettings
+
+CONNECT_SECONDS = 10.0
+WRITE_SECONDS = 30.0
+ADAPTABLE = ("max_tokens", "temperature", "response_format")
+UNSUPPORTED = ("unsupported", "not supported", "does not support")
+
+
+class Endpoint:
+    """A Model behind HTTP. `transport` is for tests."""
+
+    def __init__(self, settings: ModelSettings, *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._prices = Prices(settings)
+        self._without: set[str] = set()
+        key = settings.key()
+        nothing = openai.Omit()
+        # What OPENAI_ORG_ID and OPENAI_PROJECT_ID of somebody's shell say is no business of this endpoint.
+        headers: dict[str, Any] = {"OpenAI-Organization": nothing, "OpenAI-Project": nothing} | ({} if key else {"Authorization": nothing})
+        self._client = openai.AsyncOpenAI(
+            api_key=key or "none",
+            base_url=settings.base_url,
+            max_retries=0,
+            default_headers=headers,
+            http_client=httpx2.AsyncClient(transport=transport, trust_env=not settings.loopback),
+        )
+
+    async def ask(self, question: Question, about: About, *, seconds: float) -> Reply:  # noqa: ARG002 (the ledger's business)
+        """One answer. Raises ModelFailed; an Unusable one was paid for."""
+        limit = min(seconds, self._settings.timeout_seconds)
+        try:
+            async with asyncio.timeout(limit):
+                body = await self._answer_to(question, limit)
+        except (TimeoutError, openai.APITimeoutError) as error:
+            raise failures.timed_out(self._settings, limit) from error
+        except openai.APIConnectionError as error:
+            raise failures.unreachable(self._settings, str(error.__cause__ or error)) from error
+        except openai.APIStatusError as error:
+            raise failures.of_status(error.status_code, self._settings, headers=error.response.headers, body=error.body) from error
+        except openai.OpenAIError as error:
+            text = f"{self._settings.url} answered in a way that cannot be read: {error}"
+            raise ModelFailed(text, code="model_nonsense") from error
+        completion = completion_in(body, url=self._settings.url)
+        spent = self._prices.priced(completion.spent, cached_tokens=completion.cached_tokens)
+        return reply_in(completion, question, spent=spent, mode=self._settings.tools)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.close()
+
+    async def _answer_to(self, question: Question, limit: float) -> bytes:
+        """The body of the answer. What the endpoint says it does not support is left out from then on."""
+        timeout = httpx2.Timeout(limit, connect=min(CONNECT_SECONDS, limit), write=min(WRITE_SECONDS, limit))
+        while True:
+            request = self._adapted(body_of(question, self._settings))
+            try:
+                answer = await self._client.chat.completions.with_raw_response.create(**request, timeout=timeout)
+            except openai.BadRequestError as error:
+                unsupported = _unsupported(error)
+                if unsupported is None or unsupported in self._without:
+                    raise
+                self._without.add(unsupported)
+            else:
+                return bytes(answer.http_response.content)
+
+    def _adapted(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body without what this endpoint refused; newer models count `max_completion_tokens` instead of `max_tokens`."""
+        kept = {name: value for name, value in body.items() if name not in self._without}
+        return kept | ({"max_completion_tokens": body["max_tokens"]} if "max_tokens" in self._without else {})
+
+
+def _unsupported(error: openai.BadRequestError) -> str | None:
+    """The parameter that the endpoint does not know, when that is what it says."""
+    said = f"{error.code or ''} {error.message}".lower()
+    if not any(word in said for word in UNSUPPORTED):
+        return None
+    return error.param if error.param in ADAPTABLE else next((name for name in ADAPTABLE if f"'{name}'" in said), None)

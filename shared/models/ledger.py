@@ -1,0 +1,130 @@
+"""The ledger of model calls: what was asked and paid once is not paid again, and the cost of a task is the sum of its rows."""
+
+import asyncio
+import hashlib
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+import structlog
+
+from shared.clock import Clock
+from shared.errors import ModelFailed
+from shared.ids import new_id
+from shared.models.answer import Unusable
+from shared.models.metrics import ModelMetrics
+from shared.models.port import About, Model, Question, Reply, Spent, ToolCall
+from shared.storage.port import Collection, Doc, Index, Schema
+
+ANSWERED, REUSED = "answered", "reused"
+MOST_SAID = 16_384
+
+log = structlog.get_logger()
+
+
+def calls_schema(service: str) -> Schema:
+    """The collection of a service's model calls, which it alone writes."""
+    return Schema(f"{service}_calls", (Index((("run_id", 1), ("task_id", 1))),))
+
+
+class Closable(Model, Protocol):
+    """A model that holds connections."""
+
+    async def close(self) -> None:
+        """Let go of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A Model in front of another. The same question about the same task is answered from the collection: after a crash it costs nothing.
+
+    So a retry that wants another answer must ask another question (with what failed in it). Answers that cannot be used are kept for their
+    cost only, and asked for again.
+    """
+
+    model: Closable
+    calls: Collection
+    clock: Clock
+    metrics: ModelMetrics
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.model.name
+
+    async def ask(self, question: Question, about: About, *, seconds: float) -> Reply:
+        """The kept answer, or a new one that is kept before it is used. Raises ModelFailed, StoreUnavailable."""
+        name = call_id(question, about, model=self.name)
+        if kept := await self._kept(name):
+            self.metrics.calls.labels(model=self.name, outcome=REUSED).inc()
+            log.info("model.reused", run_id=about.run_id, task_id=about.task_id, purpose=about.purpose)
+            return kept
+        began = self.clock.monotonic()
+        try:
+            reply = await self.model.ask(question, about, seconds=seconds)
+        except ModelFailed as error:
+            await self._failed(error, about, name=name, seconds=self.clock.monotonic() - began)
+            raise
+        took = self.clock.monotonic() - began
+        row = _row(about, self.name, spent=reply.spent, seconds=took, at=self.clock.now()) | {"outcome": ANSWERED, "reply": _written(reply)}
+        self._count(ANSWERED, about, spent=reply.spent, seconds=took)
+        # What was paid for is written down even when whoever asked is being cancelled.
+        return await asyncio.shield(self._keep(row, name)) or reply
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self.model.close()
+
+    async def _kept(self, name: str) -> Reply | None:
+        found = await self.calls.find({"_id": name}, ("reply", "model", "prompt_tokens", "completion_tokens", "usd"))
+        return _read(found[0]) if found else None
+
+    async def _keep(self, row: Doc, name: str) -> Reply | None:
+        """Write it down. Where the same question was answered meanwhile, that answer counts, and this one is kept for its cost."""
+        if not await self.calls.insert([{"_id": name, **row}]):
+            return None
+        await self.calls.insert([{"_id": f"{name}:{new_id()}", **row}])
+        return await self._kept(name)
+
+    async def _failed(self, error: ModelFailed, about: About, *, name: str, seconds: float) -> None:
+        spent = error.spent if isinstance(error, Unusable) else Spent()
+        if isinstance(error, Unusable):
+            row = _row(about, self.name, spent=spent, seconds=seconds, at=self.clock.now())
+            kept = {"outcome": error.code, "reply": error.said[:MOST_SAID]}
+            await asyncio.shield(self.calls.insert([{"_id": f"{name}:{new_id()}", **row, **kept}]))
+        self._count(error.code, about, spent=spent, seconds=seconds, error=str(error))
+
+    def _count(self, outcome: str, about: About, *, spent: Spent, seconds: float, **more: Any) -> None:
+        metrics, name = self.metrics, self.name
+        metrics.calls.labels(model=name, outcome=outcome).inc()
+        metrics.seconds.labels(model=name).observe(seconds)
+        for kind, tokens in (("prompt", spent.prompt_tokens), ("completion", spent.completion_tokens)):
+            metrics.tokens.labels(model=name, kind=kind).inc(tokens or 0)
+        metrics.usd.labels(model=name).inc(spent.usd or 0.0)
+        say = log.info if outcome == ANSWERED else log.warning
+        whose = {"run_id": about.run_id, "task_id": about.task_id, "purpose": about.purpose}
+        say("model.asked", **whose, model=name, outcome=outcome, seconds=round(seconds, 3), **asdict(spent), **more)
+
+
+def call_id(question: Question, about: About, *, model: str) -> str:
+    """`<task>:<sha256 of model and question>`."""
+    canonical = orjson.dumps({"model": model, "question": asdict(question)}, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return f"{about.task_id}:{hashlib.sha256(canonical).hexdigest()}"
+
+
+def _row(about: About, model: str, *, spent: Spent, seconds: float, at: datetime) -> Doc:
+    whose = {"run_id": about.run_id, "task_id": about.task_id, "purpose": about.purpose, "model": model}
+    return {**whose, **asdict(spent), "seconds": round(seconds, 3), "created_at": at}
+
+
+def _written(reply: Reply) -> str:
+    """As JSON text: what a model gives as arguments need not be storable as a document."""
+    kept = {"text": reply.text, "finish": reply.finish, "model": reply.model, "calls": [asdict(call) for call in reply.calls]}
+    return orjson.dumps(kept).decode()
+
+
+def _read(row: Doc) -> Reply:
+    kept, spent = orjson.loads(row["reply"]), Spent(row["prompt_tokens"], row["completion_tokens"], row["usd"])
+    calls = tuple(ToolCall(call["id"], call["name"], call["arguments"]) for call in kept["calls"])
+    return Reply(kept["text"], calls, finish=kept["finish"], model=kept["model"], spent=spent, reused=True)

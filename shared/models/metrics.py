@@ -1,0 +1,17 @@
+"""What is counted of model calls: name, help and labels, once."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class ModelMetrics:
+    """The model calls of one service. `outcome` is answered, reused, or the code of a ModelFailed."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.calls = Counter("taskgrove_model_calls_total", "Questions to models, by outcome.", ["model", "outcome"], registry=registry)
+        self.tokens = Counter("taskgrove_model_tokens_total", "Tokens that were paid for.", ["model", "kind"], registry=registry)
+        self.usd = Counter("taskgrove_model_usd_total", "US dollars spent, where the price is known.", ["model"], registry=registry)
+        self.seconds = Histogram(
+            "taskgrove_model_call_seconds", "Time until the answer, or until there was none.", ["model"], buckets=SECONDS, registry=registry
+        )
