@@ -14,6 +14,14 @@ async def effect(work: Work, path: str, seconds: float = 0.0) -> dict[str, str]:
     return {"attempt": work.attempt_id}
 
 
+@callable_()
+async def second_try(work: Work) -> dict[str, str]:
+    """Fails the first time."""
+    if work.epoch == 1:
+        raise ValueError("not the first time")
+    return {"attempt": work.attempt_id}
+
+
 def _note(ledger: Path, line: str) -> None:
     with ledger.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")

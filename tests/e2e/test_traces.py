@@ -30,12 +30,9 @@ echo left > left.txt
 
 ### Right
 - retries: 1
-- check-contains: summary: right
-
-```sh
-test -e "$TASKGROVE_INPUT_FLAG" || { touch "$TASKGROVE_INPUT_FLAG"; exit 1; }
-echo right
-```
+- agent: python
+- call: second_try
+- check-schema: data: {"required": ["attempt"]}
 """
 TASKS = {"run Traced", "task First", "task Both", "task Left", "task Right"}
 SERVICES = {"planner", "sequencer", "executor", "checker", "approvals"}
@@ -57,12 +54,11 @@ async def traced(receiver: Receiver) -> AsyncIterator[Grove]:
     await grove.down()
 
 
-async def run(grove: Grove, receiver: Receiver, flag: str) -> str:
+async def run(grove: Grove, receiver: Receiver) -> str:
     """Carry the notes out; the run's id, once its last span has come."""
-    notes = grove.root / f"{flag}.md"
+    notes = grove.root / "traced.md"
     notes.write_text(NOTES)
-    script_sees = grove.root / flag
-    ended = await grove.cli("submit", "--notes", str(notes), "--input", f"flag={script_sees}", "--json")
+    ended = await grove.cli("submit", "--notes", str(notes), "--json")
     assert ended.status == 0, ended.said
     run_id: str = ended.json["runId"]
     watched = await grove.cli("watch", run_id, "--json")
@@ -86,7 +82,7 @@ def above(span: Got, spans: list[Got]) -> list[str]:
 
 
 async def test_a_run_is_one_trace(traced: Grove, receiver: Receiver) -> None:
-    run_id = await run(traced, receiver, "alone")
+    run_id = await run(traced, receiver)
     await asyncio.sleep(1.5)  # the services send once a second
     spans = receiver.of(run_id)
     names = Counter(span.name for span in spans)
@@ -99,7 +95,7 @@ async def test_a_run_is_one_trace(traced: Grove, receiver: Receiver) -> None:
 
 
 async def test_the_way_of_a_task_can_be_followed(traced: Grove, receiver: Receiver) -> None:
-    run_id = await run(traced, receiver, "followed")
+    run_id = await run(traced, receiver)
     await asyncio.sleep(1.5)
     spans = receiver.of(run_id)
     (left,) = [span for span in spans if span.name == "task Left"]
@@ -123,7 +119,7 @@ async def test_the_way_of_a_task_can_be_followed(traced: Grove, receiver: Receiv
 
 
 async def test_runs_at_once_do_not_mix_and_log_lines_carry_the_trace(traced: Grove, receiver: Receiver) -> None:
-    runs = await asyncio.gather(*(run(traced, receiver, f"beside-{number}") for number in range(3)))
+    runs = await asyncio.gather(*(run(traced, receiver) for _ in range(3)))
     await asyncio.sleep(1.5)
     for run_id in runs:
         spans = receiver.of(run_id)
