@@ -33,6 +33,7 @@ COMMANDS = {
     "export": ("transfer", OPERATE, "Write a run with all that belongs to it as one JSON document."),
     "import": ("transfer", OPERATE, "Bring an exported run back."),
     "quarantine": ("quarantine", OPERATE, "Look at messages that no service could use, replay or discard them."),
+    "scripted-model": ("scripted_model", OPERATE, "Serve a scripted stand-in for a language model, for tests and demos."),
 }
 
 
