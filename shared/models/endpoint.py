@@ -31,12 +31,13 @@ class Endpoint:
         key = settings.key()
         nothing = openai.Omit()
         # What OPENAI_ORG_ID and OPENAI_PROJECT_ID of somebody's shell say is no business of this endpoint.
-        headers: dict[str, Any] = {"OpenAI-Organization": nothing, "OpenAI-Project": nothing} | ({} if key else {"Authorization": nothing})
+        foreign: dict[str, Any] = {"OpenAI-Organization": nothing, "OpenAI-Project": nothing}
+        self._keyless: dict[str, Any] = {} if key else {"Authorization": nothing}
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",
             base_url=settings.base_url,
             max_retries=0,
-            default_headers=headers,
+            default_headers=foreign,
             http_client=httpx2.AsyncClient(transport=transport, trust_env=not settings.loopback),
         )
 
@@ -69,7 +70,8 @@ class Endpoint:
         while True:
             request = self._adapted(body_of(question, self._settings))
             try:
-                answer = await self._client.chat.completions.with_raw_response.create(**request, timeout=timeout)
+                completions = self._client.chat.completions.with_raw_response
+                answer = await completions.create(**request, timeout=timeout, extra_headers=self._keyless)
             except openai.BadRequestError as error:
                 unsupported = _unsupported(error)
                 if unsupported is None or unsupported in self._without:

@@ -1,0 +1,106 @@
+"""Nothing is paid twice: what was answered is kept before it is used, also when whoever asked dies in between."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import httpx2
+import pytest
+from prometheus_client import CollectorRegistry
+
+from shared.errors import ModelFailed
+from shared.memory.store import MemoryDatabase
+from shared.models import open_model
+from shared.models.ledger import Ledger, call_id, calls_schema
+from shared.models.port import About, Question, Spent, Tool, ToolCall, Turn
+from tests.unit.models.wire import ABOUT, Wire, completion, settings
+
+QUESTION = Question((Turn("user", "hello"),))
+LedgerOf = Callable[[Wire], Ledger]
+PRICES = {"usd_per_million_prompt_tokens": 1.0, "usd_per_million_completion_tokens": 2.0}
+
+
+def answers(*texts: str) -> Callable[[httpx2.Request], httpx2.Response]:
+    left: Iterator[str] = iter(texts)
+    return lambda _: completion(next(left))
+
+
+async def rows(database: MemoryDatabase) -> list[dict[str, object]]:
+    return await database["test_calls"].find({}, sort=(("_id", 1),))
+
+
+async def test_the_same_question_about_the_same_task_is_paid_for_once(ledger_of: LedgerOf, database: MemoryDatabase) -> None:
+    wire = Wire(answers("first", "second"), **PRICES)
+    ledger = ledger_of(wire)
+    first = await ledger.ask(QUESTION, ABOUT, seconds=5)
+    again = await ledger.ask(QUESTION, ABOUT, seconds=5)
+    assert (first.text, first.reused, again.text, again.reused) == ("first", False, "first", True)
+    assert again.spent == first.spent == Spent(10, 5, 0.00002)
+    other = await ledger.ask(QUESTION, About("run", "run.2", "test"), seconds=5)
+    assert (other.text, len(wire.requests)) == ("second", 2)
+    kept = (await rows(database))[0]
+    assert kept["_id"] == call_id(QUESTION, ABOUT, model="m")
+    assert str(kept["_id"]).startswith("run.1:")
+    assert {name: kept[name] for name in ("run_id", "task_id", "purpose", "model", "prompt_tokens", "completion_tokens", "usd")} == {
+        "run_id": "run", "task_id": "run.1", "purpose": "test", "model": "m", "prompt_tokens": 10, "completion_tokens": 5, "usd": 0.00002,
+    }  # fmt: skip
+
+
+async def test_calls_come_back_as_they_were_whatever_their_arguments_hold(ledger_of: LedgerOf) -> None:
+    arguments = '{"$set": {"a.b": 1}, "big": 123456789012345678, "": [null]}'
+    call = {"id": "c9", "type": "function", "function": {"name": "t", "arguments": arguments}}
+    ledger = ledger_of(Wire(lambda _: completion(None, tool_calls=[call])))
+    question = Question((Turn("user", "x"),), tools=(Tool("t", "", {"type": "object"}),))
+    first, again = [await ledger.ask(question, ABOUT, seconds=5) for _ in range(2)]
+    assert first.calls == again.calls == (ToolCall("c9", "t", {"$set": {"a.b": 1}, "big": 123456789012345678, "": [None]}),)
+
+
+async def test_whoever_asked_died_after_the_reply(ledger_of: LedgerOf, database: MemoryDatabase) -> None:
+    """The answer is written down even when the asking task is cancelled while it is; asked again, it costs nothing."""
+    wire = Wire(answers("paid"))
+    asking = asyncio.create_task(ledger_of(wire).ask(QUESTION, ABOUT, seconds=5))
+    while not wire.requests:
+        await asyncio.sleep(0)
+    for _ in range(200):
+        if asking.done() or await rows(database):
+            break
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert (await ledger_of(wire).ask(QUESTION, ABOUT, seconds=5)).text == "paid"
+    assert len(wire.requests) == 1
+
+
+async def test_of_two_that_ask_at_once_one_answer_counts_and_both_costs(ledger_of: LedgerOf, database: MemoryDatabase) -> None:
+    ledger = ledger_of(Wire(answers("one", "two")))
+    replies = await asyncio.gather(*(ledger.ask(QUESTION, ABOUT, seconds=5) for _ in range(2)))
+    assert len({reply.text for reply in replies}) == 1
+    assert len(await rows(database)) == 2
+
+
+async def test_nonsense_is_kept_for_its_cost_and_asked_for_again(
+    ledger_of: LedgerOf, database: MemoryDatabase, registry: CollectorRegistry
+) -> None:
+    ledger = ledger_of(Wire(answers("nonsense", '{"a":1}'), **PRICES))
+    question = Question(QUESTION.turns, schema={"type": "object"})
+    with pytest.raises(ModelFailed):
+        await ledger.ask(question, ABOUT, seconds=5)
+    assert (await ledger.ask(question, ABOUT, seconds=5)).text == '{"a":1}'
+    assert sorted(str(row["outcome"]) for row in await rows(database)) == ["answered", "model_nonsense"]
+    assert registry.get_sample_value("taskgrove_model_tokens_total", {"model": "m", "kind": "prompt"}) == 20
+    assert registry.get_sample_value("taskgrove_model_usd_total", {"model": "m"}) == pytest.approx(0.00004)
+    assert registry.get_sample_value("taskgrove_model_calls_total", {"model": "m", "outcome": "model_nonsense"}) == 1
+
+
+async def test_what_was_not_answered_costs_nothing_and_leaves_no_row(ledger_of: LedgerOf, database: MemoryDatabase) -> None:
+    with pytest.raises(ModelFailed):
+        await ledger_of(Wire(lambda _: httpx2.Response(500))).ask(QUESTION, ABOUT, seconds=5)
+    assert await rows(database) == []
+
+
+async def test_without_an_endpoint_there_is_no_model(database: MemoryDatabase) -> None:
+    nothing = settings(base_url=None)
+    assert open_model(nothing, database, database._clock, registry=CollectorRegistry(), service="planner") is None  # noqa: SLF001
+    model = open_model(settings(), database, database._clock, registry=CollectorRegistry(), service="planner")  # noqa: SLF001
+    assert model is not None
+    assert (model.name, model.calls.name, calls_schema("planner").name) == ("m", "planner_calls", "planner_calls")
+    await model.close()
