@@ -6,12 +6,20 @@ import uuid_utils
 
 from shared.errors import BadInput
 
+UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{19}\Z")
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
 def new_id() -> str:
     """A fresh UUIDv7 as 32 hex digits: sortable by time, and as long as a W3C trace id."""
     return uuid_utils.uuid7().hex
+
+
+def made_at(identifier: str) -> float | None:
+    """When an id of `new_id` was made, in seconds since 1970 by the clock of its maker; None for an id of another sort."""
+    if not UUID7.match(identifier):
+        return None
+    return int(identifier[:12], 16) / 1000
 
 
 def check_run_id(run_id: str) -> None:

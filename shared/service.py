@@ -20,11 +20,13 @@ from shared.messaging.consumer import Consumer, Hears
 from shared.messaging.port import Broker
 from shared.messaging.publisher import Publisher, Says
 from shared.messaging.quarantine import QUARANTINE, Quarantine
-from shared.messaging.topology import queues
+from shared.messaging.topology import events, queues
 from shared.settings import CommonSettings, read
+from shared.storage.measured import MeasuredDatabase
 from shared.storage.port import Database, Schema
 from shared.telemetry.logs import LOGS, LogStore, configure, keep
 from shared.telemetry.metrics import ServiceMetrics
+from shared.telemetry.sampling import watch_loop
 from shared.telemetry.traces import Traces, open_traces
 
 SERVER_SECONDS = 6.0
@@ -91,7 +93,7 @@ class Running:
         """Connect, prepare the store, hear, sweep and serve; waits for broker and store as long as it takes."""
         ground, settings = self.ground, self.ground.settings
         structlog.contextvars.bind_contextvars(service=ground.name)
-        ground.metrics.connected.set_function(lambda: float(not self.missing()))
+        self._measure()
         if http:
             app = with_health(self.service.app, ready=self.missing, registry=ground.metrics.registry)
             self.server = Server(app, host=settings.http_host, port=settings.http_port)
@@ -122,6 +124,13 @@ class Running:
         await asyncio.gather(self._write_last_lines(), asyncio.to_thread(self.ground.traces.close))
         await self.ground.broker.stop()
         await self.ground.database.close()
+
+    def _measure(self) -> None:
+        metrics = self.ground.metrics
+        metrics.ready.set_function(lambda: float(not self.missing()))
+        metrics.connected.labels("broker").set_function(lambda: float(self.ground.broker.connected()))
+        metrics.connected.labels("store").set_function(lambda: float(self.store_answers))
+        self.tasks.append(asyncio.create_task(watch_loop(metrics, self.ground.clock)))
 
     async def _stop_serving(self) -> None:
         if self.server and self.serving:
@@ -167,7 +176,8 @@ class Running:
                 if rounds % 30 == 0 or not self.store_answers:
                     await ground.database.ready()
                     self.store_answers = True
-                await ground.publisher.say(await self.service.sweep(self.service.deps))
+                with ground.metrics.swept.time():
+                    await ground.publisher.say(await self.service.sweep(self.service.deps))
             except Unavailable as error:
                 self.store_answers = self.store_answers and not isinstance(error, StoreUnavailable)
                 log.warning("sweep.waits", error=str(error))
@@ -195,6 +205,8 @@ async def assemble(ground: Ground, wire: Wire) -> Running:
 def lay_ground(name: str, settings: CommonSettings, *, broker: Broker, database: Database, clock: ServerClock) -> Ground:
     """What a service stands on, over this broker and store."""
     metrics = ServiceMetrics(CollectorRegistry())
+    metrics.says(event.name for event in events() if event.said_by == name)
+    database = MeasuredDatabase(database, metrics)
     publisher = Publisher(broker, service=name, metrics=metrics)
     quarantine = Quarantine(database[QUARANTINE.name], service=name, clock=clock)
     return Ground(name, settings, broker, database, clock, metrics, open_traces(name, settings), publisher, quarantine)

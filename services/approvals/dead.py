@@ -54,5 +54,6 @@ class Dead:
                 log.warning("dead.waits", error=str(error), failures=failures)
                 await self._ground.clock.sleep(0.2 + full_jitter(failures, base=0.5, cap=15.0))
             else:
+                self._ground.metrics.quarantined.inc()
                 await delivery.ack()
                 return

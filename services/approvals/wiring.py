@@ -1,5 +1,7 @@
 """The approvals service, put together."""
 
+from functools import partial
+
 from services.approvals.api.app import create_app
 from services.approvals.dead import Dead
 from services.approvals.deps import Deps
@@ -7,6 +9,7 @@ from services.approvals.first_keys import put_first_keys, read_first_keys
 from services.approvals.handlers import HEARS
 from services.approvals.live import Hub
 from services.approvals.metrics import ApprovalsMetrics
+from services.approvals.sampling import sample
 from services.approvals.settings import ApprovalsSettings
 from services.approvals.store import SCHEMAS
 from services.approvals.store.approvals import Approvals
@@ -22,6 +25,7 @@ from services.approvals.sweep import sweep
 from shared.artifacts import ArtifactStore
 from shared.service import Ground, Service
 from shared.settings import read
+from shared.telemetry.sampling import sample_forever
 
 
 async def wire(ground: Ground) -> Service:
@@ -30,6 +34,8 @@ async def wire(ground: Ground) -> Service:
     first = read_first_keys(settings.bootstrap_keys) if settings.bootstrap_keys else []
     deps = build(ground, settings)
     dead = Dead(ground)
+    sampling = partial(sample_forever, partial(sample, deps), ground.clock)
+    ground.metrics.rescues(("submission", "control", "approval", "import"))
 
     async def start() -> None:
         await put_first_keys(deps, first)
@@ -39,7 +45,7 @@ async def wire(ground: Ground) -> Service:
         deps.hub.close()
         await dead.drain(seconds)
 
-    return Service("approvals", HEARS, deps, SCHEMAS, sweep, start=start, drain=drain, app=create_app(deps))
+    return Service("approvals", HEARS, deps, SCHEMAS, sweep, background=[sampling], start=start, drain=drain, app=create_app(deps))
 
 
 def build(ground: Ground, settings: ApprovalsSettings) -> Deps:

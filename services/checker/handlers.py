@@ -43,7 +43,9 @@ async def judged(attempts: Sequence[str], deps: Deps) -> Says:
     cases = await deps.verdicts.cases(attempts)
     slow = [case for case in cases if case.is_slow and case.attempt_id not in deps.judge.running]
     quick = [case for case in cases if not case.is_slow]
-    await deps.verdicts.keep([{**case.document(), **(unjudged(case) or await deps.judge.verdict(case))} for case in quick])
+    found = [unjudged(case) or await deps.judge.verdict(case) for case in quick]
+    await deps.verdicts.keep([case.document() | judgement for case, judgement in zip(quick, found, strict=True)])
+    deps.judge.metrics.judged(judgement["judgement"] for judgement in found)
     won = await deps.verdicts.leases.claim([case.document() for case in slow]) if slow else set()
     deps.judge.start([case for case in slow if case.attempt_id in won])
     lost = [case.attempt_id for case in slow if case.attempt_id not in won]

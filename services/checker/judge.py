@@ -37,7 +37,7 @@ class Judge:
         self._publisher = publisher
         self._slots = asyncio.Semaphore(slots)
         self._work_dir = work_dir
-        self._metrics = metrics
+        self.metrics = metrics
         self._traces = traces
         self.running: dict[str, asyncio.Task[None]] = {}
 
@@ -46,7 +46,6 @@ class Judge:
         with self._traces.doing("check", case.task_id, epoch=case.epoch, checks=len(case.checks)) as span:
             found = await self._found(case)
             span.note("judgement", found["judgement"])
-        self._metrics.verdicts.labels(judgement=found["judgement"]).inc()
         return found
 
     async def _found(self, case: Case) -> dict[str, Any]:
@@ -82,6 +81,7 @@ class Judge:
             async with self._slots:
                 found = await self._verdict_in_time(case)
             await self._store.leases.finish(case.attempt_id, found)
+            self.metrics.judged([found["judgement"]])
             await self._publisher.say(by_run([case.attempt_id], lambda run, ids: TaskVerified(run_id=run, verdicts=ids)))
         except Unavailable as error:
             log.warning("verdict.waits", attempt=case.attempt_id, error=str(error))
@@ -120,7 +120,7 @@ class Judge:
             log.exception("check.broke", check=params.kind)
             found = Evidence(check=params.kind, passed=False, detail=f"the check itself broke: {type(error).__name__}: {error}; mend it")
         seconds = asyncio.get_running_loop().time() - started
-        self._metrics.seconds.labels(kind=params.kind).observe(seconds)
+        self.metrics.seconds.labels(kind=params.kind).observe(seconds)
         return found.model_copy(update={"seconds": round(seconds, 6)})
 
     async def _laid_out(self, case: Case, directory: Path) -> Path:

@@ -40,5 +40,6 @@ async def wire(ground: Ground) -> Service:
         metrics=CheckerMetrics(ground.metrics.registry),
         traces=ground.traces,
     )
+    ground.metrics.rescues(["verdict"])
     deps = Deps(store, judge, ground.database, ground.metrics)
     return Service("checker", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), drain=judge.drain, close=tools.close)

@@ -45,6 +45,7 @@ async def wire(ground: Ground) -> Service:
         clock=ground.clock,
         work_dir=ground.settings.work_dir,
     )
+    ground.metrics.rescues(["lease"])
     return Service(
         "executor",
         HEARS,

@@ -31,6 +31,8 @@ WATCH_SECONDS = 0.5
 MOST_BACKLOG = 20_000
 RELEASE_SECONDS = 3.0
 Stop = Literal["cancelled", "lost", "released"]
+Waits = tuple[float, str]
+"""A ready attempt without a slot: since when, on the monotonic clock, and its id."""
 
 log = structlog.get_logger()
 
@@ -71,12 +73,15 @@ class Workers:
         self._work_dir = work_dir
         self._slots: dict[Lane, int] = {"waiting": settings.waiting_slots, "process": settings.process_slots}
         self._busy: dict[Lane, int] = {"waiting": 0, "process": 0}
-        self._backlog: dict[Lane, deque[str]] = {"waiting": deque(), "process": deque()}
+        self._backlog: dict[Lane, deque[Waits]] = {"waiting": deque(), "process": deque()}
         self._free = asyncio.Event()
         self._offering = asyncio.Lock()
         self._draining = False
         self.running: dict[str, Running] = {}
         self._told: GroupCommit[str] = GroupCommit(self._tell, most=5_000)
+        metrics.knows(agents)
+        for lane in self._slots:
+            self._measure(lane)
 
     async def offer(self, attempts: Iterable[str]) -> list[str]:
         """Start what fits, keep the rest for later; those that are over already come back, to be said again.
@@ -96,7 +101,7 @@ class Workers:
                 self._busy[claim.lane] += 1
                 fitting.append(claim)
             elif len(self._backlog[claim.lane]) < MOST_BACKLOG:
-                self._backlog[claim.lane].append(claim.attempt_id)
+                self._backlog[claim.lane].append((self._clock.monotonic(), claim.attempt_id))
         try:
             await self._store.know_runs({claim.run_id for claim in fitting})
             won = await self._store.claim(fitting)
@@ -117,11 +122,9 @@ class Workers:
             await self._free.wait()
             self._free.clear()
             for lane, backlog in self._backlog.items():
-                self._metrics.running.labels(lane=lane).set(self._busy[lane])
-                self._metrics.backlog.labels(lane=lane).set(len(backlog))
                 room = self._slots[lane] - self._busy[lane]
                 if room > 0 and backlog:
-                    await self._offer_again([backlog.popleft() for _ in range(min(room, len(backlog)))])
+                    await self._offer_again([backlog.popleft()[1] for _ in range(min(room, len(backlog)))])
 
     async def watch(self) -> None:
         """Stop what is no longer wanted, hold what is paused: looked at twice a second while anything runs."""
@@ -156,6 +159,8 @@ class Workers:
 
     def _start(self, claim: Claim) -> None:
         running = self.running[claim.attempt_id] = Running(claim)
+        if ready_at := claim.task.get("ready_at"):
+            self._metrics.claimed(claim.lane, (self._clock.now() - ready_at).total_seconds())
         self._store.leases.hold(claim.attempt_id, lambda: running.end("lost"))
         running.task = asyncio.create_task(self._work(running))
 
@@ -172,8 +177,7 @@ class Workers:
                 return
             span.note("outcome", outcome["state"])
             seconds = round(self._clock.monotonic() - started, 6)
-            self._metrics.attempts.labels(agent=claim.agent, outcome=outcome["state"]).inc()
-            self._metrics.seconds.labels(agent=claim.agent).observe(seconds)
+            self._metrics.ended(claim.agent, outcome["state"], seconds)
             if await self._saved(running, {**outcome, "usage": {"seconds": seconds}}) and running.stop != "cancelled":
                 await self._told([claim.attempt_id])
         finally:
@@ -275,6 +279,16 @@ class Workers:
             await self._publisher.say(by_run(attempts, lambda run, ids: TaskExecuted(run_id=run, attempts=ids)))
         except Unavailable as error:
             log.warning("hint.not_said", attempts=len(attempts), error=str(error))
+
+    def _measure(self, lane: Lane) -> None:
+        busy, backlog = self._busy, self._backlog[lane]
+        self._metrics.has_lane(
+            lane,
+            self._slots[lane],
+            running=lambda: busy[lane],
+            waiting=lambda: len(backlog),
+            oldest=lambda: self._clock.monotonic() - backlog[0][0] if backlog else 0.0,
+        )
 
     def _release_slots(self, claims: Sequence[Claim]) -> None:
         for claim in claims:

@@ -88,16 +88,17 @@ class TaskStore:
         groups: dict[tuple[Phase, int, How], list[str]] = defaultdict(list)
         for move in moves:
             groups[move.task.phase, move.task.epoch, move.how].append(move.task.task_id)
-            self._metrics.moves.labels(phase=move.how.target.value).inc()
         updates = [
             Update({"_id": {"$in": ids}, "phase": phase, "epoch": epoch}, self._change(how)) for (phase, epoch, how), ids in groups.items()
         ]
         if settled:
             updates.append(Update({"_id": {"$in": list(settled)}, "open": False}, {"$unset": {"due_at": ""}}))
-        if await self._tasks.bulk(updates, relaxed=relaxed) >= len(moves) + len(settled):
-            return list(moves)
-        now = await self.get(move.task.task_id for move in moves)
-        return [m for m in moves if (task := now.get(m.task.task_id)) and task.phase is m.how.target and task.epoch == m.epoch]
+        done = list(moves)
+        if await self._tasks.bulk(updates, relaxed=relaxed) < len(moves) + len(settled):
+            now = await self.get(move.task.task_id for move in moves)
+            done = [m for m in moves if (task := now.get(m.task.task_id)) and task.phase is m.how.target and task.epoch == m.epoch]
+        self._metrics.entered(move.how.target for move in done)
+        return done
 
     async def hint_later(self, tasks: Sequence[Task], *, base: float, cap: float) -> None:
         """They were looked at again; look less often each time."""
@@ -128,7 +129,9 @@ class TaskStore:
     async def cancel_open(self, where: Where, error: dict[str, Any], *, wait: float | None = None) -> int:
         """Cancel all of these that are not over: from every such phase the table allows it."""
         change = self._change(How(Phase.CANCELLED, wait=wait, fields=(("error", error),)))
-        return await self._tasks.update({**where, "open": True}, change)
+        cancelled = await self._tasks.update({**where, "open": True}, change)
+        self._metrics.entered([Phase.CANCELLED] * cancelled)
+        return cancelled
 
     async def open_children(self, parent_ids: Sequence[str]) -> set[str]:
         """Which of these parents have a child that is not over."""
@@ -171,7 +174,9 @@ class TaskStore:
     async def insert(self, documents: Sequence[Doc]) -> None:
         """Insert task documents; those that are there already stay as they are."""
         for at in range(0, len(documents), INSERT_PAGE):
-            await self._tasks.insert(documents[at : at + INSERT_PAGE])
+            page = documents[at : at + INSERT_PAGE]
+            there = await self._tasks.insert(page)
+            self._metrics.entered(document["phase"] for document in page if document["_id"] not in there)
 
     async def insert_sequence(self, document: Doc) -> None:
         """Keep what was derived from a plan."""
@@ -183,6 +188,8 @@ class TaskStore:
         change: Doc = {"$set": fields, "$inc": {"version": 1, **({"epoch": 1} if how.dispatch or how.renew else {})}}
         if over:
             fields["finished_at"] = self.clock.now()
+        if how.dispatch:
+            fields["ready_at"] = self.clock.now()
         if how.wait is None:
             change["$unset"] = {"due_at": ""}
         else:
@@ -193,6 +200,8 @@ class TaskStore:
 def born(document: Doc, move: Move, clock: Clock) -> None:
     """Apply a first move to a document that is not stored yet."""
     document |= {"phase": move.how.target, "epoch": move.epoch, **dict(move.how.fields)}
+    if move.how.dispatch:
+        document["ready_at"] = clock.now()
     if move.how.wait is not None:
         document["due_at"] = after(clock, move.how.wait)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -110,6 +110,10 @@ class MemoryCollection:
     async def count(self, where: Where) -> int:
         await asyncio.sleep(0)
         return len(self._matching(where))
+
+    async def count_by(self, where: Where, field: str) -> dict[Any, int]:
+        await asyncio.sleep(0)
+        return dict(Counter(doc.get(field) for doc in self._matching(where)))
 
     def _update(self, update: Update) -> int:
         now, found = self._clock.now(), self._matching(update.where)

@@ -1,9 +1,11 @@
 """Everything that wraps a handler, once: decode, batch what waits, log, measure, give each error its fate, publish, ack."""
 
 import asyncio
+import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,6 +14,7 @@ from shared.clock import Clock, full_jitter
 from shared.contracts.base import PREFIX, VERSION, Event
 from shared.ending import end
 from shared.errors import Fate, TaskgroveError, Unavailable
+from shared.ids import made_at
 from shared.messaging.codec import Heard, Poison, decode
 from shared.messaging.port import Broker, Delivery
 from shared.messaging.publisher import Publisher, Says
@@ -35,6 +38,7 @@ class Held:
     """A delivery whose parts are not all dealt with; acked with the last of them."""
 
     delivery: Delivery
+    since: float
     parts: int = 0
 
     async def part_done(self) -> None:
@@ -55,6 +59,10 @@ class Lane:
     waiting: deque[Part] = field(default_factory=deque)
     some: asyncio.Event = field(default_factory=asyncio.Event)
     busy: bool = False
+
+    def oldest(self, clock: Clock) -> float:
+        """How many seconds the first of them has waited here."""
+        return clock.monotonic() - self.waiting[0][1].since if self.waiting else 0.0
 
     def take(self) -> list[Part]:
         """What waits, at most so many messages' worth."""
@@ -89,6 +97,8 @@ class Consumer:
         self._traces = traces
         self._clock = clock
         self._lanes = {kind: Lane(handler) for kind, handler in hears.items()}
+        for kind, lane in self._lanes.items():
+            metrics.hears(kind.name, waiting=partial(len, lane.waiting), oldest=partial(lane.oldest, clock))
         self._types: dict[str, type[Event]] = {f"{PREFIX}{kind.name}{VERSION}": kind for kind in hears}
         self._tasks: list[asyncio.Task[None]] = []
         self._poisoned: set[asyncio.Task[None]] = set()
@@ -111,7 +121,9 @@ class Consumer:
 
     def _receive(self, delivery: Delivery) -> None:
         parts = decode(delivery.body, self._types)
-        held = Held(delivery, len(parts))
+        held = Held(delivery, self._clock.monotonic(), len(parts))
+        if said_at := made_at(delivery.message_id):
+            self._metrics.hop.observe(max(0.0, time.time() - said_at))
         for part in parts:
             if isinstance(part, Poison):
                 task = asyncio.create_task(self._poison(held, part))

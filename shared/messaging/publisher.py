@@ -50,7 +50,8 @@ class Publisher:
         for event, trace in said:
             by_type[type(event)].append((event, trace))
         messages = [self._encoded(same[at : at + _most(kind)]) for kind, same in by_type.items() for at in range(0, len(same), _most(kind))]
-        await self._broker.publish(messages)
+        with self._metrics.publishing.time():
+            await self._broker.publish(messages)
         for kind, same in by_type.items():
             self._metrics.said.labels(event=kind.name).inc(len(same))
 

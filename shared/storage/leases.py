@@ -9,6 +9,7 @@ from shared.clock import Clock, after
 from shared.errors import StoreUnavailable
 from shared.storage.group import GroupCommit
 from shared.storage.port import Collection, Doc, ServerNow, Update
+from shared.telemetry.metrics import ServiceMetrics
 
 HELD = "running"
 
@@ -18,12 +19,14 @@ log = structlog.get_logger()
 class Leases:
     """The leases that this process holds in one collection. `lost` is called for each that it holds no longer."""
 
-    def __init__(self, collection: Collection, *, owner: str, seconds: float, clock: Clock) -> None:
+    def __init__(self, collection: Collection, *, owner: str, seconds: float, clock: Clock, metrics: ServiceMetrics) -> None:
         self._collection = collection
         self._owner = owner
         self._clock = clock
         self.seconds = seconds
         self.held: dict[str, Callable[[], None]] = {}
+        self._lost = metrics.leases_lost
+        metrics.leases_held.set_function(lambda: float(len(self.held)))
         self._finishing: set[str] = set()
         self._renewed = clock.monotonic()
         self._finished: GroupCommit[Update] = GroupCommit(self._finish)
@@ -82,6 +85,7 @@ class Leases:
     def _let_go(self, claims: Sequence[str]) -> None:
         for claim in claims:
             if lost := self.held.pop(claim, None):
+                self._lost.inc()
                 log.warning("lease.lost", attempt=claim)
                 lost()
 

@@ -141,6 +141,11 @@ class MongoCollection:
         async with translated(f"count {self.name}"):
             return await self._collection.count_documents(self._where(where))
 
+    async def count_by(self, where: Where, field: str) -> dict[Any, int]:
+        async with translated(f"count {self.name}"):
+            grouped = await self._collection.aggregate([{"$match": self._where(where)}, {"$group": {"_id": f"${field}", "n": {"$sum": 1}}}])
+            return {group["_id"]: group["n"] for group in await grouped.to_list()}
+
     def _where(self, where: Where) -> Doc:
         check_where(where)
         return self._translated(where)

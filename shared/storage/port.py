@@ -82,6 +82,9 @@ class Collection(Protocol):
     async def count(self, where: Where) -> int:
         """How many match."""
 
+    async def count_by(self, where: Where, field: str) -> dict[Any, int]:
+        """How many match, by the value of one of their fields."""
+
 
 class Database(Protocol):
     """All collections of one deployment."""

@@ -20,7 +20,9 @@ class ServiceMetrics:
         self.said = Counter("taskgrove_events_said_total", "Events confirmed by the broker.", ["event"], registry=registry)
         self.failed = Counter("taskgrove_handler_failures_total", "Times that a handler raised.", ["event"], registry=registry)
         self.quarantined = Counter("taskgrove_quarantined_total", "Messages put into quarantine.", registry=registry)
-        self.rescued = Counter("taskgrove_sweep_rescued_total", "What the sweep found overdue, by what it was.", ["what"], registry=registry)
+        self.rescued = Counter(
+            "taskgrove_sweep_rescued_total", "What the sweep found overdue, by what it was.", ["what"], registry=registry
+        )
         self.log_lines_dropped = Counter(
             "taskgrove_log_lines_dropped_total", "Log lines that the store did not take in time.", registry=registry
         )

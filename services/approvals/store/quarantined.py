@@ -31,6 +31,10 @@ class Quarantined:
         found = await self._collection.find({"_id": identifier})
         return found[0] if found else None
 
+    async def count(self) -> int:
+        """How many there are; asked of the index alone, since each may be large."""
+        return await self._collection.count({"_id": {"$gt": ""}})
+
     async def remove(self, doc: Doc) -> bool:
         """Take it out, unless the same message came in again meanwhile."""
         return bool(await self._collection.delete({"_id": doc["_id"], "count": doc["count"]}))

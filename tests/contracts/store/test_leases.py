@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from prometheus_client import CollectorRegistry
+
 from shared.clock import ServerClock
 from shared.ending import end
 from shared.errors import StoreUnavailable
 from shared.storage.leases import Leases
 from shared.storage.port import Change, Collection, Doc, ServerNow, Update, Where
+from shared.telemetry.metrics import ServiceMetrics
 
 CLAIM = {"_id": "r.1:1", "task_id": "r.1"}
 
 
 def leases(things: Collection, owner: str = "one", seconds: float = 5.0) -> Leases:
-    return Leases(things, owner=owner, seconds=seconds, clock=ServerClock())
+    return Leases(things, owner=owner, seconds=seconds, clock=ServerClock(), metrics=ServiceMetrics(CollectorRegistry()))
 
 
 @asynccontextmanager

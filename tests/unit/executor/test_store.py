@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.executor.domain import claim_from
 from services.executor.store import AttemptStore
@@ -10,6 +11,7 @@ from shared.clock import ServerClock
 from shared.ids import child_id
 from shared.memory.store import MemoryDatabase
 from shared.storage.leases import Leases
+from shared.telemetry.metrics import ServiceMetrics
 
 
 def task(task_id: str, *, key: str, after: tuple[str, ...] = (), phase: str = "completed") -> dict[str, Any]:
@@ -24,8 +26,9 @@ def database() -> MemoryDatabase:
 
 @pytest.fixture
 def store(database: MemoryDatabase) -> AttemptStore:
-    clock = ServerClock()
-    return AttemptStore(database, Leases(database["attempts"], owner="me", seconds=15, clock=clock), clock)
+    clock, metrics = ServerClock(), ServiceMetrics(CollectorRegistry())
+    leases = Leases(database["attempts"], owner="me", seconds=15, clock=clock, metrics=metrics)
+    return AttemptStore(database, leases, clock)
 
 
 async def test_a_task_sees_what_the_groups_around_it_waited_for(database: MemoryDatabase, store: AttemptStore) -> None:
