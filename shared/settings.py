@@ -1,12 +1,14 @@
 """What every service is told from outside, by environment variables, `TASKGROVE_` first. A service's own settings build on these."""
 
+import os
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import BadInput
+from shared.secrets import file_of, secrets_dir, variable_of, with_secrets
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
@@ -18,6 +20,7 @@ class CommonSettings(BaseSettings):
 
     broker_url: str = Field(default="amqp://guest:guest@127.0.0.1:5672/", repr=False, description="RabbitMQ")
     store_url: str = Field(default="mongodb://127.0.0.1:27017/?replicaSet=rs0", repr=False, description="MongoDB, a replica set")
+    secrets_dir: Path | None = Field(default=None, description="directory of secrets: files named like the variables, in lower case")
     store_name: str = Field(default="taskgrove", description="database in MongoDB")
     artifacts_url: str = Field(default="file:///var/lib/taskgrove/artifacts", description="file:// directory or s3:// bucket")
     work_dir: Path = Field(default=Path("/var/lib/taskgrove/work"), description="where tasks run and checks look")
@@ -35,10 +38,24 @@ class CommonSettings(BaseSettings):
 
 
 def read(kind: type[Settings]) -> Settings:
-    """The settings from the environment. Raises BadInput that names each variable which is wrong."""
+    """The settings from the environment, and from the files of TASKGROVE_SECRETS_DIR.
+
+    Raises BadInput that names each variable which is wrong, with its value only where that is no secret.
+    """
+    directory = secrets_dir()
     try:
-        return kind()
+        return with_secrets(kind, directory) if directory else kind()
     except ValidationError as error:
-        prefix = kind.model_config.get("env_prefix", "")
-        wrong = [f"{prefix}{'_'.join(str(part) for part in one['loc']).upper()}={one['input']}: {one['msg']}" for one in error.errors()]
-        raise BadInput("; ".join(wrong) + "; mend it in the environment, or leave it out") from error
+        wrong = [_said(kind, one["loc"], one["msg"], given=one["input"]) for one in error.errors()]
+        raise BadInput("; ".join(wrong) + "; mend it in the environment, or leave it out") from None
+
+
+def _said(kind: type[BaseSettings], loc: tuple[int | str, ...], message: str, *, given: object) -> str:
+    name = "_".join(str(part) for part in loc)
+    variable, directory = variable_of(kind, name), secrets_dir()
+    field = kind.model_fields.get(name)
+    if directory and variable not in os.environ and (path := file_of(kind, name, directory)).exists():
+        return f"{variable} (from {path}): {message}"
+    if field and (not field.repr or field.annotation is SecretStr or field.annotation == SecretStr | None):
+        return f"{variable}: {message}"
+    return f"{variable}={given}: {message}"

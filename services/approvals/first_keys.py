@@ -1,4 +1,4 @@
-"""The first principals: somebody must be let in before anybody can let others in. From a file that only its owner may read."""
+"""The first principals: somebody must be let in before anybody can let others in. From a file that no stranger may read."""
 
 import stat
 from collections.abc import Sequence
@@ -33,11 +33,13 @@ class FirstKey:
     key: str
 
 
-def read_first_keys(path: Path) -> list[FirstKey]:
-    """What the file holds. Raises BadInput, never with a key in its message, for a file that is open to others or not as it must be."""
+def read_first_keys(path: Path, *, secrets: Path | None = None) -> list[FirstKey]:
+    """What the file holds; `secrets` is TASKGROVE_SECRETS_DIR, whose mount keeps strangers out.
+
+    Raises BadInput, never with a key in its message, for a file that is open to others or not as it must be.
+    """
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise BadInput(f"{path} holds keys and others may read it: chmod 600 {path}")
+        _refuse_open(path, secrets)
         given = TypeAdapter(list[_Given]).validate_json(path.read_bytes())
     except OSError as error:
         raise BadInput(f"{path} cannot be read ({error.strerror}); TASKGROVE_APPROVALS_BOOTSTRAP_KEYS names it") from error
@@ -48,6 +50,18 @@ def read_first_keys(path: Path) -> list[FirstKey]:
         check_principal(one.name, one.roles)
         check_key(one.name, one.key)
     return [FirstKey(Principal(one.name, frozenset(one.roles), frozenset(one.groups)), one.key) for one in given]
+
+
+def _refuse_open(path: Path, secrets: Path | None) -> None:
+    """Kubernetes and Compose mount secrets into one container, owned by somebody else and readable by a group or by all who are in it."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    mounted = secrets is not None and path.absolute().is_relative_to(secrets.absolute())
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise BadInput(f"{path} holds keys and others may write it: chmod go-w {path}")
+    if not mounted and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise BadInput(
+            f"{path} holds keys and others may read it: chmod 600 {path}, or keep it in the directory that TASKGROVE_SECRETS_DIR names"
+        )
 
 
 async def put_first_keys(deps: Deps, first: Sequence[FirstKey]) -> None:

@@ -31,7 +31,7 @@ from shared.telemetry.sampling import sample_forever
 async def wire(ground: Ground) -> Service:
     """Everything is built here, nothing at import."""
     settings = read(ApprovalsSettings)
-    first = read_first_keys(settings.bootstrap_keys) if settings.bootstrap_keys else []
+    first = read_first_keys(settings.bootstrap_keys, secrets=ground.settings.secrets_dir) if settings.bootstrap_keys else []
     deps = build(ground, settings)
     dead = Dead(ground)
     sampling = partial(sample_forever, partial(sample, deps), ground.clock)

@@ -141,3 +141,17 @@ async def test_a_service_with_a_wrong_setting_ends_and_names_it(tmp_path: Path) 
     _, err = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode
     assert "TASKGROVE_LOG_LEVEL" in err.decode(), json.dumps(err.decode())
+
+
+async def test_a_service_without_a_secret_ends_at_once_and_names_file_and_variable(tmp_path: Path) -> None:
+    (tmp_path / "taskgrove_store_url").write_text("mongodb://taskgrove:store-word@127.0.0.1:1/?replicaSet=rs0\n")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASKGROVE_")}
+    env = {**inherited, "PYTHONPATH": str(ROOT), "TASKGROVE_SECRETS_DIR": str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.planner"), env=env, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode
+    assert f"{tmp_path / 'taskgrove_broker_url'} (or TASKGROVE_BROKER_URL)" in err.decode()
+    assert "store-word" not in err.decode()
+    assert "Traceback" not in err.decode()

@@ -141,6 +141,19 @@ class TestAccess:
         assert (await desk.as_(None).get("/whoami", headers={"Authorization": f"Bearer {key}"})).json()["name"] == "first"
         assert len(await desk.docs("audit", subject="first")) == 1
 
+    async def test_a_mounted_secret_may_be_read_by_the_group_and_others_of_its_container(self, tmp_path: Path) -> None:
+        path = tmp_path / "first_keys.json"
+        path.write_text(json.dumps([{"name": "first", "key": "tg_" + "k" * 40, "roles": ["admin"]}]))
+        for mode in (0o440, 0o444, 0o644):
+            path.chmod(mode)
+            assert read_first_keys(path, secrets=tmp_path)[0].principal.name == "first"
+            with pytest.raises(BadInput, match="chmod 600"):
+                read_first_keys(path, secrets=tmp_path / "elsewhere")
+        for mode in (0o660, 0o602):
+            path.chmod(mode)
+            with pytest.raises(BadInput, match="chmod go-w"):
+                read_first_keys(path, secrets=tmp_path)
+
     @pytest.mark.parametrize("text", ["{}", "[", '[{"name": "a", "key": "short", "roles": ["admin"]}]', '[{"name": "a", "kee": "secret"}]'])
     async def test_a_wrong_file_is_refused_without_its_keys(self, tmp_path: Path, text: str) -> None:
         path = tmp_path / "keys.json"
