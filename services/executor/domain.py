@@ -48,7 +48,8 @@ def is_still_wanted(claim: Claim, doc: Mapping[str, Any] | None) -> bool:
 def written(answer: Answer) -> dict[str, Any]:
     """How an answer is kept on the attempt."""
     if isinstance(answer, Done):
-        return {"state": Outcome.EXECUTED.value, "result": answer.result.wire()}
+        facts = {"facts": dict(answer.facts)} if answer.facts else {}
+        return {"state": Outcome.EXECUTED.value, "result": answer.result.wire(), **facts}
     if isinstance(answer, Asks):
         return {"state": Outcome.ASKS.value, "reason": answer.question}
     return {"state": Outcome.TOO_BIG.value, "reason": answer.reason, "proposal": [task.wire() for task in answer.subtasks]}

@@ -32,9 +32,9 @@ async def on_tasks_ready(events: Sequence[TaskReady], deps: Deps) -> Says:
 
 
 async def on_runs_imported(events: Sequence[RunImported], deps: Deps) -> Says:
-    """When a run comes back, its attempts are taken in."""
+    """When a run comes back, its attempts are taken in, and what models were paid for them."""
     for event in events:
-        await take_slice(deps.database, event, ("attempts",))
+        await take_slice(deps.database, event, ("attempts", "executor_calls"))
     return NOTHING
 
 

@@ -4,17 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.executor.agents.base import DependencyResult
+from services.executor.agents.base import Around, DependencyResult
+from services.executor.around import around
 from services.executor.domain import LOST, Claim, claim_from
 from shared.clock import Clock
 from shared.contracts.executor import Outcome, Result
 from shared.contracts.phases import TERMINAL, Phase
 from shared.errors import BadInput
 from shared.ids import above, attempt_id, epoch_of, task_of
+from shared.models.ledger import calls_schema
 from shared.storage.leases import Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
-SCHEMAS = (Schema("attempts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))),)
+SCHEMAS = (Schema("attempts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))), calls_schema("executor"))
 PAGE = 2_000
 TASK_FIELDS = (
     "run_id", "title", "description", "kind", "phase", "epoch", "agent", "inputs", "outputs", "timeout", "paused", "dependencies", "wide",
@@ -26,6 +28,7 @@ class AttemptStore:
     """Attempts by their ids, `task:epoch`."""
 
     def __init__(self, database: Database, leases: Leases, clock: Clock) -> None:
+        self._database = database
         self._attempts = database["attempts"]
         self._tasks = database["tasks"]
         self.leases = leases
@@ -99,6 +102,10 @@ class AttemptStore:
     async def children(self, claim: Claim) -> dict[str, DependencyResult]:
         """How the children of a parent have ended, by key."""
         return await self._results({"parent_id": claim.task_id})
+
+    async def around(self, task_id: str) -> Around:
+        """What an agent has to know to understand the task."""
+        return await around(self._database, task_id)
 
     async def _results(self, where: dict[str, Any]) -> dict[str, DependencyResult]:
         tasks = await self._tasks.find(where, ("key", "title", "phase", "kind", "epoch", "error", "position"), sort=(("position", 1),))

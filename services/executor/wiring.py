@@ -1,29 +1,42 @@
 """Where the executor is put together. Everything is built here, nothing at import."""
 
+import asyncio
 from pathlib import Path
 
 from services.executor.agents import Callables, Tools, agents
+from services.executor.agents.model.caps import Caps
+from services.executor.agents.model.thinking import Thinking
 from services.executor.handlers import HEARS, Deps, sweep
-from services.executor.metrics import ExecutorMetrics
+from services.executor.metrics import AgentMetrics, ExecutorMetrics
 from services.executor.progress import Progress
 from services.executor.settings import ExecutorSettings
 from services.executor.store import SCHEMAS, AttemptStore
 from services.executor.workers import Workers
 from shared.artifacts import ArtifactStore
 from shared.ids import new_id
+from shared.models import open_model
+from shared.models.port import Model
+from shared.models.prompts import Prompts
+from shared.models.settings import ModelSettings
 from shared.sandbox import Pool, Sandbox
 from shared.service import Ground, Service
 from shared.settings import read
 from shared.storage.leases import Leases
 
+PROMPTS = Path(__file__).parent / "prompts"
+
 
 async def wire(ground: Ground) -> Service:
     """The executor on its ground; finds out first which sandbox works here."""
     settings = read(ExecutorSettings)
-    hidden = [ground.settings.work_dir, *(Path(path) for path in settings.hidden.split(":") if path)]
+    hidden = ground.settings.hidden(settings.hidden)
     sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
     artifacts = ArtifactStore.open(ground.settings.artifacts_url)
-    tools = Tools(sandbox, artifacts, Callables([name for name in settings.callables.split(",") if name]), Pool())
+    registry = ground.metrics.registry
+    model = open_model(read(ModelSettings), ground.database, ground.clock, registry=registry, service="executor")
+    thinking = _thinking(model, settings, AgentMetrics(registry)) if model else None
+    callables = Callables([name for name in settings.callables.split(",") if name])
+    tools = Tools(sandbox, artifacts, callables, Pool(), thinking=thinking)
     leases = Leases(
         ground.database["attempts"],
         owner=f"executor-{new_id()}",
@@ -46,6 +59,12 @@ async def wire(ground: Ground) -> Service:
         work_dir=ground.settings.work_dir,
     )
     ground.metrics.rescues(["lease"])
+
+    async def drain(seconds: float) -> None:
+        await workers.drain(seconds)
+        if model:
+            await model.close()
+
     return Service(
         "executor",
         HEARS,
@@ -53,6 +72,18 @@ async def wire(ground: Ground) -> Service:
         SCHEMAS,
         sweep,
         background=(leases.renew_forever, workers.fill_slots, workers.watch, progress.run),
-        drain=workers.drain,
+        drain=drain,
         close=tools.close,
     )
+
+
+def _thinking(model: Model, settings: ExecutorSettings, metrics: AgentMetrics) -> Thinking:
+    """What the agent `model` works with."""
+    caps = Caps(
+        steps=settings.model_steps,
+        tokens=settings.model_tokens,
+        repeats=settings.model_repeats,
+        context_bytes=settings.model_context_bytes,
+        command_seconds=settings.model_command_seconds,
+    )
+    return Thinking(model, Prompts(PROMPTS), caps, metrics, asyncio.Semaphore(settings.process_slots))

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -209,7 +209,7 @@ class Workers:
             known = ", ".join(self._agents)
             raise AgentFailed(f"there is no agent {claim.agent!r} here; there are: {known}", code="no_agent", permanent=True)
         answer = await agent.do(self._described(running))
-        return Done(await fit(answer.result, self._artifacts)) if isinstance(answer, Done) else answer
+        return replace(answer, result=await fit(answer.result, self._artifacts)) if isinstance(answer, Done) else answer
 
     def _described(self, running: Running) -> Work:
         claim, task = running.claim, running.claim.task
@@ -238,6 +238,7 @@ class Workers:
             dependencies=lambda: self._store.dependencies(claim),
             children=lambda: self._store.children(claim),
             control=running.control,
+            around=lambda: self._store.around(claim.task_id),
         )
 
     async def _saved(self, running: Running, outcome: dict[str, Any]) -> bool:

@@ -34,6 +34,14 @@ class HumanInputs(Inputs):
     submitted: dict[str, Any] | None = None
 
 
+class ModelInputs(Inputs):
+    """What a language model is told to do; empty: the task's description. The caps can only lower what the executor allows."""
+
+    instructions: str = Field(default="", max_length=65_536)
+    max_steps: int | None = Field(default=None, ge=1, le=1_000)
+    max_tokens: int | None = Field(default=None, ge=1)
+
+
 class IntegrateInputs(Inputs):
     """Nothing: a parent is integrated from its children's results."""
 
@@ -54,6 +62,7 @@ AGENTS = {
     for info in (
         AgentInfo(name="shell", summary="runs a script in a sandbox", lane="process", inputs=ShellInputs),
         AgentInfo(name="python", summary="calls a registered Python function", lane="waiting", inputs=PythonInputs),
+        AgentInfo(name="model", summary="a language model works on it with tools", lane="waiting", inputs=ModelInputs),
         AgentInfo(name="human", summary="a person does it and submits the result", lane="waiting", inputs=HumanInputs),
         AgentInfo(name="integrate", summary="joins the results of a parent's children", lane="waiting", inputs=IntegrateInputs),
     )

@@ -80,7 +80,9 @@ class Reply:
 class Model(Protocol):
     """A model that can be asked."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The model, as its endpoint calls it."""
 
     async def ask(self, question: Question, about: About, *, seconds: float) -> Reply:
         """One answer within `seconds`; the same question about the same task is paid for once. Raises ModelFailed."""

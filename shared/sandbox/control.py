@@ -3,8 +3,17 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-from shared.sandbox.family import Family
+
+class Held(Protocol):
+    """What can be paused: the processes of a run, or work that only waits."""
+
+    def pause(self) -> None:
+        """Hold it."""
+
+    def resume(self) -> None:
+        """Let it go on."""
 
 
 class ProcessControl:
@@ -27,7 +36,7 @@ class ProcessControl:
             run.resume()
 
     @contextmanager
-    def over(self, family: Family, clock: asyncio.Timeout) -> Iterator[None]:
+    def over(self, family: Held, clock: asyncio.Timeout) -> Iterator[None]:
         """Hold sway over these processes and their clock for the length of the block."""
         run = _Run(family, clock)
         self._runs.append(run)
@@ -42,7 +51,7 @@ class ProcessControl:
 class _Run:
     """One run under control: its processes, its clock, and the seconds that were left when it was paused."""
 
-    def __init__(self, family: Family, clock: asyncio.Timeout) -> None:
+    def __init__(self, family: Held, clock: asyncio.Timeout) -> None:
         self._family = family
         self._clock = clock
         self._left: float | None = None

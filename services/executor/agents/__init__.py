@@ -2,22 +2,24 @@
 
 from importlib.metadata import entry_points
 
-from services.executor.agents.base import Agent, Answer, Asks, DependencyResult, Done, TooBig, Tools, Work
+from services.executor.agents.base import Agent, Answer, Around, Asks, DependencyResult, Done, TooBig, Tools, Work
 from services.executor.agents.callables import Callables, callable_
 from services.executor.agents.human import HumanAgent
 from services.executor.agents.integrate import IntegrateAgent
+from services.executor.agents.model.agent import ModelAgent
 from services.executor.agents.python import PythonAgent
 from services.executor.agents.shell import ShellAgent
 from shared.errors import BadInput
 
 GROUP = "taskgrove.agents"
 
-__all__ = ["Agent", "Answer", "Asks", "Callables", "DependencyResult", "Done", "TooBig", "Tools", "Work", "agents", "callable_"]
+__all__ = ["Agent", "Answer", "Around", "Asks", "Callables", "DependencyResult", "Done", "TooBig", "Tools", "Work", "agents", "callable_"]
 
 
 def agents(tools: Tools) -> dict[str, Agent]:
     """All agents by name. An entry point is a function that takes the tools and gives an agent; it is known by its own name."""
-    known: dict[str, Agent] = {agent.name: agent for agent in (ShellAgent(tools), PythonAgent(tools), HumanAgent(), IntegrateAgent())}
+    own: tuple[Agent, ...] = (ShellAgent(tools), PythonAgent(tools), ModelAgent(tools), HumanAgent(), IntegrateAgent())
+    known = {agent.name: agent for agent in own}
     for point in entry_points(group=GROUP):
         if point.name in known:
             raise BadInput(f"there are two agents {point.name!r}: {point.value} must take another name, or be uninstalled")

@@ -1,6 +1,8 @@
 """What an agent may answer: values only, so that the domain can decide on them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from shared.contracts.executor import Result
 from shared.contracts.plan import TaskSpec
@@ -8,9 +10,10 @@ from shared.contracts.plan import TaskSpec
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The work is done, as the agent sees it; the checker decides."""
+    """The work is done, as the agent sees it; the checker decides. `facts` say how it was done; they stay with the attempt."""
 
     result: Result
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

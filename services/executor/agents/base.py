@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from services.executor.agents.answers import Answer, Asks, Done, TooBig
 from services.executor.agents.callables import Callables
+from services.executor.agents.model.thinking import Thinking
 from shared.artifacts import ArtifactStore
 from shared.catalogue.agents import Inputs
 from shared.contracts.executor import Result
@@ -17,7 +18,7 @@ from shared.contracts.plan import Kind
 from shared.errors import AgentFailed
 from shared.sandbox import Limits, Pool, ProcessControl, Sandbox
 
-__all__ = ["Agent", "Answer", "Asks", "DependencyResult", "Done", "Lookup", "TooBig", "Tools", "Work", "given"]
+__all__ = ["Agent", "Answer", "Around", "Asks", "DependencyResult", "Done", "Lookup", "TooBig", "Tools", "Work", "given"]
 
 Given = TypeVar("Given", bound=Inputs)
 
@@ -35,6 +36,28 @@ class DependencyResult:
 
 
 Lookup = Callable[[], Awaitable[Mapping[str, DependencyResult]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What lies around a task, for an agent that has to understand it; pairs are of a name and a text.
+
+    `goals` are the tasks above it, from the root down; `failure` is why an earlier try was not good enough; `answers` are questions of
+    its agent with what people said. `splits` counts the tasks above it that were found too big, `deepest` says that no more levels fit.
+    """
+
+    goals: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    checks: tuple[Mapping[str, Any], ...] = ()
+    failure: str = ""
+    answers: tuple[tuple[str, str], ...] = ()
+    splits: int = 0
+    deepest: bool = False
+
+
+async def nothing_around() -> Around:
+    """Of a task that stands alone."""
+    return Around()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +82,7 @@ class Work:
     dependencies: Lookup
     children: Lookup
     control: ProcessControl
+    around: Callable[[], Awaitable[Around]] = nothing_around
 
 
 class Agent(Protocol):
@@ -72,13 +96,17 @@ class Agent(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the executor's wiring gives to its agents. `limits.seconds` is replaced by the time that the task may take."""
+    """What the executor's wiring gives to its agents. `limits.seconds` is replaced by the time that the task may take.
+
+    `thinking` is None where no language model is configured.
+    """
 
     sandbox: Sandbox
     artifacts: ArtifactStore
     callables: Callables
     pool: Pool
     limits: Limits = field(default_factory=lambda: Limits(seconds=3_600))
+    thinking: Thinking | None = None
 
     def close(self) -> None:
         """End the processes of the pool."""

@@ -18,7 +18,7 @@ UNSAFE = re.compile(r"[^\w.-]+")
 
 async def lay_out(dependencies: Mapping[str, DependencyResult], directory: Path, *, store: ArtifactStore) -> None:
     """`<key>/` with the files of each dependency, and `<key>.json` with title, phase, summary, data, error, and whether it is inherited."""
-    named = list(zip(_names(dependencies), dependencies.values(), strict=True))
+    named = list(zip(names_of(dependencies), dependencies.values(), strict=True))
     await asyncio.to_thread(_write, {name: _report(dependency) for name, dependency in named}, directory)
     try:
         for name, dependency in named:
@@ -38,8 +38,8 @@ async def keep(directory: Path, outputs: Sequence[str], *, store: ArtifactStore)
         raise AgentFailed(str(error), code="bad_outputs", permanent=True) from error
 
 
-def _names(keys: Iterable[str]) -> list[str]:
-    """Keys as names of files, each once."""
+def names_of(keys: Iterable[str]) -> list[str]:
+    """Keys as names of files, each once: under these the files of dependencies are laid out."""
     names: dict[str, None] = {}
     for key in keys:
         name = UNSAFE.sub("-", key).lstrip(".") or "task"
