@@ -32,9 +32,9 @@ async def on_tasks_executed(events: Sequence[TaskExecuted], deps: Deps) -> Says:
 
 
 async def on_runs_imported(events: Sequence[RunImported], deps: Deps) -> Says:
-    """When a run comes back, its verdicts are taken in."""
+    """When a run comes back, its verdicts are taken in, and what models were paid for them."""
     for event in events:
-        await take_slice(deps.database, event, ("verdicts",))
+        await take_slice(deps.database, event, ("verdicts", "checker_calls"))
     return NOTHING
 
 

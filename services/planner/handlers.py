@@ -24,9 +24,9 @@ async def on_plans_requested(events: Sequence[PlanRequested], deps: Deps) -> Say
 
 
 async def on_runs_imported(events: Sequence[RunImported], deps: Deps) -> Says:
-    """When a run comes back, its plans are taken in."""
+    """When a run comes back, its plans are taken in, and what models were paid for them."""
     for event in events:
-        await take_slice(deps.database, event, ("plans",))
+        await take_slice(deps.database, event, ("plans", "planner_calls"))
     return NOTHING
 
 

@@ -77,7 +77,9 @@ class Ledger:
         await self.model.close()
 
     async def _kept(self, name: str) -> Reply | None:
-        found = await self.calls.find({"_id": name}, ("reply", "model", "prompt_tokens", "completion_tokens", "usd"))
+        """The reply of that row; of an imported one only the cost is there."""
+        where = {"_id": name, "reply": {"$exists": True}}
+        found = await self.calls.find(where, ("reply", "model", "prompt_tokens", "completion_tokens", "usd"))
         return _read(found[0]) if found else None
 
     async def _keep(self, row: Doc, name: str) -> Reply | None:

@@ -18,7 +18,7 @@ from services.approvals.deps import Deps
 from services.approvals.domain.audit import Entry
 from services.approvals.domain.deciding import PENDING, WITHDRAWN
 from services.approvals.domain.principals import ADMIN
-from services.approvals.domain.runs import FORMAT, SLICES, RunDocument, check_run, parts
+from services.approvals.domain.runs import CALLS, FORMAT, SLICES, RunDocument, check_run, exported, parts
 from services.approvals.domain.tree import Branch, nested_view
 from services.approvals.domain.views import UNKNOWN
 from shared.contracts.approvals import RunImported
@@ -45,7 +45,7 @@ async def export(task_id: str, deps: DepsHere) -> Response:
     if task is None:
         raise Conflict(f"{task_id} is not planned yet; export it when it is")
     found = await asyncio.gather(*(deps.reads.slice_of(name, task_id) for name in SLICES))
-    slices = dict(zip(SLICES, found, strict=True))
+    slices = {name: exported(name, docs) for name, docs in zip(SLICES, found, strict=True)}
     now = deps.ground.clock.now()
     headers = {"Content-Disposition": f'attachment; filename="{task_id}.json"'}
 
@@ -74,7 +74,9 @@ async def import_(request: Request, deps: DepsHere, caller: CallerHere) -> Respo
 
 def _branch(run_id: str, slices: dict[str, list[Doc]]) -> Branch:
     root = next(task for task in slices["tasks"] if task["_id"] == run_id)
-    return Branch([root, *(task for task in slices["tasks"] if task is not root)], slices.get("attempts", []), slices.get("verdicts", []))
+    others = [task for task in slices["tasks"] if task is not root]
+    calls = [call for name in CALLS for call in slices.get(name, [])]
+    return Branch([root, *others], slices.get("attempts", []), slices.get("verdicts", []), calls=calls)
 
 
 def _read(body: bytes) -> tuple[RunDocument, dict[str, Any]]:

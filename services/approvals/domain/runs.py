@@ -17,12 +17,16 @@ MOST_BYTES = 4 * 1024 * 1024
 LARGEST_DOC = 12 * 1024 * 1024
 
 
+CALLS = ("planner_calls", "executor_calls", "checker_calls")
+"""The ledgers of model calls. An export has what was paid for, not what was said."""
+
 OWNER: dict[str, Callable[[str], str]] = {
     "tasks": run_of,
     "sequences": lambda identifier: run_of(identifier.partition("@")[0]),
     "plans": lambda identifier: run_of(identifier.partition("@")[0]),
     "attempts": lambda identifier: run_of(task_of(identifier)),
     "verdicts": lambda identifier: run_of(task_of(identifier)),
+    **dict.fromkeys(CALLS, lambda identifier: run_of(identifier.partition(":")[0])),
 }
 SLICES = (*OWNER, "approvals", "submissions")
 
@@ -35,6 +39,11 @@ class RunDocument(BaseModel):
     taskgrove: str
     runId: str = Field(pattern="^[A-Za-z0-9_-]{1,64}$")  # noqa: N815 (as it stands in the JSON)
     slices: dict[str, list[dict[str, Any]]]
+
+
+def exported(name: str, docs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The documents of a slice as an export holds them."""
+    return [{key: value for key, value in doc.items() if key != "reply"} for doc in docs] if name in CALLS else list(docs)
 
 
 def check_run(run: RunDocument) -> None:

@@ -1,7 +1,7 @@
 """A whole branch of a run, joined: who is whose child, what it cost together, how far it is."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,13 +13,14 @@ Doc = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A task (the first) and all below it, with the attempts and verdicts of all of them."""
+    """A task (the first) and all below it, with the attempts, verdicts and model calls of all of them."""
 
     tasks: Sequence[Doc]
     attempts: Sequence[Doc]
     verdicts: Sequence[Doc] = ()
     dependencies: Sequence[str] = ()
     dependents: Sequence[str] = ()
+    calls: Sequence[Doc] = ()
 
 
 @dataclass(slots=True)
@@ -72,12 +73,18 @@ def first_starts(branch: Branch) -> dict[str, datetime]:
     return first
 
 
+def by_task(docs: Iterable[Doc]) -> dict[str, list[Doc]]:
+    """These documents by the task that they are about."""
+    found: dict[str, list[Doc]] = defaultdict(list)
+    for doc in docs:
+        found[doc["task_id"]].append(doc)
+    return found
+
+
 def rolled_up(branch: Branch) -> dict[str, dict[str, Any]]:
-    """What each task cost: its own attempts and all below it."""
-    own: dict[str, list[Doc]] = defaultdict(list)
-    for attempt in branch.attempts:
-        own[attempt["task_id"]].append(attempt)
-    usage = {task["_id"]: usage_of(own[task["_id"]]) for task in branch.tasks}
+    """What each task cost: its own attempts and model calls, and all below it."""
+    own, paid = by_task(branch.attempts), by_task(branch.calls)
+    usage = {task["_id"]: usage_of(own[task["_id"]], paid[task["_id"]]) for task in branch.tasks}
     for task in sorted(branch.tasks, key=lambda task: task["_id"].count("."), reverse=True):
         if (parent := task.get("parent_id")) in usage:
             add(usage[parent], usage[task["_id"]])

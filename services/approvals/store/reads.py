@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.approvals.domain.tree import Branch
+from services.approvals.domain.runs import CALLS
+from services.approvals.domain.tree import Branch, by_task
 from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, task_view, usage_of
 from shared.ids import attempt_id, plan_id, run_of, subtree
 from shared.storage.port import Database, Doc, Where
 
 TASK_OUTLINE = ("run_id", "parent_id", "phase", "kind", "epoch", "position", "dependencies", "feeds")
 ATTEMPT_OUTLINE = ("task_id", "state", "usage")
+COST = ("task_id", "prompt_tokens", "completion_tokens", "usd")
 MOST_EPOCHS = 50
 
 
@@ -57,13 +59,14 @@ class Reads:
         """A task and all below it; without `whole` only what phases and usage are worked out from."""
         run_id, name = top["run_id"], top["_id"]
         of_branch = {"run_id": run_id, "$or": [{"_id": subtree(name)}, {"_id": {"$gt": f"{name}:", "$lt": f"{name};"}}]}
-        below, attempts, verdicts, around = await asyncio.gather(
+        below, attempts, verdicts, around, calls = await asyncio.gather(
             self._tasks.find({"run_id": run_id, "_id": subtree(name)}, () if whole else TASK_OUTLINE),
             self._attempts.find(of_branch, () if whole else ATTEMPT_OUTLINE),
             self._verdicts.find(of_branch) if whole else self._none(),
             self._edges([top]),
+            self._calls({"run_id": run_id, "$or": [{"task_id": name}, {"task_id": subtree(name)}]}),
         )
-        return Branch([top, *below], attempts, verdicts, *around.of(name))
+        return Branch([top, *below], attempts, verdicts, *around.of(name), calls=calls)
 
     async def of_attempt(self, task: Doc) -> tuple[Doc | None, Doc | None]:
         """The attempt that counts, whole, and the verdict on it."""
@@ -79,13 +82,14 @@ class Reads:
         """Each with its view, all read together; what a group cost is not looked for. Without `related` no children and dependents."""
         ids = [task["_id"] for task in tasks]
         epochs = [attempt_id(t["_id"], epoch) for t in tasks for epoch in range(max(0, t["epoch"] - MOST_EPOCHS), t["epoch"] + 1)]
-        attempts, verdicts, children, edges = await asyncio.gather(
+        attempts, verdicts, children, edges, calls = await asyncio.gather(
             self._attempts.find({"_id": {"$in": epochs}}),
             self._verdicts.find({"_id": {"$in": [current(task) for task in tasks]}}),
             self._tasks.find({"parent_id": {"$in": ids}}, ("parent_id", "position")) if related else self._none(),
             self._edges(tasks, both=related),
+            self._calls({"run_id": {"$in": list({task["run_id"] for task in tasks})}, "task_id": {"$in": ids}}),
         )
-        return _views(tasks, attempts, verdicts=verdicts, children=children, edges=edges)
+        return _views(tasks, attempts, verdicts=verdicts, children=children, edges=edges, calls=calls)
 
     async def sequence(self, task_id: str) -> tuple[Doc, list[Doc]] | None:
         """The newest sequence of a task, and its children; None: it has none."""
@@ -114,25 +118,34 @@ class Reads:
             edges.after[before].append(after)
         return edges
 
+    async def _calls(self, where: Where) -> list[Doc]:
+        """What the models' calls cost, of all services."""
+        found = await asyncio.gather(*(self._database[name].find(where, COST) for name in CALLS))
+        return [call for calls in found for call in calls]
+
     async def _none(self) -> list[Doc]:
         return []
 
 
 def _views(
-    tasks: Sequence[Doc], attempts: Sequence[Doc], *, verdicts: Sequence[Doc], children: Sequence[Doc], edges: Edges
+    tasks: Sequence[Doc],
+    attempts: Sequence[Doc],
+    *,
+    verdicts: Sequence[Doc],
+    children: Sequence[Doc],
+    edges: Edges,
+    calls: Sequence[Doc],
 ) -> list[tuple[Doc, dict[str, Any]]]:
     tried = {attempt["_id"]: attempt for attempt in attempts}
     judged = {verdict["_id"]: verdict for verdict in verdicts}
-    used: dict[str, list[Doc]] = defaultdict(list)
+    used, paid = by_task(attempts), by_task(calls)
     below: dict[str, list[str]] = defaultdict(list)
-    for attempt in attempts:
-        used[attempt["task_id"]].append(attempt)
     for child in sorted(children, key=lambda child: (child.get("position") or 0, child["_id"])):
         below[child["parent_id"]].append(child["_id"])
 
     def beside(task: Doc) -> Beside:
         name, key = task["_id"], current(task)
-        usage = UNKNOWN if task.get("kind") == "group" else usage_of(used[name])
+        usage = UNKNOWN if task.get("kind") == "group" else usage_of(used[name], paid[name])
         return Beside(tried.get(key), judged.get(key), usage, below[name], *edges.of(name))
 
     return [(task, task_view(task, beside(task))) for task in tasks]

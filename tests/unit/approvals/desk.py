@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,12 +85,15 @@ class Desk:
 
     async def hears(self, *events: Event) -> None:
         """Say these as other services would, and wait until they are in the feed."""
-        before = len(await self.docs("feed"))
+        expected = Counter((event.run_id, event.name) for event in events if event.durable)
+        for run_id, name in expected:
+            expected[run_id, name] += len(await self.docs("feed", run_id=run_id, event=name))
         await self.ground.publisher.say(events)
-        await until(lambda: self._grown(before + len([event for event in events if event.durable])))
+        await until(lambda: self._has(expected))
 
-    async def _grown(self, to: int) -> bool:
-        return len(await self.docs("feed")) >= to
+    async def _has(self, expected: Counter[tuple[str, str]]) -> bool:
+        # Of each run and kind: what an earlier test left behind may still be on its way into the feed.
+        return all([len(await self.docs("feed", run_id=run_id, event=name)) >= count for (run_id, name), count in expected.items()])
 
 
 async def until(holds: Callable[[], Awaitable[bool]], *, seconds: float = 5.0) -> None:
@@ -172,6 +176,14 @@ def verdict(task_id: str, epoch: int = 1, **fields: Any) -> Doc:
     return {
         "_id": f"{task_id}:{epoch}", "run_id": task_id.partition(".")[0], "task_id": task_id, "epoch": epoch, "state": "done",
         "judgement": "passed", "evidence": [{"check": "file", "passed": True, "detail": "there", "output": "", "seconds": 0.1}], **fields,
+    }  # fmt: skip
+
+
+def model_call(task_id: str, number: int = 1, **fields: Any) -> Doc:
+    """A row of a ledger of model calls."""
+    return {
+        "_id": f"{task_id}:{number:064x}", "run_id": task_id.partition(".")[0], "task_id": task_id, "purpose": "work", "model": "m",
+        "prompt_tokens": 100, "completion_tokens": 10, "usd": 0.5, "seconds": 1.0, "outcome": "answered", "reply": "said", **fields,
     }  # fmt: skip
 
 

@@ -11,9 +11,9 @@ from shared.contracts.approvals import RunImported
 from shared.contracts.sequencer import ApprovalRequested
 from shared.contracts.views import TaskView
 from shared.imports import take_slice
-from tests.unit.approvals.desk import Desk, attempt, event_of, task, until, verdict
+from tests.unit.approvals.desk import Desk, attempt, event_of, model_call, task, until, verdict
 
-OTHERS = ("tasks", "sequences", "plans", "attempts", "verdicts")
+OTHERS = ("tasks", "sequences", "plans", "attempts", "verdicts", "planner_calls", "executor_calls", "checker_calls")
 ALL = (*OTHERS, "approvals", "submissions", "imports", "feed")
 
 
@@ -30,6 +30,8 @@ async def finished(desk: Desk) -> str:
     await desk.put(
         "plans", {"_id": f"{run}@1", "part": False, "run_id": run, "created_at": now}, {"_id": f"{run}@1#0", "part": True, "run_id": run}
     )
+    await desk.put("planner_calls", model_call(run, created_at=now))
+    await desk.put("executor_calls", model_call(ids[0], created_at=now), model_call(ids[1], created_at=now, usd=None))
     question = {"kind": "checkpoint", "title": "t", "question": "q", "choices": ("approve",), "digest": "d"}
     await desk.hears(ApprovalRequested.model_validate({"run_id": run, "task_id": ids[0], "approval_id": f"{ids[0]}:before:1", **question}))
     return run
@@ -60,8 +62,11 @@ class TestRuns:
         document = exported.json()
         assert {name: len(docs) for name, docs in document["slices"].items()} == {
             "tasks": 1_201, "attempts": 1_200, "verdicts": 1_200, "sequences": 1, "plans": 2, "approvals": 1, "submissions": 1,
+            "planner_calls": 1, "executor_calls": 2, "checker_calls": 0,
         }  # fmt: skip
-        assert document["usage"]["seconds"] == 1_800
+        assert document["usage"] == {"seconds": 1_800, "promptTokens": 300, "completionTokens": 30, "usd": 1.0}
+        assert [call["usd"] for call in document["slices"]["executor_calls"]] == [0.5, None]
+        assert "reply" not in document["slices"]["planner_calls"][0], "what was paid for, not what was said"
         await wipe(desk)
         answer, _ = await asyncio.gather(desk.as_("ada").post("/imports", content=exported.content), others_take(desk, run))
         assert answer.status_code == 201

@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.contracts.views import SequenceView, TaskPage, TaskView
 from shared.ids import new_id
-from tests.unit.approvals.desk import Desk, attempt, task, verdict
+from tests.unit.approvals.desk import Desk, attempt, model_call, task, verdict
 
 ALL = {(field.alias or name) for name, field in TaskView.model_fields.items()}
 
@@ -56,6 +56,19 @@ class TestTasks:
         root = await view_of(desk, run)
         assert root.counts == {"expanded": 2, "blocked": 1, "running": 1, "checking": 1}
         assert root.usage == group.usage
+
+    async def test_what_models_were_paid_for_is_the_tasks_cost(self, desk: Desk) -> None:
+        run = await run_of_four(desk)
+        await desk.put("planner_calls", model_call(run))
+        await desk.put("executor_calls", model_call(f"{run}.1.1"), model_call(f"{run}.1.1", 2, usd=None, completion_tokens=None))
+        await desk.put("checker_calls", model_call(f"{run}.1.2"), model_call(f"{run}.10"))
+        task_, group, root = [(await view_of(desk, name)).usage for name in (f"{run}.1.1", f"{run}.1", run)]
+        assert (task_.seconds, task_.prompt_tokens, task_.completion_tokens, task_.usd) == (1.5, 200, 10, 0.5)
+        assert (group.seconds, group.prompt_tokens, group.completion_tokens, group.usd) == (3.5, 307, 20, 1.0)
+        assert (root.seconds, root.prompt_tokens, root.completion_tokens, root.usd) == (3.5, 407, 30, 1.5)
+        tree = await view_of(desk, run, tree="full")
+        assert tree.children
+        assert (tree.usage, tree.children[0].usage, tree.children[1].usage.usd) == (root, group, None)
 
     async def test_a_tree_holds_the_same_views(self, desk: Desk) -> None:
         run = await run_of_four(desk)
