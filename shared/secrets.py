@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic_settings import BaseSettings, SettingsError
 
@@ -40,14 +40,14 @@ def file_of(kind: type[BaseSettings], field: str, directory: Path) -> Path:
 
 
 def with_secrets(kind: type[Settings], directory: Path) -> Settings:
-    """Settings from the environment, then from the files; white space around a value is dropped.
+    """Settings from the environment, then from the files; white space around a value is dropped. A setting that names a file gets its file.
 
     Raises BadInput, never with a value in it, for a file that cannot be used and for a secret that is required and missing.
     """
     for field in kind.model_fields:
         _look_at(kind, field, file_of(kind, field, directory))
     try:
-        settings = kind(_secrets_dir=directory)
+        settings = kind(_secrets_dir=directory, **_files(kind, directory))
     except SettingsError as error:
         raise BadInput(f"{error}; keep each secret as a plain file in {directory}, which {VARIABLE} names") from None
     missing = [
@@ -57,6 +57,13 @@ def with_secrets(kind: type[Settings], directory: Path) -> Settings:
         wanted = " and ".join(f"{file_of(kind, field, directory)} (or {variable_of(kind, field)})" for field in missing)
         raise BadInput(f"missing or empty: {wanted}; {VARIABLE} says that secrets are kept there, so nothing is taken for them")
     return settings
+
+
+def _files(kind: type[BaseSettings], directory: Path) -> dict[str, Any]:
+    """For settings that name a file, such as one with keys: the file of that name is what is meant, not what it holds."""
+    named = [field for field, one in kind.model_fields.items() if Path in (one.annotation, *get_args(one.annotation))]
+    files = {field: file_of(kind, field, directory) for field in named if not os.environ.get(variable_of(kind, field))}
+    return {field: path for field, path in files.items() if path.exists()}
 
 
 def _look_at(kind: type[BaseSettings], field: str, path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,6 +36,13 @@ class CommonSettings(BaseSettings):
     trace_ratio: float = Field(default=1.0, ge=0, le=1, description="share of the runs whose traces are sent")
     sweep_seconds: float = Field(default=1.0, ge=0.05, le=60, description="time between two looks for what is overdue")
     drain_seconds: float = Field(default=20.0, ge=0, le=600, description="time to finish or hand back work after SIGTERM")
+
+    def hidden(self, more: str) -> list[Path]:
+        """What programs that we did not write must not see: work of others, artifacts, secrets, and what `more` names, separated by ':'."""
+        url = urlsplit(self.artifacts_url)
+        artifacts = [Path(unquote(url.path))] if url.scheme == "file" else []
+        secrets = [self.secrets_dir] if self.secrets_dir else []
+        return [self.work_dir, *artifacts, *secrets, *(Path(path) for path in more.split(":") if path)]
 
 
 def read(kind: type[Settings]) -> Settings:

@@ -1,7 +1,5 @@
 """Where the checker is put together. Everything is built here, nothing at import."""
 
-from pathlib import Path
-
 from services.checker.checks import Tools, checks
 from services.checker.handlers import HEARS, Deps, sweep
 from services.checker.judge import Judge
@@ -19,7 +17,7 @@ from shared.storage.leases import Leases
 async def wire(ground: Ground) -> Service:
     """The checker on its ground; finds out first which sandbox works here."""
     settings = read(CheckerSettings)
-    hidden = [ground.settings.work_dir, *(Path(path) for path in settings.hidden.split(":") if path)]
+    hidden = ground.settings.hidden(settings.hidden)
     sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
     leases = Leases(
         ground.database["verdicts"],

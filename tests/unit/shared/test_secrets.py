@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.approvals.settings import ApprovalsSettings
 from services.executor.settings import ExecutorSettings
 from shared.errors import BadInput
 from shared.settings import CommonSettings, read
@@ -61,6 +62,23 @@ def test_the_environment_comes_before_a_file_and_stands_in_for_one(secrets: Path
 def test_without_the_directory_the_defaults_stand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TASKGROVE_SECRETS_DIR")
     assert "127.0.0.1" in read(CommonSettings).store_url
+
+
+def test_a_setting_that_names_a_file_gets_the_file_itself(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = secrets / "taskgrove_approvals_bootstrap_keys"
+    path.write_text('[{"key": "word"}]')
+    assert read(ApprovalsSettings).bootstrap_keys == path
+    monkeypatch.setenv("TASKGROVE_APPROVALS_BOOTSTRAP_KEYS", "/elsewhere")
+    assert read(ApprovalsSettings).bootstrap_keys == Path("/elsewhere")
+
+
+def test_secrets_work_and_artifacts_are_hidden_from_what_we_run(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKGROVE_ARTIFACTS_URL", "file:///srv/all%20artifacts")
+    assert read(CommonSettings).hidden("/a:/b") == [
+        Path(p) for p in ("/var/lib/taskgrove/work", "/srv/all artifacts", str(secrets), "/a", "/b")
+    ]
+    monkeypatch.setenv("TASKGROVE_ARTIFACTS_URL", "s3://bucket/srv")
+    assert read(CommonSettings).hidden("") == [Path("/var/lib/taskgrove/work"), secrets]
 
 
 def test_settings_without_a_required_secret_need_no_file(secrets: Path) -> None:
