@@ -34,20 +34,20 @@ class MeasuredDatabase:
     """A database whose collections are measured."""
 
     def __init__(self, inner: Database, metrics: ServiceMetrics) -> None:
-        self._inner = inner
+        self.inner = inner
         self._operations = {name: Operation(metrics, name) for name in OPERATIONS}
 
     def __getitem__(self, name: str) -> Collection:
-        return MeasuredCollection(self._inner[name], self._operations)
+        return MeasuredCollection(self.inner[name], self._operations)
 
     async def ready(self) -> None:
-        await self._inner.ready()
+        await self.inner.ready()
 
     async def ensure(self, schemas: Sequence[Schema]) -> None:
-        await self._inner.ensure(schemas)
+        await self.inner.ensure(schemas)
 
     async def close(self) -> None:
-        await self._inner.close()
+        await self.inner.close()
 
 
 class MeasuredCollection:
@@ -55,39 +55,39 @@ class MeasuredCollection:
 
     def __init__(self, inner: Collection, operations: dict[str, Operation]) -> None:
         self.name = inner.name
-        self._inner = inner
+        self.inner = inner
         self._timed = {name: operation.timed for name, operation in operations.items()}
 
     async def find(
         self, where: Where, fields: Sequence[str] = (), *, sort: Sequence[tuple[str, int]] = (), limit: int = 0, skip: int = 0
     ) -> list[Doc]:
         with self._timed["find"]():
-            return await self._inner.find(where, fields, sort=sort, limit=limit, skip=skip)
+            return await self.inner.find(where, fields, sort=sort, limit=limit, skip=skip)
 
     async def insert(self, docs: Sequence[Doc]) -> set[str]:
         with self._timed["insert"]():
-            return await self._inner.insert(docs)
+            return await self.inner.insert(docs)
 
     async def update(self, where: Where, change: Change) -> int:
         with self._timed["update"]():
-            return await self._inner.update(where, change)
+            return await self.inner.update(where, change)
 
     async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:
         with self._timed["bulk"]():
-            return await self._inner.bulk(updates, relaxed=relaxed)
+            return await self.inner.bulk(updates, relaxed=relaxed)
 
     async def take(self, where: Where, change: Change) -> Doc | None:
         with self._timed["take"]():
-            return await self._inner.take(where, change)
+            return await self.inner.take(where, change)
 
     async def delete(self, where: Where) -> int:
         with self._timed["delete"]():
-            return await self._inner.delete(where)
+            return await self.inner.delete(where)
 
     async def count(self, where: Where) -> int:
         with self._timed["count"]():
-            return await self._inner.count(where)
+            return await self.inner.count(where)
 
     async def count_by(self, where: Where, field: str) -> dict[Any, int]:
         with self._timed["count_by"]():
-            return await self._inner.count_by(where, field)
+            return await self.inner.count_by(where, field)

@@ -211,3 +211,10 @@ async def test_what_is_not_in_the_language_is_refused(things: Collection, where:
     with pytest.raises(BadInput):
         await things.delete(where)
     assert await things.count({}) == len(DOCS)
+
+
+async def test_counting_by_a_field(things: Collection) -> None:
+    await things.insert(DOCS[:4])
+    assert await things.count_by({}, "state") == {"ready": 2, "running": 1, "done": 1}
+    assert await things.count_by({"n": {"$gt": 1}}, "flag") == {None: 1, True: 1}
+    assert await things.count_by({"_id": "none"}, "state") == {}

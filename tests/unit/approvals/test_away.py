@@ -49,7 +49,7 @@ async def flaky() -> AsyncIterator[Desk]:
 async def test_every_route_says_so_and_when_to_come_back(flaky: Desk) -> None:
     await flaky.as_("ada").get("/whoami")
     database: Any = flaky.ground.database
-    database.away = True
+    database.inner.away = True
     bodies: dict[tuple[str, str], Any] = {
         ("POST", "/tasks"): {"description": "x"},
         ("PUT", "/tasks/{task_id}"): {"action": "cancel"},
@@ -64,7 +64,7 @@ async def test_every_route_says_so_and_when_to_come_back(flaky: Desk) -> None:
         assert (answer.status_code, answer.headers.get("retry-after")) == (503, "2"), (method, path, answer.text)
         assert "secret" not in answer.text
     assert (await flaky.as_(None).get("/whoami", headers={"Authorization": "Bearer tg_other"})).status_code == 503
-    database.away = False
+    database.inner.away = False
     assert (await flaky.as_("sue").post("/tasks", json={"description": "x"})).status_code == 202
     assert len(await flaky.docs("submissions")) == 1
     assert (await flaky.as_("ada").get("/audit/state")).json()["intact"]

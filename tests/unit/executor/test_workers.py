@@ -17,6 +17,7 @@ from shared.memory.store import MemoryDatabase
 from shared.messaging.topology import queues
 from shared.service import Running, assemble, lay_ground
 from shared.settings import CommonSettings
+from shared.storage.measured import MeasuredDatabase
 from shared.storage.port import Collection, Doc, Where
 
 
@@ -68,8 +69,16 @@ async def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     await asyncio.create_task(running.start(http=False))
     await ground.broker.start(queues())
     yield running
-    ground.database["tasks"].answer.set()  # type: ignore[attr-defined]
+    slow(running).answer.set()
     await running.stop(seconds=0)
+
+
+def slow(executor: Running) -> Slow:
+    """The tasks, without the measuring around them."""
+    database = executor.ground.database
+    assert isinstance(database, MeasuredDatabase)
+    assert isinstance(database.inner, Store)
+    return database.inner.tasks
 
 
 async def put(executor: Running, *names: str, seconds: float = 60, **fields: Any) -> TaskReady:
@@ -98,8 +107,7 @@ async def until(executor: Running, expected: dict[str, str]) -> None:
 
 
 async def test_what_starts_while_the_store_is_asked_is_not_taken_for_unwanted(executor: Running) -> None:
-    deps, tasks = executor.service.deps, executor.ground.database["tasks"]
-    assert isinstance(tasks, Slow)
+    deps, tasks = executor.service.deps, slow(executor)
     await on_tasks_ready([await put(executor, "run.1")], deps)
     await asyncio.wait_for(tasks.asked.wait(), 5)
     await on_tasks_ready([await put(executor, "run.2")], deps)

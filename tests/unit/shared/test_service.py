@@ -105,7 +105,7 @@ async def test_health_and_metrics() -> None:
         ready = await get(running, "/readyz")
         assert (ready.status_code, ready.json()) == (200, {"ready": True, "missing": []})
         metrics = (await get(running, "/metrics")).text
-        assert "taskgrove_connected 1.0" in metrics
+        assert "taskgrove_ready 1.0" in metrics
         assert (await get(running, "/elsewhere")).status_code == 404
         await running.ground.broker.stop()
         not_ready = await get(running, "/readyz")
