@@ -45,10 +45,11 @@ bench-quick: $(INSTALLED) ## the same in about a minute
 docs: $(INSTALLED) ## write the generated reference and .env.example anew
 	$(BIN)/python scripts/generate_docs.py
 
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet
 EXTRAS := planner sequencer executor checker approvals local dev
 lock: $(INSTALLED) ## lock the dependencies of pyproject.toml anew, one file an extra
-	for extra in $(EXTRAS); do $(BIN)/uv pip compile pyproject.toml --extra $$extra --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements/$$extra.txt; done
+	for extra in $(EXTRAS); do $(BIN)/uv pip compile pyproject.toml --extra $$extra $(LOCKED) -o requirements/$$extra.txt; done
+	$(BIN)/uv pip compile --group build $(LOCKED) -o requirements/build.txt
 
 clean: ## remove caches and build products (not .venv, not your data)
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
