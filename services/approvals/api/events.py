@@ -30,6 +30,11 @@ async def existing(task_id: str, deps: DepsHere) -> str:
     return task_id
 
 
+async def existing_run(run_id: str, deps: DepsHere) -> str:
+    """The same of a run."""
+    return await existing(run_id, deps)
+
+
 @router.get("/tasks/{task_id}/events", response_class=EventSourceResponse)
 async def watch(
     task_id: Annotated[str, Depends(existing)], deps: DepsHere, *, last_event_id: Annotated[str | None, Header()] = None
@@ -61,6 +66,11 @@ class Stream:
         self._seq = last
         self._ended = False
         self.run_id = run_of(task_id)
+
+    @property
+    def at(self) -> int:
+        """The number of the last news that was handed out."""
+        return self._seq
 
     async def open(self) -> None:
         """Start over when the client has seen numbers that there are no more: what is older than a week is forgotten."""

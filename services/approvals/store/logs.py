@@ -20,6 +20,10 @@ class Logs:
         """Lines in the order of their ids."""
         return await self._collection.find(where, sort=(("_id", 1),), limit=limit)
 
+    async def last(self, where: Mapping[str, Any], *, limit: int) -> list[Doc]:
+        """The last lines, in the order of their ids."""
+        return (await self._collection.find(where, sort=(("_id", -1),), limit=limit))[::-1]
+
 
 def log_filter(*, run: str | None, task: str | None, level: str | None, grep: str | None, text: str | None) -> dict[str, Any]:
     """The filter for these. A task's lines are those of all below it as well; `level` is the lowest one that is shown."""

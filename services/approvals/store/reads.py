@@ -13,7 +13,7 @@ from shared.ids import attempt_id, plan_id, run_of, subtree
 from shared.storage.port import Database, Doc, Where
 
 TASK_OUTLINE = ("run_id", "parent_id", "phase", "kind", "epoch", "position", "dependencies", "feeds")
-ATTEMPT_OUTLINE = ("task_id", "state", "usage")
+ATTEMPT_OUTLINE = ("task_id", "state", "usage", "claimed_at")
 COST = ("task_id", "prompt_tokens", "completion_tokens", "usd")
 MOST_EPOCHS = 50
 
