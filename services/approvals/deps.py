@@ -12,10 +12,13 @@ from services.approvals.store.audit import Audit
 from services.approvals.store.feed import Feed
 from services.approvals.store.imports import Imports
 from services.approvals.store.logs import Logs
+from services.approvals.store.looking import Looking
 from services.approvals.store.principals import Principals
 from services.approvals.store.quarantined import Quarantined
 from services.approvals.store.reads import Reads
+from services.approvals.store.sessions import Sessions
 from services.approvals.store.submissions import Submissions
+from services.approvals.summaries import Summaries
 from shared.artifacts import ArtifactStore
 from shared.contracts.base import Event
 from shared.errors import Unavailable
@@ -37,11 +40,15 @@ class Deps:
     approvals: Approvals
     audit: Audit
     principals: Principals
+    sessions: Sessions
     feed: Feed
     imports: Imports
     reads: Reads
+    looking: Looking
+    summaries: Summaries
     logs: Logs
     quarantined: Quarantined
+    has_model: bool = False
 
     async def say(self, *events: Event) -> bool:
         """Say what is kept already. Whether the broker has it: if not, the sweep says it again."""

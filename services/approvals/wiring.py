@@ -17,12 +17,16 @@ from services.approvals.store.audit import Audit
 from services.approvals.store.feed import Feed
 from services.approvals.store.imports import Imports
 from services.approvals.store.logs import Logs
+from services.approvals.store.looking import Looking
 from services.approvals.store.principals import Principals
 from services.approvals.store.quarantined import Quarantined
 from services.approvals.store.reads import Reads
+from services.approvals.store.sessions import Sessions
 from services.approvals.store.submissions import Submissions
+from services.approvals.summaries import Summaries
 from services.approvals.sweep import sweep
 from shared.artifacts import ArtifactStore
+from shared.models.settings import ModelSettings
 from shared.service import Ground, Service
 from shared.settings import read
 from shared.telemetry.sampling import sample_forever
@@ -51,6 +55,7 @@ async def wire(ground: Ground) -> Service:
 def build(ground: Ground, settings: ApprovalsSettings) -> Deps:
     """The service's parts over this ground."""
     database, clock, hub = ground.database, ground.clock, Hub()
+    reads = Reads(database)
     metrics = ApprovalsMetrics(ground.metrics.registry)
     metrics.watchers.set_function(hub.count)
     return Deps(
@@ -63,9 +68,13 @@ def build(ground: Ground, settings: ApprovalsSettings) -> Deps:
         approvals=Approvals(database, clock),
         audit=Audit(database, clock),
         principals=Principals(database, clock),
+        sessions=Sessions(database, clock),
         feed=Feed(database, clock, hub.wake),
         imports=Imports(database, clock),
-        reads=Reads(database),
+        reads=reads,
+        looking=Looking(database),
+        summaries=Summaries(reads, clock),
         logs=Logs(database),
         quarantined=Quarantined(database),
+        has_model=read(ModelSettings).configured,
     )

@@ -1,4 +1,4 @@
-"""The HTTP application: all resources behind one gate."""
+"""The HTTP application: all resources and all pages behind one gate."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from services.approvals.api import (
     artifacts,
     audit,
     events,
+    links,
     logs,
     orders,
     principals,
@@ -21,13 +22,17 @@ from services.approvals.api import (
     whoami,
 )
 from services.approvals.api.gate import Gate
-from services.approvals.api.problems import MEDIA_TYPE, on_error, on_http, on_invalid
+from services.approvals.api.problems import MEDIA_TYPE
 from services.approvals.api.shell import Shell
 from services.approvals.deps import Deps
+from services.approvals.web import assets, entry
+from services.approvals.web.pages import Web, is_open
+from services.approvals.web.problems import on_error, on_http, on_invalid, refuse
 from shared.contracts.views import Problem
 from shared.errors import TaskgroveError
 
-RESOURCES = (submissions, orders, events, runs, tasks, approvals, audit, logs, artifacts, quarantine, principals, whoami)
+RESOURCES = (submissions, orders, events, runs, tasks, approvals, audit, logs, artifacts, quarantine, principals, links, whoami)
+PAGES = (assets, entry)
 PROBLEM = {"schema": Problem.model_json_schema(by_alias=True)}
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"description": "RFC 9457 problem", "content": {MEDIA_TYPE: PROBLEM}}}
 
@@ -44,11 +49,14 @@ def create_app(deps: Deps) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
     )
     app.state.deps = deps
+    app.state.web = Web.build(deps.ground.clock)
     for resource in RESOURCES:
         app.include_router(resource.router)
+    for page in PAGES:
+        app.include_router(page.router, include_in_schema=False)
     app.add_exception_handler(TaskgroveError, on_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
-    app.add_middleware(Gate, deps=deps)
+    app.add_middleware(Gate, deps=deps, is_open=is_open, refuse=refuse)
     app.add_middleware(Shell, metrics=deps.metrics)
     return app

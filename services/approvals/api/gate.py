@@ -1,31 +1,41 @@
-"""Nobody passes without a key, and no body that is too large: both are settled before anything is parsed.
+"""Nobody passes without a key or a session, and no body that is too large: both are settled before anything is parsed.
 
 FastAPI's own body limit answers in plain text; this one answers with a problem, and lets admins bring larger imports.
 """
 
-from collections.abc import MutableMapping
+import hmac
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import Response
 
-from services.approvals.api.problems import answer_to
+from services.approvals.api.cookies import FIELD, HEADER, csrf_token, is_foreign, session_of
 from services.approvals.deps import Deps
 from services.approvals.domain.principals import ADMIN, Principal
-from shared.errors import BadInput, LimitExceeded, TaskgroveError, Unauthorized
+from shared.errors import BadInput, Forbidden, LimitExceeded, TaskgroveError, Unauthorized
 from shared.http import App, Receive, Scope, Send
 
 OPEN = ("/openapi.json",)
 IMPORTS = "/imports"
 LONGEST_KEY = 200
+READING = ("GET", "HEAD", "OPTIONS")
 Message = MutableMapping[str, Any]
+Refuse = Callable[[TaskgroveError, Request], Awaitable[Response]]
 
 
 class Gate:
-    """Puts the principal into the request's scope, or turns it away. What is not in OPEN is closed, known or not."""
+    """Puts the principal into the request's scope, or turns it away as `refuse` says. What is not open is closed, known or not."""
 
-    def __init__(self, app: App, *, deps: Deps) -> None:
+    def __init__(self, app: App, *, deps: Deps, is_open: Callable[[str], bool], refuse: Refuse) -> None:
         self._app = app
         self._deps = deps
+        self._is_open = is_open
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OPEN:
@@ -33,14 +43,29 @@ class Gate:
             return
         headers = Headers(scope=scope)
         try:
-            scope["principal"] = who = await self._who(headers)
-            whole = await _whole(headers, receive, most=self._most(scope, who))
+            await self._identify(scope, headers)
+            whole = await _whole(headers, receive, most=self._most(scope))
+            if scope["method"] not in READING:
+                whole = await _check_own(scope, headers, receive=whole)
         except TaskgroveError as error:
-            await answer_to(error, scope["path"])(scope, receive, send)
+            await (await self._refuse(error, Request(scope, receive)))(scope, receive, send)
             return
         await self._app(scope, whole, send)
 
-    async def _who(self, headers: Headers) -> Principal:
+    async def _identify(self, scope: Scope, headers: Headers) -> None:
+        """Who asks, by key or by session. Raises Unauthorized where that must be known."""
+        secret = session_of(headers)
+        try:
+            if "authorization" in headers or not secret:
+                scope["principal"] = await self._by_key(headers)
+            else:
+                scope["principal"] = await self._by_session(secret)
+                scope["session"], scope["csrf"] = secret, csrf_token(secret)
+        except Unauthorized:
+            if not self._is_open(scope["path"]):
+                raise
+
+    async def _by_key(self, headers: Headers) -> Principal:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not key:
@@ -50,9 +75,44 @@ class Gate:
             raise Unauthorized("this API key is not known; an admin makes one by POST /principals")
         return found
 
-    def _most(self, scope: Scope, who: Principal) -> int:
-        settings = self._deps.settings
-        return settings.import_bytes if scope["path"] == IMPORTS and who.has(ADMIN) else settings.body_bytes
+    async def _by_session(self, secret: str) -> Principal:
+        found = await self._deps.sessions.who(secret) if len(secret) <= LONGEST_KEY else None
+        if found is None:
+            raise Unauthorized("this session is over; log in again")
+        return found
+
+    def _most(self, scope: Scope) -> int:
+        settings, who = self._deps.settings, scope.get("principal")
+        return settings.import_bytes if scope["path"] == IMPORTS and who and who.has(ADMIN) else settings.body_bytes
+
+
+async def _check_own(scope: Scope, headers: Headers, *, receive: Receive) -> Receive:
+    """`receive` again. Raises Forbidden unless what a browser sends with a session comes from one of our pages and brings its token."""
+    if "authorization" in headers:
+        return receive
+    if is_foreign(headers):
+        raise Forbidden("another site sent this request; open the dashboard itself and do it there")
+    if "session" not in scope:
+        return receive
+    message = await receive()
+    given = headers.get(HEADER) or await _form_token(scope, message)
+    if not hmac.compare_digest(given.encode(), scope["csrf"].encode()):
+        raise Forbidden(f"the request has no valid token ({HEADER}, or the form's field {FIELD}); load the page again")
+    return _again(message, receive)
+
+
+async def _form_token(scope: Scope, message: Message) -> str:
+    """The token in a form's body; empty: there is none."""
+    body = message.get("body", b"")
+    with suppress(HTTPException, MultiPartException):
+        async with Request(scope, _again(message, _nothing)).form(max_part_size=len(body) + 1) as form:
+            given = form.get(FIELD)
+            return given if isinstance(given, str) else ""
+    return ""
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 async def _whole(headers: Headers, receive: Receive, *, most: int) -> Receive:

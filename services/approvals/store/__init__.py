@@ -26,6 +26,7 @@ SCHEMAS = (
     ),
     Schema("audit"),
     Schema("principals", (Index((("key_hash", 1),), unique=True),)),
+    Schema("sessions", (Index((("expires_at", 1),), expire_after=0),)),
     Schema("feed", (Index((("run_id", 1), ("seq", 1))), Index((("at", 1),), expire_after=WEEK))),
     Schema("imports", (Index(((RESENT, 1),), partial=True), Index((("import_id", 1),)), Index((("done_at", 1),), expire_after=WEEK))),
 )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from services.approvals.domain.deciding import EXPIRED, PENDING, WITHDRAWN, Vote
+from services.approvals.domain.principals import Principal
 from services.approvals.store.resend import FIRST_WAIT
 from shared.clock import Clock, after
 from shared.contracts.sequencer import ApprovalRequested
@@ -57,3 +58,9 @@ class Approvals:
         if event.within is not None:
             doc |= {"expires_at": now + timedelta(seconds=event.within), "due_at": now + timedelta(seconds=event.within)}
         return doc
+
+
+def open_to(who: Principal) -> dict[str, Any]:
+    """The filter for open questions that wait for the answer of this approver."""
+    asked = [{"approvers": []}, {"approvers": {"$in": [who.name, *sorted(who.groups)]}}]
+    return {"state": PENDING, "$or": asked, "decisions.by": {"$ne": who.name}}

@@ -1,0 +1,87 @@
+"""Questions and their answers, the same for the API and for the dashboard's forms: found, judged, kept, audited, said."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from services.approvals.deps import Deps
+from services.approvals.domain.audit import Entry
+from services.approvals.domain.deciding import PENDING, Vote, decide
+from services.approvals.domain.principals import Principal
+from shared.contracts.approvals import ApprovalDecided
+from shared.contracts.views import DecisionRequest
+from shared.errors import Conflict, NotFound, TaskgroveError
+from shared.storage.port import Doc
+
+TRIES = 30
+
+log = structlog.get_logger()
+
+
+async def find_questions(deps: Deps, where: Mapping[str, Any], *, cursor: str | None, limit: int) -> tuple[list[Doc], str | None]:
+    """At most `limit` approvals by id, and the cursor for more. Where only open ones are wanted, none that is asked no more."""
+    found = await deps.approvals.page(dict(where), after_id=cursor, limit=limit + 1)
+    stale = await _stale(deps, found) if where.get("state") == PENDING else set()
+    shown = [doc for doc in found[:limit] if doc["_id"] not in stale]
+    return shown, found[limit - 1]["_id"] if len(found) > limit else None
+
+
+async def find_question(deps: Deps, approval_id: str) -> Doc:
+    """One approval. Raises NotFound."""
+    found = await deps.approvals.get([approval_id])
+    if approval_id not in found:
+        raise NotFound(f"there is no approval {approval_id!r}; GET /approvals?state=all lists those that there are")
+    return found[approval_id]
+
+
+async def is_asked_no_more(deps: Deps, approval: Doc) -> bool:
+    """Whether an open question is about something that went on without an answer."""
+    return bool(await _stale(deps, [approval]))
+
+
+async def answer_question(deps: Deps, body: DecisionRequest, caller: Principal) -> Doc:
+    """The approval with the answer in it, which is said when it settles the question. Raises what `decide` raises, and NotFound."""
+    after, vote = await _answered(deps, body, caller)
+    task_id, decision, state = after["task_id"], vote.entry["decision"], after["state"]
+    log.info("approval.answered", task_id=task_id, approval_id=after["_id"], decision=decision, who=caller.name, state=state)
+    if vote.state:
+        deps.metrics.decided.labels(decision=vote.state).inc()
+        await deps.say(ApprovalDecided(run_id=after["run_id"], task_id=task_id, approval_id=after["_id"]))
+    return after
+
+
+async def _answered(deps: Deps, body: DecisionRequest, caller: Principal) -> tuple[Doc, Vote]:
+    """The approval with the answer in it. Read, decide, compare and set; once more when somebody else's answer came between."""
+    audited = False
+    for _ in range(TRIES):
+        approval = await find_question(deps, body.approval_id)
+        try:
+            vote = decide(approval, caller, body, at=deps.ground.clock.now())
+            await _still_asked(deps, approval)
+        except TaskgroveError as error:
+            if audited:
+                await deps.audit.add(Entry(caller.name, "decide.refused", body.approval_id, {"reason": str(error)}))
+            raise
+        if not audited:
+            detail = {name: vote.entry[name] for name in ("decision", "comment")}
+            detail |= {"digest": approval["digest"], "task": approval["task_id"]}
+            await deps.audit.add(Entry(caller.name, "decide", body.approval_id, detail))
+            audited = True
+        if after := await deps.approvals.record(approval, vote):
+            return after, vote
+    raise Conflict(f"{body.approval_id} is being answered by many at once; look at it again")
+
+
+async def _still_asked(deps: Deps, approval: Doc) -> None:
+    """Raises Conflict, and withdraws the question, when its task has gone on without an answer."""
+    if await is_asked_no_more(deps, approval):
+        await deps.approvals.withdraw({"_id": approval["_id"]})
+        raise Conflict(f"{approval['_id']} is asked no more: {approval['task_id']} has gone on without an answer")
+
+
+async def _stale(deps: Deps, approvals: Sequence[Doc]) -> set[str]:
+    """The open ones of these whose task waits for something else, or for nothing."""
+    pending = [approval for approval in approvals if approval["state"] == PENDING]
+    tasks = await deps.reads.tasks({approval["task_id"] for approval in pending}, ("approval_id",))
+    return {one["_id"] for one in pending if one["task_id"] in tasks and tasks[one["task_id"]].get("approval_id") != one["_id"]}
