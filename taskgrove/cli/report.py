@@ -11,7 +11,7 @@ from shared.contracts.views import ApprovalView, TaskView
 from taskgrove.cli.approval_text import next_command
 from taskgrove.cli.look import Look, seconds_of
 from taskgrove.cli.screen import Screen
-from taskgrove.cli.text import count_of, duration, last_lines, line_of, short, size, words
+from taskgrove.cli.text import count_of, duration, last_lines, line_of, short, size, spent, words
 from taskgrove.client import Client
 
 VERIFIED, TASK_FAILED, BAD_INPUT, WAITS = 0, 1, 2, 3
@@ -89,7 +89,8 @@ def show_report(screen: Screen, report: Report) -> None:
     style = "green" if report.exit_status == VERIFIED else "yellow" if report.exit_status == WAITS else "bold red"
     state = words(root.phase) if seen.ended else "waits for a person"
     screen.say(f"{line_of(root.title)}: {state} — {_figures(seen)}, {duration(seen.elapsed())}", style=style)
-    screen.say(f"run {root.run_id}", style="dim")
+    cost = spent(root.usage)
+    screen.say(f"run {root.run_id}" + (f": language models {cost}" if cost else ""), style="dim")
     for task in report.failed:
         _show_failed(screen, task, None if report.in_memory else report.hint)
     _show_kept(screen, report.kept, report.copy_command)
@@ -167,6 +168,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "exitStatus": report.exit_status,
         "seconds": seen.elapsed(),
         "tasks": seen.total,
+        "usage": root.usage.wire(),
         "counts": {phase.value: count for phase, count in seen.below().items()},
         "failed": [_failed_document(task) for task in report.failed],
         "artifacts": [

@@ -14,7 +14,7 @@ from taskgrove.cli.look import look
 from taskgrove.cli.options import ApiOption, DataOption, JsonOption, commands
 from taskgrove.cli.place import Place, find_place
 from taskgrove.cli.screen import Screen
-from taskgrove.cli.text import MARKS, duration, line_of, short, words
+from taskgrove.cli.text import MARKS, duration, line_of, short, spent, words
 from taskgrove.cli.view import progress_line
 
 app = commands()
@@ -66,6 +66,7 @@ async def _show(screen: Screen, place: Place, wanted: str, *, full: bool) -> Non
     for line in tree_lines(seen, {}, room=10**9 if full else MOST_LINES):
         screen.say(line)
     screen.show(bar(seen))
-    screen.say(f"run {run_id}: {progress_line(seen)}", style="dim")
+    cost = spent(seen.root.usage)
+    screen.say(f"run {run_id}: {progress_line(seen)}" + (f"; language models {cost}" if cost else ""), style="dim")
     for approval in seen.approvals:
         screen.say(Text.assemble(("? ", "bold yellow"), line_of(approval.question), (f"  {next_command(approval, place.hint)}", "dim")))

@@ -4,6 +4,7 @@ import unicodedata
 from datetime import datetime
 
 from shared.contracts.phases import Phase
+from shared.contracts.views import Usage
 
 MARKS = {
     Phase.BLOCKED: ("·", "dim"),
@@ -55,6 +56,15 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" or amount >= TENTHS else f"{amount:.1f} {unit}"
         amount /= KILO
     return f"{amount:.1f} GiB"
+
+
+def spent(usage: Usage) -> str | None:
+    """`12 345 tokens read, 678 tokens written, $0.0123`, as far as it is known; None: nothing is."""
+    counts = (("read", usage.prompt_tokens), ("written", usage.completion_tokens))
+    parts = [f"{count:,} tokens {what}".replace(",", " ") for what, count in counts if count is not None]
+    if usage.usd is not None:
+        parts.append(f"${usage.usd:.4f}" if usage.usd < 1 else f"${usage.usd:.2f}")
+    return ", ".join(parts) or None
 
 
 def short(identifier: str) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from taskgrove.cli.text import clean, duration, last_lines, line_of, short, size
+from shared.contracts.views import Usage
+from taskgrove.cli.text import clean, duration, last_lines, line_of, short, size, spent
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,17 @@ def test_long_text_is_cut_to_a_line() -> None:
     assert line_of("a\n  b  c") == "a b c"
     assert line_of("x" * 30, 10) == "x" * 9 + "…"
     assert last_lines("1\n2\n3\n\n", 2) == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "text"),
+    [
+        (Usage(), None),
+        (Usage(seconds=3), None),
+        (Usage(prompt_tokens=12_345, completion_tokens=678), "12 345 tokens read, 678 tokens written"),
+        (Usage(prompt_tokens=1, completion_tokens=0, usd=0.00012), "1 tokens read, 0 tokens written, $0.0001"),
+        (Usage(usd=12.345), "$12.35"),
+    ],
+)
+def test_what_models_cost_as_far_as_it_is_known(usage: Usage, text: str | None) -> None:
+    assert spent(usage) == text
