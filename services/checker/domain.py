@@ -16,7 +16,10 @@ UNJUDGED: dict[str, Judgement] = {
     Outcome.RELEASED.value: "released",
     Outcome.CANCELLED.value: "cancelled",
 }
-NEEDS_FILES = frozenset({"command", "file"})
+NEEDS_FILES = frozenset({"command", "file", "model"})
+ASKED_LAST = frozenset({"model"})
+NOT_JUDGED = "not_judged"
+Check = Mapping[str, Any]
 DONE_WELL = frozenset({Phase.COMPLETED, Phase.SKIPPED})
 
 
@@ -72,6 +75,25 @@ def verdict(evidence: Sequence[Evidence], *, failed_children: Sequence[str]) -> 
         "error": error,
         "reason": None,
     }
+
+
+def in_order(checks: Sequence[Check]) -> tuple[list[Check], list[Check]]:
+    """The checks that are made at once, and those that are asked only when all of these are passed: they are slow, and cost money."""
+    return [check for check in checks if check.get("kind") not in ASKED_LAST], [
+        check for check in checks if check.get("kind") in ASKED_LAST
+    ]
+
+
+def not_asked(check: Check, evidence: Sequence[Evidence]) -> Evidence | None:
+    """Why this one need not be asked any more; None when everything so far is passed."""
+    failed = next((item for item in evidence if not item.passed), None)
+    return Evidence(check=str(check["kind"]), passed=False, detail=f"not asked, because of: {failed.check}") if failed else None
+
+
+def not_judged(evidence: Sequence[Evidence], why: str) -> dict[str, Any]:
+    """What stands where a check could not be made: the work is neither right nor wrong, and trying it again would not help."""
+    error = {"code": NOT_JUDGED, "message": why[-8_192:], "permanent": True}
+    return {"state": "done", "judgement": "failed", "evidence": [item.wire() for item in evidence], "error": error, "reason": None}
 
 
 def claimed() -> Evidence:

@@ -3,14 +3,15 @@
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from services.checker.checks import Check, Subject
-from services.checker.domain import Case, claimed, of_children, verdict
+from services.checker.checks import Check, NotJudged, Subject
+from services.checker.domain import Case, claimed, in_order, not_asked, not_judged, of_children, verdict
 from services.checker.metrics import CheckerMetrics
 from services.checker.store import VerdictStore
 from shared.artifacts import ArtifactStore
@@ -20,6 +21,8 @@ from shared.ending import end
 from shared.errors import BadInput, TaskgroveError, Unavailable
 from shared.messaging.publisher import Publisher, by_run
 from shared.telemetry.traces import Traces
+
+Slot = AbstractAsyncContextManager[None]
 
 log = structlog.get_logger()
 
@@ -41,16 +44,17 @@ class Judge:
         self._traces = traces
         self.running: dict[str, asyncio.Task[None]] = {}
 
-    async def verdict(self, case: Case) -> dict[str, Any]:
-        """The verdict on an attempt that claims to have done the work."""
+    async def verdict(self, case: Case, *, slot: Slot | None = None) -> dict[str, Any]:
+        """The verdict on an attempt that claims to have done the work. `slot` is held while something runs, not while a model is asked."""
         with self._traces.doing("check", case.task_id, epoch=case.epoch, checks=len(case.checks)) as span:
-            found = await self._found(case)
+            found = await self._found(case, slot or nullcontext())
             span.note("judgement", found["judgement"])
         return found
 
-    async def _found(self, case: Case) -> dict[str, Any]:
+    async def _found(self, case: Case, slot: Slot) -> dict[str, Any]:
         directory = self._work_dir / case.run_id / f"check-{case.attempt_id.replace(':', '_')}"
-        subject = Subject(case.result, case.title, _once(lambda: self._laid_out(case, directory)))
+        files = _once(lambda: self._laid_out(case, directory))
+        subject = Subject(case.result, case.title, files, run_id=case.run_id, task_id=case.task_id)
         evidence: list[Evidence] = []
         missed: list[str] = []
         if case.is_parent:
@@ -58,11 +62,23 @@ class Judge:
             evidence.append(children)
         try:
             if not missed:
-                evidence += [await self._evidence(check, subject) for check in case.checks]
+                await self._look(case, subject, evidence, slot=slot)
+        except NotJudged as error:
+            log.warning("verdict.not_judged", attempt=case.attempt_id, error=str(error))
+            return not_judged(evidence, str(error))
         finally:
             if directory.exists():
                 await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
         return verdict(evidence or [claimed()], failed_children=missed)
+
+    async def _look(self, case: Case, subject: Subject, evidence: list[Evidence], *, slot: Slot) -> None:
+        """Make the checks, in their order; what was seen is added to the evidence."""
+        at_once, last = in_order(case.checks)
+        async with slot:
+            for check in at_once:
+                evidence.append(await self._evidence(check, subject))  # noqa: PERF401 (what raises must not lose what was seen)
+        for check in last:
+            evidence.append(not_asked(check, evidence) or await self._evidence(check, subject))
 
     def start(self, cases: Sequence[Case]) -> None:
         """Judge these in the background; they are claimed."""
@@ -78,8 +94,7 @@ class Judge:
 
     async def _judge(self, case: Case) -> None:
         try:
-            async with self._slots:
-                found = await self._verdict_in_time(case)
+            found = await self._verdict_in_time(case)
             await self._store.leases.finish(case.attempt_id, found)
             self.metrics.judged([found["judgement"]])
             await self._publisher.say(by_run([case.attempt_id], lambda run, ids: TaskVerified(run_id=run, verdicts=ids)))
@@ -95,7 +110,7 @@ class Judge:
         failures = 0
         while True:
             try:
-                found = await self.verdict(case)
+                found = await self.verdict(case, slot=self._slots)
             except Unavailable as error:
                 failures += 1
                 log.warning("verdict.waits", attempt=case.attempt_id, error=str(error))

@@ -9,10 +9,11 @@ from shared.clock import Clock
 from shared.contracts.executor import Result
 from shared.contracts.phases import Phase
 from shared.ids import task_of
+from shared.models.ledger import calls_schema
 from shared.storage.leases import Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
-SCHEMAS = (Schema("verdicts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))),)
+SCHEMAS = (Schema("verdicts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))), calls_schema("checker"))
 PAGE = 500
 
 

@@ -1,6 +1,8 @@
 """Where the checker is put together. Everything is built here, nothing at import."""
 
-from services.checker.checks import Tools, checks
+from pathlib import Path
+
+from services.checker.checks import Judging, Tools, checks
 from services.checker.handlers import HEARS, Deps, sweep
 from services.checker.judge import Judge
 from services.checker.metrics import CheckerMetrics
@@ -8,10 +10,16 @@ from services.checker.settings import CheckerSettings
 from services.checker.store import SCHEMAS, VerdictStore
 from shared.artifacts import ArtifactStore
 from shared.ids import new_id
+from shared.models import open_model
+from shared.models.port import Model
+from shared.models.prompts import Prompts
+from shared.models.settings import ModelSettings
 from shared.sandbox import Sandbox
 from shared.service import Ground, Service
 from shared.settings import read
 from shared.storage.leases import Leases
+
+PROMPTS = Path(__file__).parent / "prompts"
 
 
 async def wire(ground: Ground) -> Service:
@@ -27,7 +35,8 @@ async def wire(ground: Ground) -> Service:
         metrics=ground.metrics,
     )
     store = VerdictStore(ground.database, leases, ground.clock)
-    tools = Tools(sandbox)
+    model = open_model(read(ModelSettings), ground.database, ground.clock, registry=ground.metrics.registry, service="checker")
+    tools = Tools(sandbox, judging=_judging(model, settings) if model else None)
     judge = Judge(
         store,
         checks(tools),
@@ -40,4 +49,15 @@ async def wire(ground: Ground) -> Service:
     )
     ground.metrics.rescues(["verdict"])
     deps = Deps(store, judge, ground.database, ground.metrics)
-    return Service("checker", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), drain=judge.drain, close=tools.close)
+
+    async def drain(seconds: float) -> None:
+        await judge.drain(seconds)
+        if model:
+            await model.close()
+
+    return Service("checker", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), drain=drain, close=tools.close)
+
+
+def _judging(model: Model, settings: CheckerSettings) -> Judging:
+    """What the check `model` works with."""
+    return Judging(model, Prompts(PROMPTS), most_bytes=settings.model_bytes, patience_seconds=settings.model_patience_seconds)

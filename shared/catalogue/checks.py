@@ -57,11 +57,18 @@ class SchemaCheck(CheckParams):
     schema_: dict[str, Any] = Field(alias="schema")
 
 
+class ModelCheck(CheckParams):
+    """Criteria that a language model judges the files and data by. Asked last, and only when all other checks are passed."""
+
+    criteria: str = Field(min_length=1, max_length=10_000)
+
+
 CHECKS: dict[str, type[CheckParams]] = {
     "command": CommandCheck,
     "file": FileCheck,
     "contains": ContainsCheck,
     "schema": SchemaCheck,
+    "model": ModelCheck,
 }
 
 

@@ -2,21 +2,23 @@
 
 from importlib.metadata import entry_points
 
-from services.checker.checks.base import Check, Subject, Tools
+from services.checker.checks.base import Check, Judging, NotJudged, Subject, Tools
 from services.checker.checks.command import Command
 from services.checker.checks.contains import Contains
 from services.checker.checks.file import FileExists
+from services.checker.checks.model import ModelJudge
 from services.checker.checks.schema import Schema
 from shared.errors import BadInput
 
 GROUP = "taskgrove.checks"
 
-__all__ = ["Check", "Subject", "Tools", "checks"]
+__all__ = ["Check", "Judging", "NotJudged", "Subject", "Tools", "checks"]
 
 
 def checks(tools: Tools) -> dict[str, Check]:
     """All checks by kind. An entry point is a function that takes the tools and gives a check; it is known by its own name."""
-    known: dict[str, Check] = {check.kind: check for check in (Command(tools), FileExists(), Contains(tools), Schema())}
+    own: tuple[Check, ...] = (Command(tools), FileExists(), Contains(tools), Schema(), ModelJudge(tools))
+    known: dict[str, Check] = {check.kind: check for check in own}
     for point in entry_points(group=GROUP):
         if point.name in known:
             raise BadInput(f"there are two checks {point.name!r}: {point.value} must take another name, or be uninstalled")

@@ -11,6 +11,8 @@ from shared.catalogue.checks import CheckParams
 from shared.contracts.checker import Evidence
 from shared.contracts.executor import Result
 from shared.errors import TaskgroveError, Unavailable
+from shared.models.port import Model
+from shared.models.prompts import Prompts
 from shared.sandbox import Limits, Pool, Sandbox
 
 LISTED = 20
@@ -26,10 +28,19 @@ class Subject:
     title: str
     files: Callable[[], Awaitable[Path]]
     env: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
+    task_id: str = ""
+
+
+class NotJudged(TaskgroveError):
+    """The check could not be made, and says nothing about the work: a person has to look."""
 
 
 class Check(Protocol):
-    """Judges one thing. A check that is not passed is evidence, not an error; it raises only when it could not look (Unavailable)."""
+    """Judges one thing. A check that is not passed is evidence, not an error.
+
+    It raises only when it could not look: Unavailable, to be tried again, or NotJudged, when that has no end.
+    """
 
     kind: str
 
@@ -38,12 +49,26 @@ class Check(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Judging:
+    """What the check `model` judges with: who is asked, how, how much is shown, and how long one that is away is waited for."""
+
+    model: Model
+    prompts: Prompts
+    most_bytes: int = 65_536
+    patience_seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Tools:
-    """What the checker's wiring gives to its checks. `limits.seconds` is replaced by the time-out of the check."""
+    """What the checker's wiring gives to its checks. `limits.seconds` is replaced by the time-out of the check.
+
+    `judging` is None where no language model is configured.
+    """
 
     sandbox: Sandbox
     pool: Pool = field(default_factory=lambda: Pool(max(1, (os.cpu_count() or 1) // 2)))
     limits: Limits = field(default_factory=lambda: Limits(seconds=120, output_bytes=16 * 2**10))
+    judging: Judging | None = None
 
     def close(self) -> None:
         """End the processes of the pool."""

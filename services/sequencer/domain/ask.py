@@ -37,7 +37,8 @@ def asking_result(task: Task, checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 def asking_for_help(task: Task, error: dict[str, Any]) -> dict[str, Any]:
     """The question at the end of the ladder."""
-    question = f"{task.title!r} failed after {task.attempts} tries: {error['message']}"
+    what = "was not judged" if error["code"] == "not_judged" else f"failed after {task.attempts} tries"
+    question = f"{task.title!r} {what}: {error['message']}"
     return _open_question(task, "escalation", question, choices=HELP)
 
 
