@@ -1,6 +1,9 @@
-"""The planner's slice, `plans`: a header and parts of at most 500 tasks, so that no document grows with the run."""
+"""The planner's slice: `plans`, a header and parts of at most 500 tasks, so that no document grows with the run; `plannings` under way."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from services.planner.domain import digest, nested
 from shared.clock import Clock, after
@@ -8,14 +11,22 @@ from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.plan import Plan, RunOptions, TaskSpec
 from shared.contracts.planner import PlanReason
 from shared.ids import plan_id, run_of
+from shared.models.ledger import calls_schema
+from shared.storage.leases import HELD, Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
-SCHEMAS = (Schema("plans", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))),)
+SCHEMAS = (
+    Schema("plans", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))),
+    Schema("plannings", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))),
+    calls_schema("planner"),
+)
 PART = 500
 PAGE = 200
 HEADER = ("run_id", "task_id", "version", "state", "reason", "error")
 HEARD_SECONDS = 10.0
 AGAIN_SECONDS = 60.0
+NOBODY = ""
+AROUND = ("key", "title", "description", "kind", "phase", "plan_version", "dependencies", "checks", "notes", "inputs")
 
 
 class PlanStore:
@@ -80,6 +91,15 @@ class PlanStore:
             return [], "it was found too big"
         return [TaskSpec.model_validate(task) for task in found[0].get("proposal", [])], found[0].get("reason") or "it was found too big"
 
+    async def tasks(self, task_ids: Sequence[str]) -> list[Doc]:
+        """These tasks, as far as a planner needs to know them, in the order of the ids."""
+        found = {doc["_id"]: doc for doc in await self._tasks.find({"_id": {"$in": list(task_ids)}}, AROUND)} if task_ids else {}
+        return [found[name] for name in task_ids if name in found]
+
+    async def headers_of(self, task_id: str) -> list[Doc]:
+        """All plans that this task had, and those that failed: '@' is followed by 'A' in ASCII."""
+        return await self._plans.find({"_id": {"$gte": f"{task_id}@", "$lt": f"{task_id}A"}, "part": False}, HEADER)
+
     def _until_heard(self, task_id: str) -> Doc:
         return {"due_at": after(self._clock, HEARD_SECONDS)} if task_id == run_of(task_id) else {}
 
@@ -94,9 +114,58 @@ class PlanStore:
             "title": plan.title,
             "description": plan.description,
             "checks": list(plan.checks),
+            "model": plan.model,
+            "prompt_hash": plan.prompt_hash,
             "state": "proposed",
             "reason": reason,
             "options": options.model_dump(mode="json"),
             "submitted_by": submitted_by,
             "created_at": self._clock.now(),
         }
+
+
+class PlanningStore:
+    """Plans that are being made, by the ids of the plans. `asked` and `made` are JSON text: they need not be storable as documents."""
+
+    def __init__(self, database: Database, leases: Leases, clock: Clock, *, owner: str) -> None:
+        self._plannings = database["plannings"]
+        self.leases = leases
+        self._clock = clock
+        self._owner = owner
+
+    async def claim(self, planning: Doc) -> bool:
+        """Whether it is ours to make."""
+        return bool(await self.leases.claim([planning]))
+
+    async def leave(self, planning: Doc) -> None:
+        """Note that it is wanted; whoever has room takes it up."""
+        now = self._clock.now()
+        await self._plannings.insert([{**planning, "state": HELD, "owner": NOBODY, "due_at": now, "claimed_at": now}])
+
+    async def take_over(self, most: int) -> list[tuple[Doc, bool]]:
+        """What waits, and what was abandoned (true): ours from now on. What was made already is kept in it."""
+        overdue = {"state": HELD, "due_at": {"$lte": ServerNow()}}
+        taken = []
+        for found in await self._plannings.find(overdue, ("owner",), sort=(("due_at", 1),), limit=most):
+            mine = {"owner": self._owner, "due_at": after(self._clock, self.leases.seconds), "claimed_at": self._clock.now()}
+            if planning := await self._plannings.take({"_id": found["_id"], **overdue}, {"$set": mine}):
+                taken.append((planning, found["owner"] != NOBODY))
+        return taken
+
+    async def record(self, planning_id: str, made: dict[str, Any]) -> bool:
+        """Write down what was made before anything is done with it; False where the lease was lost, or where another plan counts."""
+        ours = {"_id": planning_id, "owner": self._owner, "state": HELD, "made": {"$exists": False}}
+        return await self._plannings.take(ours, {"$set": {"made": orjson.dumps(made).decode()}}) is not None
+
+    async def finish(self, planning_id: str) -> None:
+        """It is kept; what it was made from is not needed any more."""
+        await self.leases.finish(planning_id, {"state": "done", "asked": None, "made": None})
+
+    async def forget(self, planning_id: str) -> None:
+        """Nobody waits for it; asked again, it is made."""
+        await self._plannings.delete({"_id": planning_id, "owner": self._owner, "state": HELD})
+
+    async def hand_back(self, planning_ids: Sequence[str]) -> None:
+        """Others may take these up at once."""
+        ours = {"_id": {"$in": list(planning_ids)}, "owner": self._owner, "state": HELD}
+        await self._plannings.update(ours, {"$set": {"owner": NOBODY, "due_at": self._clock.now()}})

@@ -50,6 +50,8 @@ class Plan(Value):
     title: str = Field(default="", max_length=300)
     description: str = ""
     checks: tuple[dict[str, Any], ...] = Field(default=(), description="what the parent itself must pass, after its children")
+    model: str | None = Field(default=None, description="the language model that made it; null: none")
+    prompt_hash: str | None = Field(default=None, description="SHA-256 of the prompt's templates; null: no model was asked")
     tasks: tuple[TaskSpec, ...]
 
 

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from services.planner.names import did_you_mean
 from services.planner.planners.base import Planner, PlanRequest
 from services.planner.planners.imported import ImportPlanner
+from services.planner.planners.model import ModelPlanner
 from services.planner.planners.outline import OutlinePlanner
 from shared.errors import BadInput
 
@@ -16,7 +17,7 @@ GROUP = "taskgrove.planners"
 
 def known_planners(plugins: Iterable[EntryPoint]) -> dict[str, Planner]:
     """The house's planners and the plug-ins. Raises BadInput for a plug-in that cannot be loaded or takes a name of the house."""
-    known: dict[str, Planner] = {planner.name: planner for planner in (OutlinePlanner(), ImportPlanner())}
+    known: dict[str, Planner] = {planner.name: planner for planner in (OutlinePlanner(), ModelPlanner(), ImportPlanner())}
     for plugin in plugins:
         if plugin.name in known:
             raise BadInput(f"the plug-in {plugin.value} takes the name {plugin.name!r}, which another planner has; rename or uninstall it")

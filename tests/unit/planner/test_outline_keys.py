@@ -63,7 +63,7 @@ def test_emphasis_may_take_in_the_colon() -> None:
         ("integration", "perhaps", "write yes or no"),
         ("on-failure", "retry", "ask, fail, continue"),
         ("agent", "shel", "did you mean `shell`?"),
-        ("agent", "zzz", "there are: shell, python, human, integrate"),
+        ("agent", "zzz", "there are: shell, python, model, human, integrate"),
         ("args", "{'a': 1}", "this is not JSON"),
         ("args", '{"a": 1, "a": 2}', "given twice"),
         ("args", '{"a": 1e999}', "too large"),
