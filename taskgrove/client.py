@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from shared.catalogue.planners import default_planner
 from shared.contracts.base import Value
 from shared.contracts.phases import TERMINAL, Action, Status
 from shared.contracts.plan import NotesFile, RunOptions
@@ -56,8 +57,12 @@ class Client:
     async def submit(
         self, prompt: str = "", *, notes: Sequence[NotesFile] = (), options: RunOptions | None = None, idempotency_key: str | None = None
     ) -> TaskView:
-        """Start a run; durable once this returns. The same `idempotency_key` never starts a second one."""
-        request = SubmitRequest(description=prompt, notes=tuple(notes), options=options or RunOptions())
+        """Start a run; durable once this returns. The same `idempotency_key` never starts a second one.
+
+        Without `options` the notes are the outline of the plan; without notes a language model makes it.
+        """
+        chosen = options or RunOptions(planner=default_planner(notes=bool(notes)))
+        request = SubmitRequest(description=prompt, notes=tuple(notes), options=chosen)
         headers = {"idempotency-key": idempotency_key or new_id()}
         return await self._send(TaskView, "POST", "/tasks", body=request.wire(), headers=headers, again=True)
 

@@ -2,5 +2,16 @@
 
 PLANNERS = {
     "outline": "the structure of the notes becomes the tree of tasks; no model",
+    "model": "a language model makes the plan from a prompt, notes or both",
     "import": "a plan as JSON, or a workflow in WfCommons WfFormat 1.5",
 }
+
+NOBODY_PLANS = (
+    "without notes a language model has to make the plan, and none is configured: give notes (--notes PATH), or set "
+    "TASKGROVE_MODEL_BASE_URL and TASKGROVE_MODEL_NAME for planner, executor, checker and approvals"
+)
+
+
+def default_planner(*, notes: bool) -> str:
+    """Who plans when nobody is named: the structure of the notes, or, where there are none, a language model."""
+    return "outline" if notes else "model"

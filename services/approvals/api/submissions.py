@@ -12,7 +12,7 @@ from services.approvals.api.bodies import SubmitBody
 from services.approvals.deps import Deps
 from services.approvals.domain.audit import Entry
 from services.approvals.domain.principals import SUBMITTER
-from services.approvals.domain.submitting import body_digest, prompt_of, waiting_view
+from services.approvals.domain.submitting import body_digest, options_of, prompt_of, waiting_view
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.views import TaskView
 from shared.errors import BadInput
@@ -28,7 +28,8 @@ IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200)]
 @router.post("/tasks", status_code=202, response_model=TaskView, dependencies=[requires(SUBMITTER)])
 async def submit(body: SubmitBody, deps: DepsHere, caller: CallerHere, *, idempotency_key: IdempotencyKey = None) -> Response:
     """Submit a run: its root task comes back. The same Idempotency-Key and body give the same run again."""
-    event = TaskSubmitted(run_id=new_id(), prompt=prompt_of(body), notes=body.notes, options=body.options, submitted_by=caller.name)
+    prompt, options = prompt_of(body), options_of(body, has_model=deps.has_model)
+    event = TaskSubmitted(run_id=new_id(), prompt=prompt, notes=body.notes, options=options, submitted_by=caller.name)
     if idempotency_key:
         event = await _claimed(deps, event, idempotency_key)
     submission = await _kept(deps, event)

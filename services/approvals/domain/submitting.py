@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from shared.catalogue.planners import PLANNERS
+from shared.catalogue.planners import NOBODY_PLANS, PLANNERS, default_planner
 from shared.contracts.approvals import TaskSubmitted
+from shared.contracts.plan import RunOptions
 from shared.contracts.views import SubmitRequest
 from shared.errors import BadInput, LimitExceeded
 
@@ -28,13 +29,23 @@ def prompt_of(request: SubmitRequest) -> str:
         raise BadInput("description: there is nothing to do; give a description, or notes")
     if (size := sum(len(note.text.encode()) for note in request.notes)) > MOST_NOTES:
         raise LimitExceeded(f"notes: {size} bytes are more than the {MOST_NOTES} that one run may have; split the run")
-    if (planner := request.options.planner) not in PLANNERS:
-        near = get_close_matches(planner, PLANNERS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise BadInput(f"options.planner: {planner!r} is not a planner; {hint}there are: {', '.join(PLANNERS)}")
-    if odd := [name for name in request.options.inputs if not INPUT_NAME.match(name)]:
-        raise BadInput(f"options.inputs: {odd[0]!r} cannot be the name of an input: letters, digits, _ and - only")
     return prompt
+
+
+def options_of(request: SubmitRequest, *, has_model: bool) -> RunOptions:
+    """The options, with a planner: the one that is named, else the one that fits. Raises BadInput for what cannot be run."""
+    options = request.options
+    if "planner" not in options.model_fields_set:
+        options = options.model_copy(update={"planner": default_planner(notes=bool(request.notes))})
+    if options.planner not in PLANNERS:
+        near = get_close_matches(options.planner, PLANNERS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise BadInput(f"options.planner: {options.planner!r} is not a planner; {hint}there are: {', '.join(PLANNERS)}")
+    if options.planner == "model" and not has_model:
+        raise BadInput(f"options.planner: {NOBODY_PLANS}")
+    if odd := [name for name in options.inputs if not INPUT_NAME.match(name)]:
+        raise BadInput(f"options.inputs: {odd[0]!r} cannot be the name of an input: letters, digits, _ and - only")
+    return options
 
 
 def body_digest(event: TaskSubmitted) -> str:

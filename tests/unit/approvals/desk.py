@@ -109,6 +109,7 @@ async def open_desk(broker: Broker, database: Database, clock: ServerClock, *, t
     """The service over this broker and store; `tap` hears what planner and sequencer would."""
     ground = lay_ground("approvals", CommonSettings(artifacts_url=f"memory://{new_id()}"), broker=broker, database=database, clock=clock)
     deps = build(ground, ApprovalsSettings(control_seconds=0.3, poll_seconds=0.05))
+    deps.has_model = True
     consumer = Consumer(
         HEARS, deps, service="approvals", broker=broker, publisher=ground.publisher, quarantine=ground.quarantine, metrics=ground.metrics,
         traces=ground.traces, clock=clock,
