@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_TOOLS := $(VENV)/.test-tools
+DEPLOY_TOOLS := .venv-checkov
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench bench-quick docs lock clean
+.PHONY: help install demo test check check-deploy format bench bench-quick docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +32,17 @@ check: $(INSTALLED) ## lint, format, types, and who may import whom
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict services shared taskgrove benchmarks
 	$(BIN)/lint-imports
+
+# checkov wants versions of its own, so it has its own environment; beside it what knows the Prometheus operator's types.
+$(DEPLOY_TOOLS)/.installed: requirements/checkov.txt $(INSTALLED)
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(DEPLOY_TOOLS)
+	@$(BIN)/uv pip install --quiet --python $(DEPLOY_TOOLS)/bin/python --require-hashes -r requirements/checkov.txt
+	@npm install --silent --prefix $(DEPLOY_TOOLS) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
+		@kubernetes-models/prometheus-operator@6.0.0
+	@touch $@
+
+check-deploy: $(DEPLOY_TOOLS)/.installed ## judge the manifests and the Dockerfile: schemas of nine Kubernetes versions, checkov
+	@$(BIN)/python scripts/check_deploy.py $(DEPLOY_TOOLS)
 
 format: $(INSTALLED) ## write the format that `make check` asks for
 	$(BIN)/ruff check --fix
