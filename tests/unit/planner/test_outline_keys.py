@@ -35,6 +35,7 @@ def test_other_durations_are_refused(value: str) -> None:
         ("check-contains", "summary: done", {"kind": "contains", "text": "done"}),
         ("check-schema", 'a.json: {"type": "object"}', {"kind": "schema", "path": "a.json", "schema": {"type": "object"}}),
         ("check-schema", 'data: {"required":\n  ["x"]}', {"kind": "schema", "schema": {"required": ["x"]}}),
+        ("check-model", "names the year,\n  in one line", {"kind": "model", "criteria": "names the year, in one line"}),
         ("Check_File", "a", {"kind": "file", "path": "a"}),
         ("**check file**", "a", {"kind": "file", "path": "a"}),
         ("`check`", "a", {"kind": "command", "run": "a"}),

@@ -37,6 +37,11 @@ def schema(value: str) -> dict[str, Any]:
     return _checked({"kind": "schema", "schema": json_object(text)} | ({} if where == "data" else {"path": inside(where)}))
 
 
+def model(value: str) -> dict[str, Any]:
+    """`CRITERIA`, by which a language model judges."""
+    return _checked({"kind": "model", "criteria": value})
+
+
 def _split(value: str, form: str) -> tuple[str, str]:
     where, colon, text = value.partition(": ")
     if not colon or not where.strip() or not text.strip():

@@ -21,6 +21,7 @@ CHECK_KEYS = {
     "check-file": Key(checks.file, repeats=True, groups=True),
     "check-contains": Key(checks.contains, repeats=True, groups=True),
     "check-schema": Key(checks.schema, repeats=True, groups=True),
+    "check-model": Key(checks.model, repeats=True, groups=True),
 }
 
 KEYS = CHECK_KEYS | {
