@@ -7,7 +7,7 @@ from shared.contracts.plan import NotesFile
 from shared.errors import BadInput, LimitExceeded
 from taskgrove.cli.text import size
 
-SUFFIXES = {"outline": (".md", ".markdown"), "import": (".json",)}
+SUFFIXES = {"outline": (".md", ".markdown"), "model": (".md", ".markdown", ".txt"), "import": (".json",)}
 MOST_BYTES = 4 * 1024 * 1024
 """What one run may have in notes; the services refuse more as well."""
 MOST_NAME = 400

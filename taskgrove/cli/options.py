@@ -22,18 +22,31 @@ ApiOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 NotesOption = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Option("--notes", "-n", metavar="PATH", help="A file of notes, or a directory of them; may be repeated.", show_default=False),
 ]
 MoreArgument = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="More notes.", show_default=False)]
 PromptOption = Annotated[str, typer.Option("--prompt", "-p", help="What is wanted, in a sentence or two.", show_default=False)]
-PlannerOption = Annotated[str, typer.Option("--planner", help="outline: the headings are the tasks; import: a plan or workflow as JSON.")]
+PlannerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--planner",
+        metavar="NAME",
+        help="outline: the headings of the notes are the tasks (default); model: a language model plans (default without notes); "
+        "import: a plan or workflow as JSON.",
+        show_default=False,
+    ),
+]
 InputOption = Annotated[
     list[str] | None,
     typer.Option("--input", "-i", metavar="NAME=VALUE", help="Every task gets it as TASKGROVE_INPUT_NAME; repeatable.", show_default=False),
 ]
 ReviewOption = Annotated[bool, typer.Option("--review", help="A person approves the plan before it starts.")]
 TimeScaleOption = Annotated[float, typer.Option("--time-scale", min=0, help="For recorded workflows: their seconds times this.")]
+ScriptedModelOption = Annotated[
+    Path | None,
+    typer.Option("--scripted-model", metavar="SCRIPT", help="In place of a language model: what a script says.", show_default=False),
+]
 
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Copy the results into it.", show_default=False)]
 

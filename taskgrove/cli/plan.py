@@ -15,9 +15,9 @@ BAD_INPUT = 2
 def plan(
     more: MoreArgument = None,
     *,
-    notes: NotesOption,
+    notes: NotesOption = None,
     prompt: PromptOption = "",
-    planner: PlannerOption = "outline",
+    planner: PlannerOption = None,
     inputs: InputOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -26,8 +26,9 @@ def plan(
     Exit status: 0, or 2 when the notes cannot be carried out.
     """
     screen = Screen(as_json=as_json)
-    options = run_options(planner=planner, inputs=inputs or (), review=False, time_scale=1.0)
-    planned = plan_paths([*notes, *(more or ())], prompt=prompt, options=options)
+    paths = [*(notes or ()), *(more or ())]
+    options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=False, time_scale=1.0)
+    planned = plan_paths(paths, prompt=prompt, options=options)
     show_plan(screen, planned, details=True)
     screen.document(plan_document(planned))
     if planned.errors:

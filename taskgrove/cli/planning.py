@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from services.planner.domain import refuse_if_too_large
 from services.planner.lint import Finding, lint
 from services.planner.planners import PlanRequest, planner_named
+from services.planner.planners.base import waits
+from shared.catalogue.planners import default_planner
 from shared.contracts.plan import NotesFile, Plan, RunOptions, TaskSpec
 from shared.errors import BadInput, NotesError
 from shared.sequence import Sequence as TaskSequence
@@ -30,12 +32,18 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """Notes with the plan that they give."""
+class Submission:
+    """What is submitted. A planner that asks a language model has not planned it yet."""
 
     prompt: str
     notes: tuple[NotesFile, ...]
     options: RunOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Planned(Submission):
+    """Notes with the plan that they give."""
+
     plan: Plan
     findings: tuple[Finding, ...]
 
@@ -69,17 +77,30 @@ def finding_line(finding: Finding) -> str:
     return f"{where}: {finding.message}" if where else finding.message
 
 
+def submission_of(paths: Sequence[Path], *, prompt: str, options: RunOptions) -> Submission:
+    """What is submitted for these files: Planned and sound, unless a model has to plan it. Raises as `plan_paths` does."""
+    if not paths and not prompt.strip():
+        raise BadInput("there is nothing to do: give notes (--notes PATH), or say what is wanted (--prompt TEXT)")
+    if waits(planner_named(options.planner)):
+        return Submission(prompt, read_notes(paths, planner=options.planner), options)
+    planned = plan_paths(paths, prompt=prompt, options=options)
+    planned.refuse_errors()
+    return planned
+
+
 def plan_paths(paths: Sequence[Path], *, prompt: str, options: RunOptions) -> Planned:
     """The plan for these files. Raises NotesError with file and line, BadInput or LimitExceeded."""
     planner = planner_named(options.planner)
     notes = read_notes(paths, planner=options.planner)
     plan = planner.plan(PlanRequest(task_id=PREVIEW, prompt=prompt, notes=notes, options=options))
+    if not isinstance(plan, Plan):
+        raise BadInput(f"the planner {options.planner!r} plans once the run is submitted; `taskgrove run --review` shows its plan")
     refuse_if_too_large(plan, options, depth=0)
     return Planned(prompt, notes, options, plan, tuple(lint(plan)))
 
 
-def run_options(*, planner: str, inputs: Sequence[str], review: bool, time_scale: float) -> RunOptions:
-    """The options of a run, as they are given on the command line. Raises BadInput."""
+def run_options(*, planner: str | None, notes: bool, inputs: Sequence[str], review: bool, time_scale: float) -> RunOptions:
+    """The options of a run, as they are given on the command line. `notes`: whether there are any. Raises BadInput."""
     given: dict[str, str] = {}
     for one in inputs:
         name, equals, value = one.partition("=")
@@ -89,7 +110,7 @@ def run_options(*, planner: str, inputs: Sequence[str], review: bool, time_scale
             raise BadInput(f"--input {name}: it is given twice; keep one")
         given[name] = value
     try:
-        return RunOptions(planner=planner, review=review, time_scale=time_scale, inputs=given)
+        return RunOptions(planner=planner or default_planner(notes=notes), review=review, time_scale=time_scale, inputs=given)
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}; mend the option") from error

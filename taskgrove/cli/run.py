@@ -11,6 +11,7 @@ from services.approvals.domain.principals import APPROVER, check_principal
 from shared.ids import new_id
 from taskgrove.cli.follow import Follower, Nobody, People
 from taskgrove.cli.live import LiveView
+from taskgrove.cli.models import refuse_without_model, stand_in
 from taskgrove.cli.options import (
     ApiOption,
     DataOption,
@@ -22,6 +23,7 @@ from taskgrove.cli.options import (
     PlannerOption,
     PromptOption,
     ReviewOption,
+    ScriptedModelOption,
     TimeScaleOption,
     commands,
 )
@@ -29,7 +31,7 @@ from taskgrove.cli.people import ApproverAs, Asker
 from taskgrove.cli.persons import PersonClients
 from taskgrove.cli.place import Place
 from taskgrove.cli.plan_view import show_plan
-from taskgrove.cli.planning import Planned, plan_paths, run_options
+from taskgrove.cli.planning import Planned, Submission, run_options, submission_of
 from taskgrove.cli.report import report_document, report_on, show_report
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.stand import INTERRUPTED, Where, work_at
@@ -44,7 +46,7 @@ app = commands()
 class Errand:
     """What is to be done, and how far it got: Ctrl-C may end it anywhere."""
 
-    planned: Planned
+    submission: Submission
     approve_as: str | None
     out: Path | None
     keep: bool
@@ -57,9 +59,9 @@ class Errand:
 def run(
     more: MoreArgument = None,
     *,
-    notes: NotesOption,
+    notes: NotesOption = None,
     prompt: PromptOption = "",
-    planner: PlannerOption = "outline",
+    planner: PlannerOption = None,
     inputs: InputOption = None,
     approve_as: Annotated[
         str | None,
@@ -70,36 +72,45 @@ def run(
     in_memory: Annotated[bool, typer.Option("--in-memory", help="Everything in this process; nothing is kept.")] = False,
     time_scale: TimeScaleOption = 1.0,
     keep: Annotated[bool, typer.Option("--keep", help="What was started for this run stays up until Ctrl-C.")] = False,
+    scripted_model: ScriptedModelOption = None,
     api: ApiOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Plan the notes, show the plan, carry it out, ask at checkpoints, and report.
+    """Plan the notes, or what a prompt asks for, show the plan, carry it out, ask at checkpoints, and report.
 
     Uses the Taskgrove that runs on the data directory, or starts one for this run.
     Exit status: 0 all verified, 1 a task failed, 2 bad input, 3 waits for a person.
     """
-    screen = Screen(as_json=as_json)
-    options = run_options(planner=planner, inputs=inputs or (), review=review, time_scale=time_scale)
+    screen, where = Screen(as_json=as_json), Where(api, data, in_memory)
+    paths = [*(notes or ()), *(more or ())]
+    options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=review, time_scale=time_scale)
     if approve_as is not None:
         check_principal(approve_as, [APPROVER])
-    planned = plan_paths([*notes, *(more or ())], prompt=prompt, options=options)
-    planned.refuse_errors()
-    show_plan(screen, planned, details=False)
-    errand = Errand(planned, approve_as, out, keep)
-    ended = work_at(Where(api, data, in_memory), screen, lambda place: _carry_out(errand, place, screen))
+    errand = Errand(submission_of(paths, prompt=prompt, options=options), approve_as, out, keep)
+    with stand_in(scripted_model, where):
+        raise typer.Exit(_run(errand, where, screen))
+
+
+def _run(errand: Errand, where: Where, screen: Screen) -> int:
+    if isinstance(errand.submission, Planned):
+        show_plan(screen, errand.submission, details=False)
+    else:
+        refuse_without_model(where)
+        screen.say("A language model plans this once it is submitted.", style="dim")
+    ended = work_at(where, screen, lambda place: _carry_out(errand, place, screen))
     if ended is None:
-        _interrupted(errand, screen, Where(api, data, in_memory))
-    raise typer.Exit(INTERRUPTED if errand.status is None else errand.status)
+        _interrupted(errand, screen, where)
+    return INTERRUPTED if errand.status is None else errand.status
 
 
 async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
-    planned = errand.planned
+    submission = errand.submission
     errand.hint = place.hint
     async with place.client() as client, PersonClients(place, client) as persons:
         if errand.approve_as:
-            await persons.of(errand.approve_as, groups=sorted(needed_groups(planned, errand.approve_as)))
-        root = await client.submit(planned.prompt, notes=planned.notes, options=planned.options, idempotency_key=new_id())
+            await persons.of(errand.approve_as, groups=sorted(needed_groups(submission, errand.approve_as)))
+        root = await client.submit(submission.prompt, notes=submission.notes, options=submission.options, idempotency_key=new_id())
         errand.run_id = root.run_id
         screen.say(f"Run {root.run_id} (short: {short(root.run_id)})", style="dim")
         people = people_for(errand.approve_as, client=client, persons=persons, screen=screen)
@@ -114,9 +125,11 @@ async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
     return errand.status
 
 
-def needed_groups(planned: Planned, name: str) -> set[str]:
+def needed_groups(submission: Submission, name: str) -> set[str]:
     """The groups that this person must be in to approve all checkpoints of the plan, where they are not named themselves."""
-    checkpoints = (task.checkpoint for level in planned.levels() for task in level.tasks if task.checkpoint)
+    if not isinstance(submission, Planned):
+        return set()
+    checkpoints = (task.checkpoint for level in submission.levels() for task in level.tasks if task.checkpoint)
     return {group for checkpoint in checkpoints if name not in checkpoint.approvers for group in checkpoint.approvers}
 
 

@@ -21,7 +21,7 @@ from taskgrove.cli.options import (
 )
 from taskgrove.cli.place import Place, find_place
 from taskgrove.cli.plan_view import show_findings
-from taskgrove.cli.planning import Planned, plan_paths, run_options
+from taskgrove.cli.planning import Planned, Submission, run_options, submission_of
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import count_of, line_of, short
 
@@ -32,9 +32,9 @@ app = commands()
 def submit(
     more: MoreArgument = None,
     *,
-    notes: NotesOption,
+    notes: NotesOption = None,
     prompt: PromptOption = "",
-    planner: PlannerOption = "outline",
+    planner: PlannerOption = None,
     inputs: InputOption = None,
     review: ReviewOption = False,
     time_scale: TimeScaleOption = 1.0,
@@ -46,17 +46,20 @@ def submit(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand notes to a Taskgrove that runs, and return at once. Notes that cannot be carried out are refused here."""
-    options = run_options(planner=planner, inputs=inputs or (), review=review, time_scale=time_scale)
-    planned = plan_paths([*notes, *(more or ())], prompt=prompt, options=options)
-    planned.refuse_errors()
-    asyncio.run(_submit(planned, find_place(api, data), screen=Screen(as_json=as_json), key=key or new_id()))
+    """Hand notes, or a prompt, to a Taskgrove that runs, and return at once. Notes that cannot be carried out are refused here."""
+    paths = [*(notes or ()), *(more or ())]
+    options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=review, time_scale=time_scale)
+    submission = submission_of(paths, prompt=prompt, options=options)
+    asyncio.run(_submit(submission, find_place(api, data), screen=Screen(as_json=as_json), key=key or new_id()))
 
 
-async def _submit(planned: Planned, place: Place, *, screen: Screen, key: str) -> None:
+async def _submit(submission: Submission, place: Place, *, screen: Screen, key: str) -> None:
     async with place.client() as client:
-        root = await client.submit(planned.prompt, notes=planned.notes, options=planned.options, idempotency_key=key)
-    show_findings(screen, planned.warnings)
-    screen.say(f"Run {root.run_id}: {line_of(planned.plan.title or root.title)}, {count_of(planned.count(), 'task')}")
+        root = await client.submit(submission.prompt, notes=submission.notes, options=submission.options, idempotency_key=key)
+    if isinstance(submission, Planned):
+        show_findings(screen, submission.warnings)
+        screen.say(f"Run {root.run_id}: {line_of(submission.plan.title or root.title)}, {count_of(submission.count(), 'task')}")
+    else:
+        screen.say(f"Run {root.run_id}: {line_of(root.title)}; a language model plans it")
     screen.say(f"  follow it: taskgrove watch {short(root.run_id)}{place.hint}", style="dim")
     screen.document(root)

@@ -96,26 +96,6 @@ class TestSubmitting:
         notes = [{"name": f"{n}.md", "text": "x" * (MOST_NOTES // 4)} for n in range(5)]
         assert (await desk.as_("sue").post("/tasks", json={"notes": notes})).status_code == 413
 
-    async def test_without_notes_a_model_plans_where_there_is_one(self, desk: Desk) -> None:
-        for body, planner in (
-            ({"description": "Bake"}, "model"),
-            (BODY, "outline"),
-            ({**BODY, "options": {"planner": "model"}}, "model"),
-            ({"description": "Bake", "options": {"planner": "outline"}}, "outline"),
-        ):
-            answer = await desk.as_("sue").post("/tasks", json=body)
-            assert answer.status_code == 202
-            kept = (await desk.docs("submissions", _id=answer.json()["taskId"]))[0]
-            assert kept["event"]["options"]["planner"] == planner
-        desk.deps.has_model = False
-        try:
-            refused = await desk.as_("sue").post("/tasks", json={"description": "Bake"})
-            assert refused.status_code == 422
-            assert "TASKGROVE_MODEL_BASE_URL" in refused.json()["detail"]
-            assert (await desk.as_("sue").post("/tasks", json=BODY)).status_code == 202
-        finally:
-            desk.deps.has_model = True
-
     async def test_too_large_is_answered_when_all_of_it_came_at_once(self, desk: Desk) -> None:
         sent: list[Any] = []
         messages = [{"type": "http.request", "body": b" " * (desk.deps.settings.body_bytes + 1), "more_body": False}]
