@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from services.approvals.glances import Glances
 from services.approvals.live import Hub
 from services.approvals.metrics import ApprovalsMetrics
 from services.approvals.settings import ApprovalsSettings
@@ -46,6 +47,7 @@ class Deps:
     reads: Reads
     looking: Looking
     summaries: Summaries
+    glances: Glances
     logs: Logs
     quarantined: Quarantined
     has_model: bool = False

@@ -6,6 +6,7 @@ from services.approvals.api.app import create_app
 from services.approvals.dead import Dead
 from services.approvals.deps import Deps
 from services.approvals.first_keys import put_first_keys, read_first_keys
+from services.approvals.glances import Glances
 from services.approvals.handlers import HEARS
 from services.approvals.live import Hub
 from services.approvals.metrics import ApprovalsMetrics
@@ -74,6 +75,7 @@ def build(ground: Ground, settings: ApprovalsSettings) -> Deps:
         reads=reads,
         looking=Looking(database),
         summaries=Summaries(reads, clock),
+        glances=Glances(database, clock),
         logs=Logs(database),
         quarantined=Quarantined(database),
         has_model=read(ModelSettings).configured,

@@ -25,14 +25,14 @@ from services.approvals.api.gate import Gate
 from services.approvals.api.problems import MEDIA_TYPE
 from services.approvals.api.shell import Shell
 from services.approvals.deps import Deps
-from services.approvals.web import assets, entry
+from services.approvals.web import assets, entry, inbox, overview
 from services.approvals.web.pages import Web, is_open
 from services.approvals.web.problems import on_error, on_http, on_invalid, refuse
 from shared.contracts.views import Problem
 from shared.errors import TaskgroveError
 
 RESOURCES = (submissions, orders, events, runs, tasks, approvals, audit, logs, artifacts, quarantine, principals, links, whoami)
-PAGES = (assets, entry)
+PAGES = (assets, entry, overview, inbox)
 PROBLEM = {"schema": Problem.model_json_schema(by_alias=True)}
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"description": "RFC 9457 problem", "content": {MEDIA_TYPE: PROBLEM}}}
 

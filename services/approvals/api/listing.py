@@ -1,5 +1,6 @@
 """Lists of tasks. `running` and `checking` are read off attempts, so that filtering by them looks at more tasks than it shows."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +22,12 @@ class Wanted:
     phase: Phase | None = field(kw_only=True)
     agent: str | None = field(kw_only=True)
     roots: bool = field(kw_only=True)
+    title: str = field(default="", kw_only=True)
+    among: frozenset[Phase] = field(default=frozenset(Phase), kw_only=True)
 
     def phases(self) -> set[Phase]:
         """The phases that are shown."""
-        return {phase for phase, status in STATUS.items() if self.phase in (None, phase) and self.status in (None, status)}
+        return {one for one, status in STATUS.items() if self.phase in (None, one) and self.status in (None, status) and one in self.among}
 
     def where(self) -> dict[str, Any]:
         """The filter over stored tasks: all that may be shown."""
@@ -33,6 +36,8 @@ class Wanted:
             where["parent_id"] = self.parent
         if self.agent:
             where["agent"] = self.agent
+        if self.title:
+            where["title"] = {"$regex": f"(?i){re.escape(self.title)}"}
         phases = self.phases()
         if phases != set(Phase):
             where["phase"] = {"$in": sorted(phases | {Phase.READY} if phases & OVERLAID else phases)}
@@ -44,7 +49,7 @@ class Wanted:
 
     def shows_waiting(self) -> bool:
         """Whether submissions that are not planned yet are shown."""
-        return (self.roots or bool(self.run)) and not self.parent and not self.agent and Phase.EXPANDING in self.phases()
+        return (self.roots or bool(self.run)) and not (self.parent or self.agent or self.title) and Phase.EXPANDING in self.phases()
 
 
 async def list_tasks(deps: Deps, wanted: Wanted, *, cursor: str | None, limit: int) -> list[dict[str, Any]]:
