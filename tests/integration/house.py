@@ -82,6 +82,8 @@ class House:
         work = [one.task for one in deps.workers.running.values()] if name == "executor" else []
         judging = [*deps.judge.running.values()] if name == "checker" else []
         await asyncio.gather(end([*running.tasks, *(task for task in (*work, *judging) if task)]), running.consumer.drain(0))
+        if work or judging:
+            await running.service.drain(0)  # nothing is left to hand back; the system closes a dead process's connections to its model
         if running.service.close:
             running.service.close()
         await running.ground.broker.stop()

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from services.checker.checks import Check, Subject
+from services.checker.checks import Check, NotJudged, Subject
 from services.checker.handlers import on_tasks_executed, sweep
 from services.checker.wiring import wire
 from shared.catalogue.checks import CheckParams
 from shared.clock import ServerClock
 from shared.contracts.checker import Evidence, TaskVerified
 from shared.contracts.executor import TaskExecuted
+from shared.errors import TaskgroveError
 from shared.memory.broker import MemoryBroker, MemoryExchange
 from shared.memory.store import MemoryDatabase
 from shared.service import Running, assemble, lay_ground
@@ -116,3 +117,65 @@ async def test_a_parent_needs_all_its_children(checker: Running) -> None:
     await on_tasks_executed([event], checker.service.deps)
     found = await verdict(checker, "run.1:1")
     assert (found["error"]["code"], found["error"]["message"]) == ("children_failed", "not done below it: b (cancelled)")
+
+
+class Watching(Check):
+    """The check `model`, which notes when it is asked, and how many slots were free then."""
+
+    kind = "model"
+
+    def __init__(self, slots: asyncio.Semaphore, *, says: bool = True, error: TaskgroveError | None = None) -> None:
+        self.asked: list[bool] = []
+        self._slots = slots
+        self._says = says
+        self._error = error
+
+    async def judge(self, params: CheckParams, subject: Subject) -> Evidence:
+        self.asked.append(self._slots.locked())
+        if self._error:
+            raise self._error
+        return Evidence(check="model: x", passed=self._says, detail=f"{params.kind} of {subject.task_id} in {subject.run_id}")
+
+
+MODEL = {"kind": "model", "criteria": "x"}
+
+
+def watch(checker: Running, monkeypatch: pytest.MonkeyPatch, **how: Any) -> Watching:
+    judge = checker.service.deps.judge
+    judge._slots = asyncio.Semaphore(1)  # noqa: SLF001 (so that it can be seen whether one is held)
+    watching = Watching(judge._slots, **how)  # noqa: SLF001
+    monkeypatch.setitem(judge._checks, "model", watching)  # noqa: SLF001 (as an installed package would put it there)
+    return watching
+
+
+async def test_a_model_is_asked_last_and_holds_no_slot(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = watch(checker, monkeypatch)
+    event = await put(checker, "run.1", MODEL, {"kind": "contains", "text": "did"}, {"kind": "command", "run": "true"})
+    assert not await on_tasks_executed([event], checker.service.deps)
+    found = await verdict(checker, "run.1:1")
+    assert [one["check"].partition(":")[0] for one in found["evidence"]] == ["contains", "command", "model"]
+    assert (found["judgement"], watching.asked) == ("passed", [False])
+    assert found["evidence"][-1]["detail"] == "model of run.1 in run"
+
+
+async def test_a_model_is_not_asked_about_what_failed_already(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = watch(checker, monkeypatch)
+    await on_tasks_executed([await put(checker, "run.1", MODEL, FILE, MODEL)], checker.service.deps)
+    found = await verdict(checker, "run.1:1")
+    assert (found["judgement"], watching.asked) == ("failed", [])
+    assert [one["detail"] for one in found["evidence"][1:]] == ["not asked, because of: file: a"] * 2
+
+
+async def test_the_second_model_check_is_not_asked_when_the_first_failed(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = watch(checker, monkeypatch, says=False)
+    await on_tasks_executed([await put(checker, "run.1", MODEL, MODEL)], checker.service.deps)
+    assert (await verdict(checker, "run.1:1"))["error"]["code"] == "check_failed"
+    assert len(watching.asked) == 1
+
+
+async def test_what_could_not_be_judged_is_no_fault_of_the_work(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch(checker, monkeypatch, error=NotJudged("nobody answers"))
+    await on_tasks_executed([await put(checker, "run.1", MODEL, {"kind": "contains", "text": "did"})], checker.service.deps)
+    found = await verdict(checker, "run.1:1")
+    assert found["error"] == {"code": "not_judged", "message": "nobody answers", "permanent": True}
+    assert [one["passed"] for one in found["evidence"]] == [True]

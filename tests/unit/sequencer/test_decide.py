@@ -128,3 +128,12 @@ def test_what_was_given_up_but_is_still_waited_for_is_tried_again() -> None:
     assert move
     assert (move.how.target, move.how.field("attempts"), move.epoch) == (Phase.READY, 2, 2)
     assert after_verdict(task(Phase.CANCELLED), Verdict(1, "cancelled", None), PATIENCE) is None
+
+
+def test_what_nobody_could_judge_goes_to_a_person_and_is_neither_tried_nor_planned_again() -> None:
+    error = {"code": "not_judged", "message": "the judge is away", "permanent": True}
+    move = after_verdict(task(attempts=1), Verdict(1, "failed", error), PATIENCE)
+    assert move
+    assert move.how.target is Phase.ESCALATED
+    assert move.how.field("asking")["question"] == "'Unit tests' was not judged: the judge is away"
+    assert phase_after("failed", error=error, on_failure="continue") is Phase.FAILED
