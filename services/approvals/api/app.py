@@ -25,14 +25,15 @@ from services.approvals.api.gate import Gate
 from services.approvals.api.problems import MEDIA_TYPE
 from services.approvals.api.shell import Shell
 from services.approvals.deps import Deps
-from services.approvals.web import assets, entry, inbox, overview
+from services.approvals.web import assets, entry, graph, inbox, overview, run, run_actions, stream, submit, submit_plan
+from services.approvals.web import logs as log_lines
 from services.approvals.web.pages import Web, is_open
 from services.approvals.web.problems import on_error, on_http, on_invalid, refuse
 from shared.contracts.views import Problem
 from shared.errors import TaskgroveError
 
 RESOURCES = (submissions, orders, events, runs, tasks, approvals, audit, logs, artifacts, quarantine, principals, links, whoami)
-PAGES = (assets, entry, overview, inbox)
+PAGES = (assets, entry, overview, inbox, run, run_actions, stream, graph, log_lines, submit, submit_plan)
 PROBLEM = {"schema": Problem.model_json_schema(by_alias=True)}
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"description": "RFC 9457 problem", "content": {MEDIA_TYPE: PROBLEM}}}
 
@@ -48,6 +49,7 @@ def create_app(deps: Deps) -> FastAPI:
         responses=PROBLEMS,
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
     )
+    app.openapi_version = "3.2.0"  # event streams are described as only 3.2 can
     app.state.deps = deps
     app.state.web = Web.build(deps.ground.clock)
     for resource in RESOURCES:

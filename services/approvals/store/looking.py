@@ -42,7 +42,7 @@ class Looking:
         self._tasks, self._plans = database["tasks"], database["plans"]
 
     async def window(self, parent: Doc, *, start: int, limit: int) -> Window:
-        """Children in the order of their plans. Their ids follow from the plans' sizes, so that a group of 20 000 costs no more than one of 20."""
+        """Children in the order of their plans. Their ids follow from the plans' sizes: no sorting."""
         ids = await self.child_ids(parent)
         wanted = ids[start : start + limit]
         found = {task["_id"]: task for task in await self._tasks.find({"_id": {"$in": wanted}})} if wanted else {}

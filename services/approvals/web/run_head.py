@@ -84,15 +84,15 @@ def progress_words(below: Below) -> str:
     return ", ".join(words)
 
 
-def head_of(root: Doc, summary: Summary, waits: Sequence[Doc], *, now: datetime, event: Mapping[str, Any]) -> Head:
-    """The head of a planned run. `event` is the submission it came from, if that is known."""
+def head_of(root: Doc, summary: Summary, waits: Sequence[Doc], *, now: datetime) -> Head:
+    """The head of a planned run."""
     phase, below = Phase(root["phase"]), summary.of(root["_id"])
     created, finished = root.get("created_at"), root.get("finished_at")
     return Head(
         title=root["title"],
         phase=phase,
         paused=bool(root.get("paused")),
-        submitted_by=str(root.get("submitted_by") or event.get("submittedBy") or "unknown"),
+        submitted_by=str(root.get("submitted_by") or "unknown"),
         created_at=created,
         ended=phase in TERMINAL,
         seconds=((finished or now) - created).total_seconds() if created else None,

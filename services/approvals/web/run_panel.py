@@ -21,6 +21,7 @@ from shared.storage.port import Doc
 OFFERED = (Action.RETRY, Action.RESUME, Action.PAUSE, Action.CANCEL)
 """Completing by hand takes a result: that is what `taskgrove complete` and the API are for."""
 MOST_FILES = 100
+MOST_ASKED = 20
 MOST_TEXT = 20_000
 
 
@@ -101,11 +102,14 @@ class Panel:
 async def load_panel(deps: Deps, task: Doc, summary: Summary, *, who: Principal) -> Panel:
     """Read the panel of one task."""
     name = task["_id"]
-    joined, tries, verdicts, near, asked, titles, by = await asyncio.gather(
-        deps.reads.joined([task], related=False), deps.looking.attempts(name), deps.looking.verdicts(name), deps.looking.neighbours(task),
-        deps.approvals.page({"run_id": task["run_id"], "task_id": name}, after_id=None, limit=20), deps.looking.titles(above(name)),
+    joined, tries, verdicts, near = await asyncio.gather(
+        deps.reads.joined([task], related=False), deps.looking.attempts(name), deps.looking.verdicts(name), deps.looking.neighbours(task)
+    )
+    asked, titles, by = await asyncio.gather(
+        deps.approvals.page({"run_id": task["run_id"], "task_id": name}, after_id=None, limit=MOST_ASKED),
+        deps.looking.titles(above(name)),
         submitter_of(deps, name),
-    )  # fmt: skip
+    )
     parts = Parts(task, joined[0][1], tries, verdicts=verdicts, near=near, asked=asked, titles=titles)
     return panel_of(parts, summary, may_order=who.has(APPROVER, SUBMITTER) and who.may_order(by))
 
@@ -190,7 +194,5 @@ def _near(task: Doc, phases: Mapping[str, Phase]) -> Near:
 
 def waiting_panel(view: Mapping[str, Any]) -> Panel:
     """The panel of a run that is not planned yet."""
-    return Panel(
-        "", view, view["usage"], Below(), crumbs=(), checks=(), tries=(), questions=(), before=(), after=(), files=(), more_files=0, data="",
-        inputs=(), actions=(),
-    )  # fmt: skip
+    none = Neighbours((), (), {})
+    return panel_of(Parts({"_id": view["taskId"]}, view, (), verdicts={}, near=none, asked=(), titles={}), Summary(), may_order=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from services.approvals.deps import Deps
@@ -19,7 +20,7 @@ View = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task. `place` is its id without the run's; `number` counts from 1 among `siblings`; `seconds`, tokens and usd: null is unknown."""
+    """One task. `place` is its id without the run's; `number` counts from 1 among `siblings`; what is not known is null."""
 
     place: str
     level: int
@@ -87,7 +88,7 @@ def row_of(task: Doc | None, view: View, summary: Summary, *, number: int = 1, s
         agent=view["assignedAgent"],
         attempt=view["attempt"],
         most_attempts=view["maxAttempts"],
-        seconds=usage["seconds"],
+        seconds=_wall(below.started_at, view["finishedAt"]) if opens else usage["seconds"],
         since=started if phase not in TERMINAL and started and not _waits(phase, below) else None,
         tokens=sum(known) if known else None,
         usd=usage["usd"],
@@ -96,6 +97,11 @@ def row_of(task: Doc | None, view: View, summary: Summary, *, number: int = 1, s
         is_open=is_open,
         below=below,
     )
+
+
+def _wall(started: datetime | None, finished: str | None) -> float | None:
+    """How long a group took, from the first start below it to its end."""
+    return max(0.0, (datetime.fromisoformat(finished) - started).total_seconds()) if started and finished else None
 
 
 def _waits(phase: Phase, below: Below) -> bool:
@@ -141,7 +147,7 @@ class Tree:
             items += [row, *(await self._below(task, path) if row.is_open else [])]
         return [*items, *_later(parent["_id"], first + ROWS, len(ids))]
 
-    async def _rows(self, ids: Sequence[str], first: int, end: int, path: set[str] | None = None) -> list[tuple[Doc, Row]]:
+    async def _rows(self, ids: Sequence[str], first: int, end: int, *, path: set[str] | None = None) -> list[tuple[Doc, Row]]:
         wanted = ids[first:end]
         tasks = await self._deps.reads.tasks(wanted)
         joined = await self._deps.reads.joined([tasks[name] for name in wanted if name in tasks], related=False)

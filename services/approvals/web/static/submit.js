@@ -1,0 +1,57 @@
+// The form for a run: more texts, what was chosen to upload, and too much of it said before it is sent.
+"use strict";
+
+(() => {
+  const form = document.getElementById("submit");
+  if (!form) return;
+  const files = document.getElementById("files");
+  const list = document.getElementById("files-list");
+  const problem = document.getElementById("files-problem");
+  const most = Number(form.dataset.most);
+  const size = (bytes) => (bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1048576).toFixed(1)} MiB`);
+
+  const add = document.getElementById("add-note");
+  add.hidden = false;
+  add.addEventListener("click", () => {
+    const all = form.querySelectorAll(".note-file");
+    const fresh = all[all.length - 1].cloneNode(true);
+    const number = all.length + 1;
+    for (const one of fresh.querySelectorAll("[id]")) one.id = one.id.replace(/\d+$/, String(number));
+    for (const one of fresh.querySelectorAll("label")) one.htmlFor = one.htmlFor.replace(/\d+$/, String(number));
+    fresh.querySelector("input").value = `notes-${number}.md`;
+    fresh.querySelector("textarea").value = "";
+    all[all.length - 1].after(fresh);
+    fresh.querySelector("textarea").focus();
+  });
+
+  const check = () => {
+    const chosen = [...files.files];
+    const total = chosen.reduce((sum, file) => sum + file.size, 0) + [...form.querySelectorAll("textarea")].reduce((sum, one) => sum + one.value.length, 0);
+    list.replaceChildren(...chosen.map((file) => {
+      const line = document.createElement("li");
+      line.textContent = `${file.name}, ${size(file.size)}`;
+      return line;
+    }));
+    problem.textContent = total > most ? `413, too large: this is ${size(total)}, and at most ${size(most)} are taken. Leave out what is not needed, or split the run. Nothing was sent.` : "";
+    return total <= most;
+  };
+  files.addEventListener("change", check);
+  // Before htmx hears it: what is too large is not sent at all.
+  form.addEventListener("submit", (event) => {
+    if (check()) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    files.focus();
+  }, { capture: true });
+
+  form.addEventListener("htmx:before:request", () => { document.getElementById("notice").replaceChildren(); });
+  form.addEventListener("htmx:after:swap", () => document.getElementById("notice").scrollIntoView({ block: "nearest" }));
+  form.addEventListener("htmx:error", () => {
+    const note = document.createElement("div");
+    note.className = "note bad";
+    note.setAttribute("role", "alert");
+    note.textContent = "This did not arrive: the connection broke off. Nothing was started; what you typed is still here, try again.";
+    document.getElementById("notice").replaceChildren(note);
+    note.scrollIntoView({ block: "nearest" });
+  });
+})();

@@ -1,0 +1,84 @@
+"""The plan of a run before it starts: looked at, then started, changed or discarded."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.approvals.answering import answer_question
+from services.approvals.api import orders
+from services.approvals.api.access import LOOK, CallerHere, DepsHere, requires
+from services.approvals.api.bodies import DecisionBody, UpdateBody
+from services.approvals.api.loading import submitter_of
+from services.approvals.deps import Deps
+from services.approvals.domain.deciding import APPROVE, PENDING
+from services.approvals.domain.principals import APPROVER, SUBMITTER
+from services.approvals.web.pages import page, render, see_other
+from services.approvals.web.plan import load_plan
+from services.approvals.web.run import Here, find_run
+from shared.contracts.phases import Action
+from shared.storage.port import Doc
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/runs/{run_id}/plan", dependencies=[LOOK])
+async def show(run_id: str, request: Request, deps: DepsHere, *, caller: CallerHere) -> Response:
+    """The page."""
+    here = await find_run(deps, run_id)
+    return await page(request, "submit_plan.html", **await _values(deps, run_id, here, who=caller))
+
+
+@router.get("/ui/runs/{run_id}/plan", dependencies=[LOOK])
+async def part(run_id: str, request: Request, deps: DepsHere, *, caller: CallerHere) -> Response:
+    """The same without the frame, for a page that waits for the planner."""
+    here = await find_run(deps, run_id)
+    return render(request, "submit_plan_part.html", **await _values(deps, run_id, here, who=caller))
+
+
+@router.post("/runs/{run_id}/start", dependencies=[requires(APPROVER)])
+async def start(
+    run_id: str,
+    deps: DepsHere,
+    *,
+    caller: CallerHere,
+    approval: Annotated[str, Form(max_length=400)],
+    digest: Annotated[str, Form(max_length=100)],
+) -> Response:
+    """Approve the plan that was shown, and no other."""
+    body = DecisionBody(approval_id=approval, decision=APPROVE, digest=digest, comment="started from its preview")
+    await answer_question(deps, body, caller)
+    return see_other(f"/runs/{quote(run_id)}")
+
+
+@router.post("/runs/{run_id}/discard", dependencies=[requires(APPROVER, SUBMITTER)])
+async def discard(run_id: str, deps: DepsHere, *, caller: CallerHere) -> Response:
+    """Cancel the run that was never started."""
+    body = UpdateBody(action=Action.CANCEL, reason="discarded before it was started")
+    await orders.order(run_id, body, deps, caller=caller)
+    return see_other("/submit")
+
+
+async def _values(deps: Deps, run_id: str, here: Here, *, who: CallerHere) -> dict[str, Any]:
+    loaded = await load_plan(deps, run_id, here.root)
+    header, preview = loaded or (None, None)
+    review = await _review(deps, run_id)
+    by = await submitter_of(deps, run_id)
+    return {
+        "run_id": run_id,
+        "head": here.head,
+        "plan": preview,
+        "error": str(header["error"]) if header and header["state"] == "failed" else "",
+        "review": review,
+        "may_start": bool(review) and who.may_answer(review["approvers"]) if review else False,
+        "may_discard": who.has(APPROVER, SUBMITTER) and who.may_order(by),
+        "planning": header is None or (preview is not None and review is None and str(here.head.phase) == "expanding"),
+    }
+
+
+async def _review(deps: Deps, run_id: str) -> Doc | None:
+    """The question whether the plan is good, while it is open."""
+    found = await deps.approvals.page({"run_id": run_id, "state": PENDING, "kind": "plan_review"}, after_id=None, limit=1)
+    return found[0] if found else None
