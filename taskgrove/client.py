@@ -166,6 +166,11 @@ class Client:
         answer: dict[str, Any] = (await self._transport.send("GET", "/whoami")).json()
         return answer
 
+    async def login_link(self, page: str = "/") -> str:
+        """A link that opens this page of the dashboard in a browser, logged in as the owner of the key; works once, for five minutes."""
+        path = (await self._transport.send("POST", "/links")).json()["path"]
+        return f"{self.url}{path}&next={quote(page, safe='/')}"
+
     async def create_principal(self, name: str, *, roles: Sequence[str], groups: Sequence[str] = ()) -> str:
         """A new person or program; returns their API key, which is never shown again. Admins only; raises Conflict for a taken name."""
         body = {"name": name, "roles": list(roles), "groups": list(groups)}

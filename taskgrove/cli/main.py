@@ -21,6 +21,7 @@ COMMANDS = {
     "status": ("status", LOOK, "List the runs, or show one run as a tree."),
     "watch": ("watch", LOOK, "Follow a run until it ends."),
     "logs": ("logs", LOOK, "Search and follow the logs of a run."),
+    "open": ("dashboard", LOOK, "Open the dashboard in the browser, logged in."),
     "inbox": ("inbox", DECIDE, "List what waits for a person."),
     "approve": ("inbox", DECIDE, "Approve something that waits."),
     "reject": ("inbox", DECIDE, "Reject something that waits."),

@@ -9,6 +9,7 @@ import typer
 
 from services.approvals.domain.principals import APPROVER, check_principal
 from shared.ids import new_id
+from taskgrove.cli.dashboard import dashboard_link
 from taskgrove.cli.follow import Follower, Nobody, People
 from taskgrove.cli.live import LiveView
 from taskgrove.cli.models import refuse_without_model, stand_in
@@ -113,6 +114,7 @@ async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
         root = await client.submit(submission.prompt, notes=submission.notes, options=submission.options, idempotency_key=new_id())
         errand.run_id = root.run_id
         screen.say(f"Run {root.run_id} (short: {short(root.run_id)})", style="dim")
+        screen.say(f"Dashboard: {await dashboard_link(client, screen, page=f'/runs/{root.run_id}')}", style="dim")
         people = people_for(errand.approve_as, client=client, persons=persons, screen=screen)
         seen = await Follower(client, root.run_id, view=view_for(screen), people=people, stop_at_people=True).follow()
         report = await report_on(client, seen, hint=place.hint, out=errand.out, in_memory=place.in_memory)

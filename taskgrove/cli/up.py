@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from shared.errors import AlreadyRunning, Unavailable
+from taskgrove.cli.dashboard import ONCE, OpenOption, dashboard_link, open_in_browser
 from taskgrove.cli.options import DataOption, JsonOption, commands
 from taskgrove.cli.place import Place, hint_for, local_key
 from taskgrove.cli.screen import Screen
@@ -32,16 +33,18 @@ def up(
     data: DataOption = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65_535, help="Port of API and dashboard.", show_default=False)] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it is up; `taskgrove down` ends it.")] = False,
+    in_browser: OpenOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Start MongoDB, RabbitMQ and the five services on this machine, and keep them running until Ctrl-C."""
     screen, root = Screen(as_json=as_json), (data or default_home()).absolute()
     if detach:
-        _detached(screen, root, port)
+        place, seconds = _detached(root, port)
+        asyncio.run(_tell(screen, place, seconds, in_browser=in_browser))
         return
     log_plainly("info" if not as_json else "warning")
     screen.say(f"Starting MongoDB, RabbitMQ and five services; data in {root}")
-    asyncio.run(_serve(screen, LocalStack(root, http_port=port), root))
+    asyncio.run(_serve(screen, LocalStack(root, http_port=port), root, in_browser=in_browser))
 
 
 @app.command()
@@ -54,11 +57,12 @@ def down(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     screen.document({"stopped": was_running, "data": str(root)})
 
 
-async def _serve(screen: Screen, stack: LocalStack, root: Path) -> None:
+async def _serve(screen: Screen, stack: LocalStack, root: Path, *, in_browser: bool) -> None:
     began = time.monotonic()
 
     async def stay(stack: LocalStack) -> None:
-        _tell(screen, Place(stack.api_url, local_key(stack.home), home=root), time.monotonic() - began)
+        place, seconds = Place(stack.api_url, local_key(stack.home), home=root), time.monotonic() - began
+        await _tell(screen, place, seconds, in_browser=in_browser)
         screen.say("Ctrl-C ends it.", style="dim")
         await forever(stack)
 
@@ -66,15 +70,21 @@ async def _serve(screen: Screen, stack: LocalStack, root: Path) -> None:
     screen.say(f"Stopped; the data stay in {root}")
 
 
-def _tell(screen: Screen, place: Place, seconds: float) -> None:
+async def _tell(screen: Screen, place: Place, seconds: float, *, in_browser: bool) -> None:
     hint = hint_for(place.home) if place.home else ""
     screen.say(f"Taskgrove is up after {duration(seconds)}: {place.url}", style="green")
+    if screen.is_terminal:
+        async with place.client() as client:
+            link = await dashboard_link(client, screen)
+        screen.say("  dashboard:   is open in your browser" if in_browser and open_in_browser(link) else f"  dashboard:   {link} ({ONCE})")
+    screen.say(f"  look at it:  taskgrove open{hint}")
     screen.say(f"  start a run: taskgrove run --notes PATH{hint}")
     screen.say(f"  API key:     in {place.home}/keys.json")
     screen.document({"api": place.url, "data": str(place.home), "keys": f"{place.home}/keys.json", "seconds": round(seconds, 3)})
 
 
-def _detached(screen: Screen, root: Path, port: int | None) -> None:
+def _detached(root: Path, port: int | None) -> tuple[Place, float]:
+    """Start it in the background; where it is, and after how many seconds it was up."""
     home, began = prepare(root), time.monotonic()
     if (state := read_state(root)) and state.running:
         who = f"process {state.supervisor.pid}"
@@ -87,8 +97,7 @@ def _detached(screen: Screen, root: Path, port: int | None) -> None:
         if process.poll() is not None:
             raise Unavailable("Taskgrove did not start:\n" + "\n".join(last_lines(output.read_text(errors="replace"), 10)))
         if "Taskgrove is up" in output.read_text(errors="replace") and (state := read_state(root)):
-            _tell(screen, Place(state.api_url, local_key(Home(root)), home=root), time.monotonic() - began)
-            return
+            return Place(state.api_url, local_key(Home(root)), home=root), time.monotonic() - began
         time.sleep(LOOK_SECONDS)
     process.terminate()
     raise Unavailable(f"Taskgrove was not up after {DETACH_SECONDS:.0f} s; see {output} and {home.root / 'logs'}")
