@@ -10,9 +10,14 @@ RULES = "deploy/prometheus/rules"
 TARGET = "deploy/k8s/components/monitoring/rules.yaml"
 
 
+def rule_files(root: Path) -> list[Path]:
+    """The files with rules; those named `…_test.yml` are promtool's tests of them."""
+    return sorted(path for path in (root / RULES).glob("*.yml") if not path.stem.endswith("_test"))
+
+
 def prometheus_rule(root: Path) -> str:
     """One PrometheusRule with the groups of every rules file, in the order of their names."""
-    groups = [group for path in sorted((root / RULES).glob("*.yml")) for group in yaml.safe_load(path.read_text())["groups"]]
+    groups = [group for path in rule_files(root) for group in yaml.safe_load(path.read_text())["groups"]]
     document = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
