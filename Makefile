@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_TOOLS := $(VENV)/.test-tools
+NODE_PARTS := scripts/docs/node/node_modules/.package-lock.json
 DEPLOY_TOOLS := .venv-checkov
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-deploy format bench bench-quick docs lock clean
+.PHONY: help install demo test check check-deploy check-docs format bench bench-quick docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,8 +55,16 @@ bench: $(INSTALLED) ## measure throughput, latency and recovery
 bench-quick: $(INSTALLED) ## the same in about a minute
 	$(BIN)/python -m benchmarks --quick
 
-docs: $(INSTALLED) ## write the generated reference and .env.example anew
+docs: $(INSTALLED) ## write the generated reference, .env.example and the Grafana dashboard anew
 	$(BIN)/python scripts/generate_docs.py
+	$(BIN)/python scripts/generate_dashboards.py
+
+check-docs: $(INSTALLED) $(NODE_PARTS) ## validate the AsyncAPI and OpenAPI documents (with node), the alert rules and the dashboard
+	$(BIN)/python -m pytest -q tests/house/test_generated.py tests/house/test_documents.py tests/house/test_observability.py
+
+$(NODE_PARTS): scripts/docs/node/package-lock.json
+	npm ci --prefix scripts/docs/node --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet
 EXTRAS := planner sequencer executor checker approvals local dev

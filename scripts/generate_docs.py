@@ -1,26 +1,27 @@
-"""Writes what can be derived: the events' JSON Schemas, the AsyncAPI document, `.env.example`. A house test compares."""
+"""Writes what can be derived: the reference of events, HTTP, settings, commands and metrics, and `.env.example`. A house test compares."""
 
 # ruff: noqa: INP001 (a script, run by its path)
 
 import json
 import sys
 from collections.abc import Iterator
-from importlib import import_module
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from shared.contracts.base import PREFIX, VERSION, Event  # noqa: E402 (the line above makes it findable)
+from scripts import kubernetes_rules  # noqa: E402 (the line above makes it findable)
+from scripts.docs.commands import commands  # noqa: E402 (the line above makes it findable)
+from scripts.docs.http import http, openapi  # noqa: E402
+from scripts.docs.metrics import metrics  # noqa: E402
+from scripts.docs.settings import configuration, env_example  # noqa: E402
+from shared.contracts.base import PREFIX, VERSION, Event  # noqa: E402
 from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, events, queue_of  # noqa: E402
-from shared.settings import CommonSettings  # noqa: E402
 
-EVENTS = "docs/reference/events"
-SERVICES = ("planner", "sequencer", "executor", "checker", "approvals")
+REFERENCE = "docs/reference"
+EVENTS = f"{REFERENCE}/events"
 
 
 def schema_of(event: type[Event]) -> dict[str, Any]:
@@ -48,37 +49,15 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def env_example() -> str:
-    """Every setting of every process: what it is for, and its default."""
-    lines = ["# Every setting of every process, with its default. Set in their environment what you change.", ""]
-    for title, settings in all_settings():
-        lines += [f"# {title}", *_settings_lines(settings), ""]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def all_settings() -> Iterator[tuple[str, type[BaseSettings]]]:
-    """The settings that all services share, then each service's own."""
-    yield "All services", CommonSettings
-    for service in SERVICES:
-        if (ROOT / "services" / service / "settings.py").exists():
-            module = import_module(f"services.{service}.settings")
-            found = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, BaseSettings)]
-            own = [kind for kind in found if kind.__module__ == module.__name__]
-            yield from ((service.capitalize(), kind) for kind in own)
-
-
-def own_fields(settings: type[BaseSettings]) -> dict[str, Any]:
-    """The fields by the names that they have in the environment; those of the shared settings are listed once, there."""
-    shared = set() if settings is CommonSettings else set(CommonSettings.model_fields)
-    prefix = settings.model_config.get("env_prefix", "")
-    fields = {name: field for name, field in settings.model_fields.items() if name not in shared}
-    return {str(field.validation_alias or f"{prefix}{name}".upper()): field for name, field in fields.items()}
-
-
+@cache
 def generated() -> dict[str, str]:
     """Every generated file by its path, with what it must hold."""
     files = {f"{EVENTS}/{event.name}.v1.json": _json(schema_of(event)) for event in events()}
-    return {**files, "docs/reference/asyncapi.json": _json(asyncapi()), ".env.example": env_example()}
+    files[kubernetes_rules.TARGET] = kubernetes_rules.prometheus_rule(ROOT)
+    pages = {"http": http(), "configuration": configuration(), "cli": commands(), "metrics": metrics()}
+    files |= {f"{REFERENCE}/{name}.md": text for name, text in pages.items()}
+    files |= {f"{REFERENCE}/{name}.json": _json(document) for name, document in (("asyncapi", asyncapi()), ("openapi", openapi()))}
+    return {**files, ".env.example": env_example()}
 
 
 def main() -> None:
@@ -137,21 +116,6 @@ def _message(event: type[Event]) -> dict[str, Any]:
         "title": (event.__doc__ or "").strip(),
         "payload": {"oneOf": [envelope, {"type": "array", "items": envelope}]},
     }
-
-
-def _settings_lines(settings: type[BaseSettings]) -> Iterator[str]:
-    for name, field in own_fields(settings).items():
-        from_machine = "" if field.default_factory is None else " (empty: as this machine has processors)"
-        default = field.default
-        value = "" if default is None or default is PydanticUndefined else _plain(default)
-        yield f"# {field.description}{from_machine}"
-        yield f"{name}={value}"
-
-
-def _plain(default: Any) -> str:
-    if isinstance(default, (list, tuple, dict, bool)):
-        return json.dumps(default)
-    return str(default.get_secret_value() if hasattr(default, "get_secret_value") else default)
 
 
 def _json(document: Any) -> str:
