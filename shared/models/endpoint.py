@@ -1,6 +1,7 @@
 """The client of an OpenAI-compatible endpoint: one request a question, no retries (the task's own retry decides), time-outs everywhere."""
 
 import asyncio
+import resource
 from typing import Any
 
 import httpx2
@@ -38,7 +39,7 @@ class Endpoint:
             base_url=settings.base_url,
             max_retries=0,
             default_headers=foreign,
-            http_client=httpx2.AsyncClient(transport=transport, trust_env=not settings.loopback),
+            http_client=httpx2.AsyncClient(transport=transport, trust_env=not settings.loopback, limits=_limits()),
         )
 
     async def ask(self, question: Question, about: About, *, seconds: float) -> Reply:  # noqa: ARG002 (the ledger's business)
@@ -84,6 +85,12 @@ class Endpoint:
         """The body without what this endpoint refused; newer models count `max_completion_tokens` instead of `max_tokens`."""
         kept = {name: value for name, value in body.items() if name not in self._without}
         return kept | ({"max_completion_tokens": body["max_tokens"]} if "max_tokens" in self._without else {})
+
+
+def _limits() -> httpx2.Limits:
+    """A connection for each waiting call, thousands of them, as far as half of the files that this process may open; then they queue."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return httpx2.Limits(max_connections=max(100, files // 2), max_keepalive_connections=100)
 
 
 def _unsupported(error: openai.BadRequestError) -> str | None:
