@@ -60,8 +60,8 @@ class Glances:
         sizes = dict(zip(runs, await asyncio.gather(*(self._tasks.count({"run_id": run}) for run in runs)), strict=True))
         small = [run for run in runs if sizes[run] <= SMALL]
         large = [run for run in runs if sizes[run] > SMALL]
-        phases, costs, *counted = await asyncio.gather(
-            self._phases(small), self._costs(runs), *(self._counted(run, sizes[run]) for run in large)
+        (phases, costs), counted = await asyncio.gather(
+            asyncio.gather(self._phases(small), self._costs(runs)), asyncio.gather(*(self._counted(run, sizes[run]) for run in large))
         )
         phases |= dict(zip(large, counted, strict=True))
         now = self._clock.monotonic()

@@ -42,7 +42,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question. `why_not` says why whoever looks cannot answer; empty: they can."""
+    """One question. `why_not` says why whoever looks cannot answer; empty: they can. `wants_result`: the result is the answer."""
 
     doc: Mapping[str, Any]
     place: str
@@ -53,6 +53,7 @@ class Asked:
     settled: str
     given: int
     takes_answer: bool
+    wants_result: bool
 
 
 def asked_of(approval: Mapping[str, Any], who: Principal, *, withdrawn: bool, now: datetime) -> Asked:
@@ -69,6 +70,7 @@ def asked_of(approval: Mapping[str, Any], who: Principal, *, withdrawn: bool, no
         settled="" if state == PENDING else settled_words(approval, state),
         given=sum(entry["decision"] == APPROVE for entry in approval["decisions"]),
         takes_answer=ANSWER in approval["choices"],
+        wants_result=approval["kind"] == QUESTION and set(approval["choices"]) <= {TAKE_OVER, "skip", "fail"},
     )
 
 

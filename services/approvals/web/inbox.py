@@ -21,13 +21,17 @@ from services.approvals.store.approvals import open_to
 from services.approvals.web.choosing import Asked, Draft, asked_of, said_of
 from services.approvals.web.pages import page, see_other
 from services.approvals.web.run_panel import Panel, load_panel
+from shared.contracts.plan import TaskSpec
 from shared.errors import BadInput, TaskgroveError
+from shared.ids import plan_id
 from shared.messaging.codec import explain
 from shared.storage.port import Doc
 
 router = APIRouter(dependencies=[LOOK])
 
 ROWS = 50
+MOST_PLANNED = 100
+PLAN_REVIEW = "plan_review"
 SHOWS = (("pending", "Open"), ("mine", "For me"), ("all", "All"))
 
 Text = Annotated[str, Query(max_length=400)]
@@ -125,11 +129,20 @@ async def _detail(deps: Deps, approval: Doc, caller: Principal) -> dict[str, Any
     task = await deps.reads.task(approval["task_id"])
     panel: Panel | None = await load_panel(deps, task, Summary(), who=caller) if task else None
     asked: Asked = asked_of(approval, caller, withdrawn=await is_asked_no_more(deps, approval), now=deps.ground.clock.now())
-    return {"asked": asked, "panel": panel}
+    plan = await _plan(deps, task) if task and approval["kind"] == PLAN_REVIEW else ()
+    return {"asked": asked, "panel": panel, "plan": plan, "more_plan": any(spec.subtasks for spec in plan)}
+
+
+async def _plan(deps: Deps, task: Doc) -> Sequence[TaskSpec]:
+    """The tasks of the plan that is asked about, the uppermost level whole."""
+    version = int(task.get("plan_version") or 0)
+    headers = [await deps.looking.header(plan_id(task["_id"], one)) for one in (version + 1, version)]
+    newest = next((header for header in headers if header and header["state"] == "proposed"), None)
+    return await deps.looking.whole_plan(newest, most=MOST_PLANNED) if newest else ()
 
 
 def _nothing() -> Mapping[str, None]:
-    return {"asked": None, "panel": None}
+    return {"asked": None, "panel": None, "plan": None, "more_plan": None}
 
 
 def _decision(approval_id: str, digest: str, *, draft: Draft) -> DecisionBody:

@@ -25,7 +25,12 @@ TONES: Mapping[str, tuple[Phase, ...]] = {
 }  # fmt: skip
 TONE_OF = {phase: tone for tone, phases in TONES.items() for phase in phases}
 MARKS = {"idle": "○", "active": "▶", "wait": "?", "good": "✓", "bad": "✕", "off": "⊘"}
-WORDS = {Phase.AWAITING_APPROVAL: "waits for approval", Phase.ESCALATED: "asks a person", Phase.EXPANDING: "planning"}
+WORDS = {
+    Phase.AWAITING_APPROVAL: "waits for approval",
+    Phase.ESCALATED: "asks a person",
+    Phase.EXPANDING: "planning",
+    Phase.EXPANDED: "under way",
+}
 KINDS = {"checkpoint": "Checkpoint", "plan_review": "Plan review", "escalation": "Help wanted", "question": "Question"}
 
 
