@@ -147,6 +147,6 @@ def _level(path: Path, siblings: Sequence[TaskSpec], title: str) -> Level:
 def _checkpoint(task: TaskSpec) -> str:
     if task.checkpoint is None:
         return ""
-    who = f" by {', '.join(task.checkpoint.approvers)}" if task.checkpoint.approvers else ""
+    who = f", by {', '.join(task.checkpoint.approvers)}" if task.checkpoint.approvers else ""
     count = f", {task.checkpoint.required} people" if task.checkpoint.required > 1 else ""
-    return f"approval {task.checkpoint.when}{who}{count}"
+    return f"approval {task.checkpoint.when} it{who}{count}"

@@ -65,7 +65,7 @@
     if (!answer.nodes?.length) return;
     const wide = canvas.clientWidth > 700;
     graph = cytoscape({
-      container: canvas, style: style(), minZoom: 0.1, maxZoom: 2, wheelSensitivity: 0.3, autoungrabify: true, boxSelectionEnabled: false,
+      container: canvas, style: style(), minZoom: 0.1, maxZoom: 2, autoungrabify: true, boxSelectionEnabled: false,
       elements: {
         nodes: answer.nodes.map((node) => ({ data: element(node) })),
         edges: answer.edges.map((edge) => ({ data: { ...edge, source: `n${edge.source}`, target: `n${edge.target}` } })),
