@@ -35,7 +35,9 @@ async def wire(ground: Ground) -> Service:
         metrics=ground.metrics,
     )
     store = VerdictStore(ground.database, leases, ground.clock)
-    model = open_model(read(ModelSettings), ground.database, ground.clock, registry=ground.metrics.registry, service="checker")
+    model = open_model(
+        read(ModelSettings), ground.database, ground.clock, registry=ground.metrics.registry, traces=ground.traces, service="checker"
+    )
     tools = Tools(sandbox, judging=_judging(model, settings) if model else None)
     judge = Judge(
         store,

@@ -23,7 +23,9 @@ async def wire(ground: Ground) -> Service:
     metrics = PlannerMetrics(ground.metrics.registry)
     metrics.knows(PLANNERS)
     ground.metrics.rescues(["plan", "planning"])
-    model = open_model(read(ModelSettings), ground.database, ground.clock, registry=ground.metrics.registry, service="planner")
+    model = open_model(
+        read(ModelSettings), ground.database, ground.clock, registry=ground.metrics.registry, traces=ground.traces, service="planner"
+    )
     means = settings.means(model) if model else None
     plans = PlanStore(ground.database, ground.clock)
     keeper = Keeper(plans, metrics)

@@ -16,9 +16,13 @@ from shared.models.answer import Unusable
 from shared.models.metrics import ModelMetrics
 from shared.models.port import About, Model, Question, Reply, Spent, ToolCall
 from shared.storage.port import Collection, Doc, Index, Schema
+from shared.telemetry.traces import Traces
 
 ANSWERED, REUSED = "answered", "reused"
 MOST_SAID = 16_384
+# https://opentelemetry.io/docs/specs/semconv/gen-ai/, still in development there
+ASKING = {"gen_ai.operation.name": "chat"}
+MODEL, INPUT_TOKENS, OUTPUT_TOKENS = "gen_ai.request.model", "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
 
 log = structlog.get_logger()
 
@@ -47,6 +51,7 @@ class Ledger:
     calls: Collection
     clock: Clock
     metrics: ModelMetrics
+    traces: Traces
 
     @property
     def name(self) -> str:
@@ -56,6 +61,15 @@ class Ledger:
     async def ask(self, question: Question, about: About, *, seconds: float) -> Reply:
         """The kept answer, or a new one that is kept before it is used. Raises ModelFailed, StoreUnavailable."""
         name = call_id(question, about, model=self.name)
+        with self.traces.doing(f"chat {self.name}", about.task_id, purpose=about.purpose, **ASKING | {MODEL: self.name}) as span:
+            reply = await self._answer(name, question, about, seconds=seconds)
+            span.note("reused", int(reply.reused))
+            for attribute, tokens in ((INPUT_TOKENS, reply.spent.prompt_tokens), (OUTPUT_TOKENS, reply.spent.completion_tokens)):
+                if tokens is not None:
+                    span.note(attribute, tokens)
+            return reply
+
+    async def _answer(self, name: str, question: Question, about: About, *, seconds: float) -> Reply:
         if kept := await self._kept(name):
             self.metrics.calls.labels(model=self.name, outcome=REUSED).inc()
             log.info("model.reused", run_id=about.run_id, task_id=about.task_id, purpose=about.purpose)

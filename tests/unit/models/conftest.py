@@ -9,6 +9,7 @@ from shared.clock import ServerClock
 from shared.memory.store import MemoryDatabase
 from shared.models.ledger import Ledger
 from shared.models.metrics import ModelMetrics
+from shared.telemetry.traces import NoTraces
 from tests.unit.models.wire import Wire
 
 
@@ -25,4 +26,4 @@ def registry() -> CollectorRegistry:
 @pytest.fixture
 def ledger_of(database: MemoryDatabase, registry: CollectorRegistry) -> Callable[[Wire], Ledger]:
     metrics = ModelMetrics(registry)
-    return lambda wire: Ledger(wire.endpoint, database["test_calls"], ServerClock(), metrics)
+    return lambda wire: Ledger(wire.endpoint, database["test_calls"], ServerClock(), metrics, NoTraces())

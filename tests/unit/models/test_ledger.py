@@ -12,6 +12,7 @@ from shared.memory.store import MemoryDatabase
 from shared.models import open_model
 from shared.models.ledger import Ledger, call_id, calls_schema
 from shared.models.port import About, Question, Spent, Tool, ToolCall, Turn
+from shared.telemetry.traces import NoTraces
 from tests.unit.models.wire import ABOUT, Wire, completion, settings
 
 QUESTION = Question((Turn("user", "hello"),))
@@ -99,8 +100,8 @@ async def test_what_was_not_answered_costs_nothing_and_leaves_no_row(ledger_of: 
 
 async def test_without_an_endpoint_there_is_no_model(database: MemoryDatabase) -> None:
     nothing = settings(base_url=None)
-    assert open_model(nothing, database, database._clock, registry=CollectorRegistry(), service="planner") is None  # noqa: SLF001
-    model = open_model(settings(), database, database._clock, registry=CollectorRegistry(), service="planner")  # noqa: SLF001
+    assert open_model(nothing, database, database._clock, registry=CollectorRegistry(), traces=NoTraces(), service="planner") is None  # noqa: SLF001
+    model = open_model(settings(), database, database._clock, registry=CollectorRegistry(), traces=NoTraces(), service="planner")  # noqa: SLF001
     assert model is not None
     assert (model.name, model.calls.name, calls_schema("planner").name) == ("m", "planner_calls", "planner_calls")
     await model.close()
