@@ -126,7 +126,7 @@ def test_duplicate_titles_of_files() -> None:
 def test_all_tasks_that_nothing_runs_are_listed() -> None:
     found = problems("# Run\n## A\nText.\n## B\n```js\nx\n```\n## C\n- one\n- two\n")
     assert [one.split(" ")[:2] for one in found] == [["a.md:2:", "`A`"], ["a.md:4:", "`B`"], ["a.md:9:", "`one`"], ["a.md:10:", "`two`"]]
-    assert all("no model planner or agent is configured" in one and "`agent: python` with `call: NAME`" in one for one in found)
+    assert all("no language model is configured" in one and "`agent: python` with `call: NAME`" in one for one in found)
     assert "its js block is text" in found[1]
 
 

@@ -39,7 +39,7 @@ def _single(root: Section, request: PlanRequest, problems: Problems) -> Plan:
     """One file: what it holds is the run."""
     heading = root.title
     root.title = heading or _prompt_title(request) or PurePosixPath(root.file).stem
-    builder = Builder([root], problems)
+    builder = Builder([root], problems, has_model=request.means is not None)
     if root.children:
         tasks = builder.level(root.children)
         return _plan(request, title=root.title, prose=[root.prose]).model_copy(update={"tasks": tasks, "checks": builder.root_checks(root)})
@@ -57,7 +57,7 @@ def _several(files: list[Section], request: PlanRequest, problems: Problems) -> 
     if not groups:
         problems.add(files[0].file, 1, "there is no task in these notes; write each as a heading or a list item")
     title = _prompt_title(request) or folder_title(files) or ", ".join(root.title for root in groups)
-    tasks = Builder(groups, problems).level(groups)
+    tasks = Builder(groups, problems, has_model=request.means is not None).level(groups)
     texts = [root.prose for root in files if root not in groups]
     return _plan(request, title=title, prose=texts).model_copy(update={"tasks": tasks})
 

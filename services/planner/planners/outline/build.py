@@ -26,10 +26,11 @@ PLAIN_KEYS = {
 
 
 class Builder:
-    """Builds the tasks below `roots`."""
+    """Builds the tasks below `roots`. With `has_model`, tasks that name nobody are for a language model."""
 
-    def __init__(self, roots: Sequence[Section], problems: Problems) -> None:
+    def __init__(self, roots: Sequence[Section], problems: Problems, *, has_model: bool) -> None:
         self._problems = problems
+        self._has_model = has_model
         self._order = Order(roots, problems)
 
     def level(self, sections: Sequence[Section]) -> tuple[TaskSpec, ...]:
@@ -54,7 +55,7 @@ class Builder:
     def _task(self, key: str, section: Section, settings: Settings, *, after: tuple[str, ...]) -> TaskSpec | None:
         children = section.children
         subtasks = self.level(children) if children else ()
-        agent, inputs = self._group(section, settings) if children else work(section, settings, self._complainer(section))
+        agent, inputs = self._group(section, settings) if children else self._work(section, settings)
         fields = {field: settings.one(name) for name, field in PLAIN_KEYS.items() if name in settings}
         try:
             return TaskSpec(
@@ -74,6 +75,9 @@ class Builder:
         except ValidationError as error:
             self._refuse_fields(section, error)
             return None
+
+    def _work(self, section: Section, settings: Settings) -> tuple[str | None, dict[str, Any]]:
+        return work(section, settings, self._complainer(section), has_model=self._has_model)
 
     def _group(self, section: Section, settings: Settings) -> tuple[None, dict[str, Any]]:
         for key in settings.given:

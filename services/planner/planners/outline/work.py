@@ -6,6 +6,7 @@ from typing import Any
 from services.planner.planners.outline.section import Section
 from services.planner.planners.outline.settings import Settings
 from shared.catalogue.agents import ShellInputs
+from shared.models.settings import NO_MODEL
 
 Complain = Callable[[int, str], None]
 
@@ -14,9 +15,12 @@ BELONGS_TO = {"call": "python", "args": "python", "question": "human"}
 LONGEST_SCRIPT = next(rule.max_length for rule in ShellInputs.model_fields["script"].metadata if hasattr(rule, "max_length"))
 
 
-def work(section: Section, settings: Settings, complain: Complain) -> tuple[str | None, dict[str, Any]]:
-    """The agent and its inputs; what is wrong goes to `complain` with its line."""
-    agent = settings.one("agent", default="shell" if section.blocks else None)
+def work(section: Section, settings: Settings, complain: Complain, *, has_model: bool) -> tuple[str | None, dict[str, Any]]:
+    """The agent and its inputs; what is wrong goes to `complain` with its line. What names nobody is for a model, where there is one.
+
+    The model's instructions are the task's description, which is the section's prose.
+    """
+    agent = settings.one("agent", default="shell" if section.blocks else _default(section, has_model=has_model))
     if agent is None:
         # A key that was refused has its own problem; this one would only repeat it.
         if not any(pair.key == "agent" for pair in section.pairs):
@@ -25,12 +29,19 @@ def work(section: Section, settings: Settings, complain: Complain) -> tuple[str 
     for key, owner in BELONGS_TO.items():
         if key in settings and agent != owner:
             complain(settings.line(key), f"`{key}` is for `agent: {owner}`, and this task has `{agent}`; set that agent or remove `{key}`")
+    if agent == "model" and not has_model:
+        complain(settings.line("agent"), f"`{section.title}` has `agent: model`, and {NO_MODEL}; or name another agent")
     if agent == "shell":
         return agent, _script(section, complain)
     if section.blocks:
         message = f"a block is run by `shell`, and this task has `agent: {agent}`; remove one, or mark the block as `text`"
         complain(section.blocks[0].line, message)
     return agent, _inputs(agent, settings, complain)
+
+
+def _default(section: Section, *, has_model: bool) -> str | None:
+    # An agent that was named and refused is not replaced by another.
+    return "model" if has_model and not any(pair.key == "agent" for pair in section.pairs) else None
 
 
 def _inputs(agent: str, settings: Settings, complain: Complain) -> dict[str, Any]:
@@ -66,7 +77,7 @@ def _nothing_runs(section: Section) -> str:
     fences = sorted({fence for fence in section.other_fences if fence})
     aside = f" (its {', '.join(fences)} block is text: only sh, bash and python blocks are run)" if fences else ""
     return (
-        f"`{section.title}` has neither a block nor an agent{aside}, and no model planner or agent is configured; "
+        f"`{section.title}` has neither a block nor an agent{aside}, and {NO_MODEL}, or "
         "add a fenced sh, bash or python block, or `agent: human`, or `agent: python` with `call: NAME`"
         + (", or make the list a paragraph if it is only text" if section.is_item else "")
     )
