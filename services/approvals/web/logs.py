@@ -1,6 +1,7 @@
 """The log lines of what is selected: the newest first read, earlier ones on demand, new ones as they come."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -9,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.approvals.api.access import LOOK, DepsHere
-from services.approvals.store.logs import log_filter
+from services.approvals.store.logs import log_filter, log_view
 from services.approvals.web.pages import render
 from services.approvals.web.tree import id_of
+from shared.storage.port import Doc
 
 router = APIRouter(include_in_schema=False, dependencies=[LOOK])
 
@@ -41,11 +43,15 @@ async def lines(
     if after:
         where |= {"_id": {"$gt": after}, "ts": {"$lt": deps.ground.clock.now() - LATE}}
         found = await deps.logs.page(where, limit=LINES)
-        return render(request, "run_logs.html", lines=found, earlier=False, run_id=run_id)
+        return _shown(request, found, run_id, earlier=False)
     if before:
         where |= {"_id": {"$lt": before}}
     found = await deps.logs.last(where, limit=LINES + 1)
-    return render(request, "run_logs.html", lines=found[-LINES:], earlier=len(found) > LINES, run_id=run_id)
+    return _shown(request, found[-LINES:], run_id, earlier=len(found) > LINES)
+
+
+def _shown(request: Request, found: Sequence[Doc], run_id: str, *, earlier: bool) -> Response:
+    return render(request, "run_logs.html", lines=[log_view(line) for line in found], earlier=earlier, run_id=run_id)
 
 
 def filter_of(task_id: str, *, level: str, text: str) -> dict[str, Any]:

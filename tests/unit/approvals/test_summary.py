@@ -1,0 +1,102 @@
+"""How far a run is, group by group; and that many who look cost one reading."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.approvals.domain.summary import Below, Summary, summarize
+from services.approvals.domain.tree import Branch
+from services.approvals.store.reads import Reads
+from services.approvals.summaries import Summaries
+from services.approvals.web.run_head import progress_of
+from shared.contracts.phases import Phase
+from shared.ids import new_id
+from shared.storage.port import Doc
+from tests.unit.approvals.desk import Desk, attempt, task
+
+RUN = "r" * 32
+
+
+def branch(*tasks: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]] = ()) -> Branch:
+    """A whole run."""
+    return Branch([task(RUN, phase="expanded"), *tasks], attempts)
+
+
+class TestSummarize:
+    def test_each_group_counts_what_is_below_it(self) -> None:
+        summary = summarize(
+            branch(
+                task(f"{RUN}.1", kind="group", phase="expanded"),
+                task(f"{RUN}.1.1", phase="completed"),
+                task(f"{RUN}.1.2", phase="ready"),
+                task(f"{RUN}.2", phase="failed"),
+                task(f"{RUN}.3", phase="awaiting_approval"),
+                attempts=[attempt(f"{RUN}.1.2", state="running", usage={})],
+            )
+        )
+        assert summary.of(f"{RUN}.1").phases == {Phase.COMPLETED: 1, Phase.RUNNING: 1}
+        root = summary.of(RUN)
+        assert (root.total, root.ended, root.lost, root.active, root.asking) == (5, 2, 1, 1, 1)
+        assert summary.of(f"{RUN}.2").total == 0
+
+    def test_what_a_group_cost_is_the_sum_of_what_is_known(self) -> None:
+        summary = summarize(
+            branch(
+                task(f"{RUN}.1"),
+                task(f"{RUN}.2"),
+                attempts=[attempt(f"{RUN}.1", usage={"seconds": 2.0, "usd": 0.5}), attempt(f"{RUN}.2", usage={"seconds": 1.0})],
+            )
+        )
+        usage = summary.of(RUN).usage
+        assert (usage["seconds"], usage["usd"], usage["promptTokens"]) == (3.0, 0.5, None)
+
+
+class TestProgress:
+    def test_says_in_words_what_the_bar_shows(self) -> None:
+        below = Below({Phase.COMPLETED: 5, Phase.FAILED: 1, Phase.RUNNING: 2, Phase.ESCALATED: 1, Phase.BLOCKED: 1})
+        progress = progress_of(below)
+        assert progress.words == "5 of 10 done, 1 failed or cancelled, 2 running, 1 waiting for a person"
+        assert [(part.tone, part.start, part.width) for part in progress.parts] == [
+            ("good", 0, 50),
+            ("bad", 50, 10),
+            ("active", 60, 20),
+            ("wait", 80, 10),
+        ]
+
+    def test_nothing_below_is_an_empty_bar(self) -> None:
+        assert progress_of(Below()).parts == []
+
+
+class CountingReads(Reads):
+    """Reads that note how often a whole run was read."""
+
+    whole = 0
+
+    async def branch(self, top: Doc, *, whole: bool) -> Branch:
+        self.whole += 1
+        return await super().branch(top, whole=whole)
+
+
+class TestSummaries:
+    async def test_many_who_look_at_once_read_once(self, desk: Desk) -> None:
+        run = new_id()
+        root = task(run, phase="expanded")
+        await desk.put("tasks", root, task(f"{run}.1"))
+        reads = CountingReads(desk.ground.database)
+        summaries = Summaries(reads, desk.ground.clock)
+        found: list[Summary] = await asyncio.gather(*(summaries.of(root) for _ in range(20)))
+        assert {one.of(run).total for one in found} == {1}
+        assert reads.whole == 1
+
+    async def test_the_end_of_a_run_is_seen_at_once_and_read_once(self, desk: Desk) -> None:
+        run = new_id()
+        root = task(run, phase="expanded")
+        await desk.put("tasks", root, task(f"{run}.1", phase="ready"))
+        reads = CountingReads(desk.ground.database)
+        summaries = Summaries(reads, desk.ground.clock)
+        await summaries.of(root)
+        await desk.ground.database["tasks"].update({"_id": f"{run}.1"}, {"$set": {"phase": "completed"}})
+        ended = {**root, "phase": "completed", "version": 9}
+        assert (await summaries.of(ended)).of(run).phases == {Phase.COMPLETED: 1}
+        await summaries.of(ended)
+        assert reads.whole == 2
