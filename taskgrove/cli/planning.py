@@ -16,6 +16,7 @@ from shared.errors import BadInput, NotesError
 from shared.sequence import Sequence as TaskSequence
 from shared.sequence import sequence
 from taskgrove.cli.notes import read_notes
+from taskgrove.cli.thinking import plan_here
 
 PREVIEW = "preview"
 
@@ -89,12 +90,10 @@ def submission_of(paths: Sequence[Path], *, prompt: str, options: RunOptions) ->
 
 
 def plan_paths(paths: Sequence[Path], *, prompt: str, options: RunOptions) -> Planned:
-    """The plan for these files. Raises NotesError with file and line, BadInput or LimitExceeded."""
+    """The plan for these files. Raises NotesError with file and line, BadInput, LimitExceeded or ModelFailed."""
     planner = planner_named(options.planner)
     notes = read_notes(paths, planner=options.planner)
-    plan = planner.plan(PlanRequest(task_id=PREVIEW, prompt=prompt, notes=notes, options=options))
-    if not isinstance(plan, Plan):
-        raise BadInput(f"the planner {options.planner!r} plans once the run is submitted; `taskgrove run --review` shows its plan")
+    plan = plan_here(planner, PlanRequest(task_id=PREVIEW, prompt=prompt, notes=notes, options=options))
     refuse_if_too_large(plan, options, depth=0)
     return Planned(prompt, notes, options, plan, tuple(lint(plan)))
 
