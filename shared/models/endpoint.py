@@ -1,7 +1,6 @@
 """The client of an OpenAI-compatible endpoint: one request a question, no retries (the task's own retry decides), time-outs everywhere."""
 
 import asyncio
-import resource
 from typing import Any
 
 import httpx2
@@ -10,6 +9,7 @@ import openai
 from shared.errors import ModelFailed
 from shared.models import failures
 from shared.models.answer import completion_in, reply_in
+from shared.models.connections import Connections
 from shared.models.messages import body_of
 from shared.models.port import About, Question, Reply
 from shared.models.prices import Prices
@@ -34,13 +34,15 @@ class Endpoint:
         # What OPENAI_ORG_ID and OPENAI_PROJECT_ID of somebody's shell say is no business of this endpoint.
         foreign: dict[str, Any] = {"OpenAI-Organization": nothing, "OpenAI-Project": nothing}
         self._keyless: dict[str, Any] = {} if key else {"Authorization": nothing}
-        self._client = openai.AsyncOpenAI(
-            api_key=key or "none",
-            base_url=settings.base_url,
-            max_retries=0,
-            default_headers=foreign,
-            http_client=httpx2.AsyncClient(transport=transport, trust_env=not settings.loopback, limits=_limits()),
-        )
+        how: dict[str, Any] = {"transport": transport, "trust_env": not settings.loopback, "verify": httpx2.create_ssl_context()}
+
+        def client(limits: httpx2.Limits) -> openai.AsyncOpenAI:
+            http = httpx2.AsyncClient(**how, limits=limits)
+            return openai.AsyncOpenAI(
+                api_key=key or "none", base_url=settings.base_url, max_retries=0, default_headers=foreign, http_client=http
+            )
+
+        self._connections = Connections(client)
 
     async def ask(self, question: Question, about: About, *, seconds: float) -> Reply:  # noqa: ARG002 (the ledger's business)
         """One answer. Raises ModelFailed; an Unusable one was paid for."""
@@ -63,7 +65,7 @@ class Endpoint:
 
     async def close(self) -> None:
         """Let go of the connections."""
-        await self._client.close()
+        await self._connections.close()
 
     async def _answer_to(self, question: Question, limit: float) -> bytes:
         """The body of the answer. What the endpoint says it does not support is left out from then on."""
@@ -71,8 +73,9 @@ class Endpoint:
         while True:
             request = self._adapted(body_of(question, self._settings))
             try:
-                completions = self._client.chat.completions.with_raw_response
-                answer = await completions.create(**request, timeout=timeout, extra_headers=self._keyless)
+                with self._connections.one() as client:
+                    completions = client.chat.completions.with_raw_response
+                    answer = await completions.create(**request, timeout=timeout, extra_headers=self._keyless)
             except openai.BadRequestError as error:
                 unsupported = _unsupported(error)
                 if unsupported is None or unsupported in self._without:
@@ -85,12 +88,6 @@ class Endpoint:
         """The body without what this endpoint refused; newer models count `max_completion_tokens` instead of `max_tokens`."""
         kept = {name: value for name, value in body.items() if name not in self._without}
         return kept | ({"max_completion_tokens": body["max_tokens"]} if "max_tokens" in self._without else {})
-
-
-def _limits() -> httpx2.Limits:
-    """A connection for each waiting call, thousands of them, as far as half of the files that this process may open; then they queue."""
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return httpx2.Limits(max_connections=max(100, files // 2), max_keepalive_connections=100)
 
 
 def _unsupported(error: openai.BadRequestError) -> str | None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -99,7 +99,7 @@ class Toolbox:
     def offered(self) -> tuple[Tool, ...]:
         """The tools as the model is told of them; too_big only where there may be another breakdown."""
         shown = [(name, kind) for name, (kind, _) in self._tools.items() if self._may_split or name != "too_big"]
-        return tuple(Tool(name, " ".join((kind.__doc__ or "").split()), _plain(kind.model_json_schema())) for name, kind in shown)
+        return tuple(_tool(name, kind) for name, kind in shown)
 
     def known(self, name: str) -> str:
         """The name if there is such a tool, else `unknown`: what a model says must not become a label."""
@@ -157,6 +157,12 @@ class Toolbox:
 
     async def _done(self, given: Finish) -> End:
         return Done(Result(summary=given.summary.strip()[:MOST_SUMMARY], data=given.data))
+
+
+@cache
+def _tool(name: str, kind: type[Arguments]) -> Tool:
+    """Worked out once: thousands of attempts ask for it at each step."""
+    return Tool(name, " ".join((kind.__doc__ or "").split()), _plain(kind.model_json_schema()))
 
 
 def signature(calls: tuple[ToolCall, ...]) -> str:
