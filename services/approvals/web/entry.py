@@ -1,7 +1,6 @@
 """In and out of the dashboard: by API key, or by a link that works once."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import structlog
 from fastapi import APIRouter, Form
@@ -80,9 +79,9 @@ async def favicon(request: Request) -> Response:
 
 def back_to(url: str) -> str:
     """`url` if it is one of our pages, else the first page: a link to us must not lead elsewhere."""
-    parts = urlsplit(url) if url.isprintable() and "\\" not in url else urlsplit("/")
-    ours = not parts.scheme and not parts.netloc and not url.startswith("//") and is_page(parts.path)
-    return url if ours and parts.path not in (LOGIN, "/logout") and not parts.path.startswith("/ui/") else "/"
+    is_local = url.startswith("/") and not url.startswith("//") and url.isprintable() and "\\" not in url
+    path = url.partition("?")[0]
+    return url if is_local and is_page(path) and path not in (LOGIN, "/logout") and not path.startswith("/ui/") else "/"
 
 
 async def _let_in(request: Request, deps: Deps, who: Principal, *, by: str, back: str) -> Response:
