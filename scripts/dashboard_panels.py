@@ -116,6 +116,8 @@ MONEY = (
     Show("Model calls", "By model and outcome; reused ones cost nothing.", "ops",
          per_second("taskgrove_model_calls_total", "model, outcome")),
     Show("Time of a call", "By model.", "s", quantiles("taskgrove_model_call_seconds", "model")),
+    Show("Steps of an attempt", "Answers that a model needs for one attempt.", "short", quantiles("taskgrove_agent_steps", "service")),
+    Show("Tools used", "What models do, by tool.", "ops", per_second("taskgrove_agent_tool_calls_total", "tool, outcome")),
     Show("Tokens", "Tokens paid for.", "ops", per_second("taskgrove_model_tokens_total", "model, kind")),
     Show("Cost of an hour", "US dollars an hour at the present rate, where prices are known.", "currencyUSD",
          (Query(f"3600 * sum by (model) (rate(taskgrove_model_usd_total[{RATE}]))", "{{model}}"),)),

@@ -25,6 +25,7 @@ def open_model(
     if not settings.configured:
         return None
     settings.refuse_incomplete()
+    metrics.knows(settings.name)
     from shared.models.endpoint import Endpoint  # noqa: PLC0415 (nothing of it is paid for where there is no model)
     from shared.models.ledger import Ledger  # noqa: PLC0415
 

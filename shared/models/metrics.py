@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+OUTCOMES = ("answered", "reused", "model_refused", "model_busy", "model_unreachable", "model_timed_out", "model_nonsense")
+KINDS = ("prompt", "completion")
 SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
@@ -15,3 +17,12 @@ class ModelMetrics:
         self.seconds = Histogram(
             "taskgrove_model_call_seconds", "Time until the answer, or until there was none.", ["model"], buckets=SECONDS, registry=registry
         )
+
+    def knows(self, model: str) -> None:
+        """This model is asked here: its figures are there before its first call, which a rate would miss otherwise."""
+        for outcome in OUTCOMES:
+            self.calls.labels(model=model, outcome=outcome)
+        for kind in KINDS:
+            self.tokens.labels(model=model, kind=kind)
+        self.usd.labels(model=model)
+        self.seconds.labels(model=model)

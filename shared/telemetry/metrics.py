@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, disable_created_metrics
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = (1, 2, 5, 10, 25, 50, 100, 200)
@@ -15,6 +15,7 @@ class ServiceMetrics:
     """What the machinery counts for one service. What has a known set of labels is there from the start, at 0."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        disable_created_metrics()  # when a series began doubles what is scraped, and nobody asks for it
         self.registry = registry
         self.heard = Counter("taskgrove_events_heard_total", "Events handled and acked.", ["event"], registry=registry)
         self.said = Counter("taskgrove_events_said_total", "Events confirmed by the broker.", ["event"], registry=registry)
