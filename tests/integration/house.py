@@ -81,8 +81,9 @@ class House:
         deps = running.service.deps
         work = [one.task for one in deps.workers.running.values()] if name == "executor" else []
         judging = [*deps.judge.running.values()] if name == "checker" else []
-        await asyncio.gather(end([*running.tasks, *(task for task in (*work, *judging) if task)]), running.consumer.drain(0))
-        if work or judging:
+        planning = [*deps.workers.running.values()] if name == "planner" else []
+        await asyncio.gather(end([*running.tasks, *(task for task in (*work, *judging, *planning) if task)]), running.consumer.drain(0))
+        if work or judging or planning:
             await running.service.drain(0)  # nothing is left to hand back; the system closes a dead process's connections to its model
         if running.service.close:
             running.service.close()

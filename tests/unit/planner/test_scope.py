@@ -125,3 +125,14 @@ async def test_a_task_is_no_breakdown_of_itself(title: str) -> None:
 async def test_a_breakdown_is_narrow() -> None:
     with pytest.raises(ModelFailed, match="there are 13 tasks, and 12 is the limit"):
         await planned(Said(answer(*(said_task(f"t{number}") for number in range(13)))), prompt="", scope=SCOPE)
+
+
+async def test_the_files_of_what_nobody_waits_for_are_the_result() -> None:
+    tasks = (said_task("one"), said_task("two", after=["one"]), said_task("three"))
+    below = await planned(Said(answer(*tasks)), prompt="", scope=SCOPE)
+    assert [task.kind for task in below.tasks] == ["work", "integration", "integration"]
+    several = await planned(Said(answer(*tasks)))
+    assert {task.kind for task in several.tasks} == {"work"}
+    single = await planned(Said(answer(*tasks[:2])))
+    assert [task.kind for task in single.tasks] == ["work", "integration"]
+    assert [task.kind for task in (await planned(Said(answer(*tasks[:1])))).tasks] == ["work"]

@@ -47,7 +47,7 @@ def plan_from(text: str, terms: Terms, *, planner: str) -> Plan:
         planner=planner,
         title=request.scope.title if request.scope else said.title,
         description=request.scope.description if request.scope else described(request.prompt, []),
-        tasks=tasks,
+        tasks=_joined(tasks, whole=request.scope is None),
     )
     findings = [finding for finding in lint(plan) if finding.severity == "error"]
     problems += [f"{' / '.join(finding.path) or 'the plan'}: {finding.message}" for finding in findings]
@@ -127,6 +127,15 @@ def _no_breakdown(said: SaidPlan, request: PlanRequest) -> Iterator[str]:
     child, parent = slug(said.tasks[0].title), slug(request.scope.title)
     if child == parent or difflib.SequenceMatcher(a=child, b=parent, autojunk=False).ratio() >= ALIKE:
         yield f"the only subtask, {said.tasks[0].title!r}, is the task itself again; split the work into at least two smaller tasks"
+
+
+def _joined(tasks: tuple[TaskSpec, ...], *, whole: bool) -> tuple[TaskSpec, ...]:
+    """What nobody waits for gives its files to the parent, whose checks and dependents look for them. A run needs no more than one such."""
+    needed = {name for task in tasks for name in task.after}
+    last = {task.key for task in tasks if task.key not in needed}
+    if whole and (len(last) > 1 or not any(task.after for task in tasks if task.key in last)):
+        return tasks
+    return tuple(task.model_copy(update={"kind": "integration"}) if task.key in last else task for task in tasks)
 
 
 def _task(said: SaidTask, notes: ReadNotes, problems: list[str]) -> TaskSpec:
