@@ -81,16 +81,15 @@ class TestList:
 
 
 class TestGlances:
-    async def test_a_large_run_is_counted_and_a_small_one_read_with_the_same_outcome(self, desk: Desk) -> None:
+    async def test_large_and_small_runs_give_the_same(self, desk: Desk) -> None:
         phases = ["completed"] * 5 + ["failed"] * 2 + ["ready"] * 2 + ["blocked"] + ["escalated"]
-        views = []
-        for number, repeat in ((1, 1), (2, SMALL // len(phases) + 1)):
-            name = await put_run(desk, number, *(phases * repeat))
+        views, repeat = [], SMALL // len(phases) + 1
+        for number, times in ((1, 1), (2, repeat)):
+            name = await put_run(desk, number, *(phases * times))
             await desk.put("attempts", attempt(f"{name}.8", state="running"))
             views.append({"runId": name, "phase": "expanded", "version": 1})
         found = await Glances(desk.ground.database, desk.ground.clock).of(views)
         small, large = (found[view["runId"]] for view in views)
-        repeat = SMALL // len(phases) + 1
         assert (small.total, small.ended, small.lost, small.active, small.asking) == (11, 7, 2, 1, 1)
         assert (large.total, large.ended, large.lost, large.active, large.asking) == (11 * repeat, 7 * repeat, 2 * repeat, 1, repeat)
 
