@@ -8,7 +8,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -118,6 +120,21 @@ def test_a_run_is_paused_resumed_and_cancelled(call: Any, tmp_path: Path) -> Non
     assert document(call("pause", run, "--json"))["paused"] is True
     assert document(call("resume", run, "--json"))["paused"] is False
     assert document(call("cancel", run, "--reason", "enough", "--json"))["phase"] == "cancelled"
+
+
+def test_a_link_opens_the_page_of_a_run_once_as_whoever_is_named(call: Any, grove: dict[str, str], tmp_path: Path) -> None:
+    run = document(call("submit", "--notes", write(tmp_path / "n.md", BUILD), "--json"))["runId"]
+    found = document(call("open", "last", "--as", "ann", "--group", "release", "--json"))
+    link = urlsplit(found["link"])
+    fields = {name: values[0] for name, values in parse_qs(link.query).items()}
+    assert (found["opened"], fields["next"]) == (False, f"/runs/{run}")
+    with httpx2.Client(base_url=grove["TASKGROVE_API"], trust_env=False) as browser:
+        entered = browser.post(link.path, data=fields)
+        assert (entered.status_code, entered.headers["location"]) == (303, f"/runs/{run}")
+        assert browser.get("/whoami").json() == {"name": "ann", "roles": ["approver"], "groups": ["release"]}
+        assert browser.post(link.path, data=fields).status_code == 403, "a second login over a session needs its token"
+    assert httpx2.post(f"{grove['TASKGROVE_API']}/login", data=fields, trust_env=False).status_code == 401
+    assert f"/login?token={fields['token']}" not in call("open", "--no-open").output
 
 
 def test_in_memory_runs_everything_in_this_process(tmp_path: Path) -> None:
