@@ -47,6 +47,11 @@ class ScriptedModel:
         key = {} if self.script.key is None else {"TASKGROVE_MODEL_API_KEY": self.script.key}
         return {"TASKGROVE_MODEL_BASE_URL": self.url, "TASKGROVE_MODEL_NAME": self.script.model, **key}
 
+    def play(self, script: Script) -> None:
+        """From now on another script; what was received is forgotten."""
+        self.script, self._player = script, Player(script)
+        self.received.clear()
+
     def listen_on(self, port: int) -> Server:
         """Take the port (0: any free one). Raises BadInput when it is taken."""
         self._player = Player(self.script)
