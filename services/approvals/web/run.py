@@ -18,9 +18,10 @@ from services.approvals.web.pages import page, render
 from services.approvals.web.run_head import Head, head_of, head_of_view, load_waits
 from services.approvals.web.run_panel import load_panel, waiting_panel
 from services.approvals.web.stream import end_of
-from services.approvals.web.tree import ROWS, Item, Tree, id_of, load_root, row_of
+from services.approvals.web.tree import ROWS, Item, Tree, id_of, row_of
 from shared.contracts.phases import Phase
 from shared.errors import NotFound
+from shared.ids import run_of
 from shared.storage.port import Doc
 
 router = APIRouter(include_in_schema=False, dependencies=[LOOK])
@@ -43,14 +44,14 @@ class Here:
 async def find_run(deps: Deps, run_id: str) -> Here:
     """The run. Raises NotFound."""
     now = deps.ground.clock.now()
-    if loaded := await load_root(deps, run_id):
-        root, summary = loaded
-        waits = await load_waits(deps, run_id)
-        return Here(root, None, summary, head_of(root, summary, waits, now=now))
-    _, submission = await find_task(deps, run_id)
-    view = waiting_view(submission or {})
-    by = str((submission or {})["event"]["submittedBy"])
-    return Here(None, submission, Summary(), head_of_view(view, now=now, by=by))
+    root, submission = await find_task(deps, run_of(run_id))
+    if submission:
+        by = str(submission["event"]["submittedBy"])
+        return Here(None, submission, Summary(), head_of_view(waiting_view(submission), now=now, by=by))
+    if root is None:
+        raise NotFound(f"there is no run {run_id!r}; / lists those that there are")
+    summary, waits = await deps.summaries.of(root), await load_waits(deps, root["_id"])
+    return Here(root, None, summary, head_of(root, summary, waits, now=now))
 
 
 @router.get("/runs/{run_id}")
@@ -67,7 +68,16 @@ async def run(run_id: str, request: Request, deps: DepsHere, *, caller: CallerHe
         items = await Tree(deps, here.summary).down_to(here.root, selected["_id"])
         panel = await load_panel(deps, selected, here.summary, who=caller)
     values: dict[str, Any] = {"run_id": run_id, "head": here.head, "items": items, "panel": panel, "after": after, "phases": list(Phase)}
-    return await page(request, "run.html", place=panel.place, show="graph" if show == "graph" else "tree", **values)
+    return await page(request, "run.html", place=panel.place if here.root else task, show="graph" if show == "graph" else "tree", **values)
+
+
+@router.get("/ui/runs/{run_id}/tree")
+async def tree(run_id: str, request: Request, deps: DepsHere, *, task: Place = "") -> Response:
+    """All rows anew, open down to this task."""
+    here = await find_run(deps, run_id)
+    selected = await _selected(deps, here, id_of(run_id, task))
+    items = await Tree(deps, here.summary).down_to(here.root, selected["_id"]) if here.root else []
+    return render(request, "run_rows.html", items=items, run_id=run_id, place=None)
 
 
 @router.get("/ui/runs/{run_id}/rows")

@@ -8,7 +8,7 @@ from typing import Any
 from services.approvals.deps import Deps
 from services.approvals.domain.summary import Below, Summary
 from shared.contracts.phases import TERMINAL, Phase
-from shared.ids import above, run_of
+from shared.ids import above
 from shared.storage.port import Doc
 
 ROWS = 100
@@ -165,9 +165,3 @@ def _earlier(parent: str, first: int) -> list[Item]:
 
 def _later(parent: str, end: int, total: int) -> list[Item]:
     return [More(place_of(parent), parent.count(".") + 2, end, total - end)] if total > end else []
-
-
-async def load_root(deps: Deps, run_id: str) -> tuple[Doc, Summary] | None:
-    """The root of a run and its summary; None: it is not planned yet."""
-    root = await deps.reads.task(run_of(run_id))
-    return (root, await deps.summaries.of(root)) if root else None

@@ -77,6 +77,7 @@
   run.select = async (place, { push = true, reveal = false } = {}) => {
     run.place = place;
     mark();
+    if (![...document.querySelectorAll("#rows tr[data-place]")].some((row) => row.dataset.place === place)) tell("hidden", { place });
     if (push) history.pushState({ place }, "", address());
     tell("selected", { place });
     await showPanel();
@@ -223,7 +224,7 @@
     const body = new URLSearchParams(new FormData(form));
     body.set("action", button.value);
     try {
-      const answer = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" }, credentials: "same-origin" });
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "HX-Request": "true" }, credentials: "same-origin" });
       document.getElementById("notice").innerHTML = answer.ok ? "" : await answer.text();
     } catch { document.getElementById("notice").textContent = "The order did not arrive: there is no connection. Try again."; }
     panel.dataset.was = "";

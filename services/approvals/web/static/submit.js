@@ -7,7 +7,6 @@
   const files = document.getElementById("files");
   const list = document.getElementById("files-list");
   const problem = document.getElementById("files-problem");
-  const most = Number(form.dataset.most);
   const size = (bytes) => (bytes < 1024 ? `${bytes} B` : bytes < 1048576 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1048576).toFixed(1)} MiB`);
 
   const add = document.getElementById("add-note");
@@ -25,6 +24,7 @@
   });
 
   const check = () => {
+    const most = Number(form.dataset.most);
     const chosen = [...files.files];
     const total = chosen.reduce((sum, file) => sum + file.size, 0) + [...form.querySelectorAll("textarea")].reduce((sum, one) => sum + one.value.length, 0);
     list.replaceChildren(...chosen.map((file) => {

@@ -113,7 +113,16 @@
     keys[event.key]();
   });
 
-  page.addEventListener("run:grew", (event) => open(event.detail.row));
+  // What is selected elsewhere, in the graph or the logs, is shown in the tree as well.
+  const reveal = async (place) => {
+    const text = await here().html("tree", { task: place });
+    if (text === null || here().place !== place) return;
+    body.replaceChildren(here().fragment(text));
+    settle();
+    [...body.rows].find((row) => row.dataset.place === place)?.scrollIntoView({ block: "nearest" });
+  };
+  page.addEventListener("run:grew", () => reveal(here().place));
+  page.addEventListener("run:hidden", (event) => reveal(event.detail.place));
   page.addEventListener("run:selected", () => settle());
 
   // ---- find ----

@@ -1,0 +1,88 @@
+"""Submitting with a real browser: what is wrong is said on the page, and nothing is lost or started by it."""
+
+import re
+from pathlib import Path
+
+import httpx2
+from playwright.async_api import expect
+
+from tests.browser.runs import ended
+from tests.browser.visitor import Visitor
+
+NOTES = "# From a file\n\n## One\n\n```sh\necho one > one.txt\n```\n\n## Two\n- after: One\n\n```sh\ntrue\n```\n"
+WRONG = "# Wrong\n\n## One\n- after: Twoo\n\n```sh\ntrue\n```\n\n## Two\n\n```sh\ntrue\n```\n"
+
+
+async def test_errors_of_the_notes_stand_with_file_and_line_and_can_be_mended(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    page = visitor.page
+    await visitor.go("/submit")
+    await page.get_by_label("Text").fill(WRONG)
+    await page.get_by_role("button", name="Preview plan").click()
+    await expect(page.get_by_role("alert").filter(has_text="nothing was started")).to_contain_text(re.compile(r"notes\.md:4.*Twoo"))
+    await visitor.assert_accessible()
+    await page.get_by_role("link", name="Mend it").click()
+    text = page.get_by_label("Text")
+    await expect(text).to_have_value(re.compile("after: Twoo"))
+    await text.fill(WRONG.replace("Twoo", "Two"))
+    await page.get_by_role("button", name="Start without preview").click()
+    await page.wait_for_url(re.compile(r"/runs/[0-9a-f]+$"))
+    assert await ended(http, page.url.split("/")[-1]) == "completed"
+
+
+async def test_files_are_uploaded_and_a_double_click_starts_once(visitor: Visitor, http: httpx2.AsyncClient, tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text(NOTES)
+    (tmp_path / "more.md").write_text("## Three\n\n```sh\ntrue\n```\n")
+    page = visitor.page
+    before = {item["taskId"] for item in (await http.get("/tasks", params={"roots": True, "limit": 500})).json()["items"]}
+    await visitor.go("/submit")
+    await page.get_by_label("Upload files").set_input_files([tmp_path / "plan.md", tmp_path / "more.md"])
+    await expect(page.locator("#files-list")).to_contain_text("plan.md")
+    await page.get_by_role("button", name="Start without preview").dblclick()
+    await page.wait_for_url(re.compile(r"/runs/[0-9a-f]+$"))
+    run = page.url.split("/")[-1]
+    assert await ended(http, run) == "completed"
+    after = {item["taskId"] for item in (await http.get("/tasks", params={"roots": True, "limit": 500})).json()["items"]}
+    assert after - before == {run}
+
+
+async def test_50_mb_are_refused_on_the_page_before_and_by_the_server(visitor: Visitor, tmp_path: Path) -> None:
+    (tmp_path / "large.md").write_bytes(b"# large\n" + b"x" * 50_000_000)
+    page = visitor.page
+    await visitor.go("/submit")
+    await page.get_by_label("What is to be done").fill("kept while it is mended")
+    await page.get_by_label("Upload files").set_input_files(tmp_path / "large.md")
+    await page.get_by_role("button", name="Preview plan").click()
+    await expect(page.get_by_role("alert").filter(has_text="413")).to_contain_text("at most 8.0 MiB")
+    assert visitor.complaints == []
+    await page.evaluate("document.getElementById('submit').dataset.most = '1e12'")
+    await page.get_by_role("button", name="Preview plan").click()
+    await expect(page.locator("#notice")).to_contain_text("larger than", timeout=30_000)
+    await expect(page.get_by_label("What is to be done")).to_have_value("kept while it is mended")
+    visitor.complaints.clear()  # the browser notes the 413
+
+
+async def test_a_draft_is_seen_as_one_and_can_be_discarded(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    page = visitor.page
+    await visitor.go("/submit")
+    await page.get_by_label("Text").fill(NOTES.replace("From a file", "Only a draft"))
+    await page.get_by_role("button", name="Preview plan").click()
+    await page.wait_for_url("**/plan")
+    run = page.url.split("/")[-2]
+    await expect(page.get_by_role("button", name="Discard")).to_be_visible()
+    await visitor.go(f"/runs/{run}")
+    await expect(page.locator("#run-head")).to_contain_text("draft, not started")
+    await page.locator("#run-head").get_by_role("link").click()
+    await page.get_by_role("button", name="Discard").click()
+    await page.wait_for_url("**/submit")
+    assert await ended(http, run) == "cancelled"
+
+
+async def test_it_fits_a_telephone(phone: Visitor) -> None:
+    await phone.go("/submit")
+    await phone.assert_fits()
+    await phone.assert_accessible()
+    await phone.page.get_by_label("Text").fill(NOTES)
+    await phone.page.get_by_role("button", name="Preview plan").click()
+    await expect(phone.page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    await phone.assert_fits()
+    await phone.assert_accessible()
