@@ -7,7 +7,7 @@ TEST_TOOLS := $(VENV)/.test-tools
 NODE_PARTS := scripts/docs/node/node_modules/.package-lock.json
 DEPLOY_TOOLS := .venv-checkov
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-deploy check-docs format bench bench-quick docs lock clean
+.PHONY: help install demo test test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,15 @@ $(TEST_TOOLS): $(INSTALLED) scripts/install-test-tools
 
 test: $(INSTALLED) $(TEST_TOOLS) ## all tests, with real MongoDB, RabbitMQ, Prometheus and a real browser
 	$(BIN)/python -m pytest -m "not bench and not containers and not model"
+
+test-containers: $(INSTALLED) ## build the images, bring docker-compose.yml up, kill containers; needs a Docker engine
+	$(BIN)/python -m pytest -m containers -s tests/containers
+
+test-model: $(INSTALLED) ## a prompt by a real model to a verified end: TASKGROVE_MODEL_BASE_URL, or TASKGROVE_LOCAL_MODEL
+	$(BIN)/python -m pytest -m model -s tests/model
+
+compose-secrets: ## random keys and passwords for docker-compose.yml, in secrets/
+	@scripts/compose-secrets
 
 check: $(INSTALLED) ## lint, format, types, and who may import whom
 	$(BIN)/ruff check
@@ -62,6 +71,7 @@ docs: $(INSTALLED) ## write the generated reference, .env.example and the Grafan
 check-docs: $(INSTALLED) $(NODE_PARTS) ## validate the AsyncAPI and OpenAPI documents (with node), the alert rules and the dashboard
 	$(BIN)/python -m pytest -q tests/house/test_generated.py tests/house/test_documents.py tests/house/test_observability.py
 
+node-parts: $(NODE_PARTS)
 $(NODE_PARTS): scripts/docs/node/package-lock.json
 	npm ci --prefix scripts/docs/node --ignore-scripts --no-audit --no-fund
 	@touch $@
