@@ -72,6 +72,7 @@ check-docs: $(INSTALLED) $(NODE_PARTS) ## validate the AsyncAPI and OpenAPI docu
 	$(BIN)/python -m pytest -q tests/house/test_generated.py tests/house/test_documents.py tests/house/test_observability.py
 
 node-parts: $(NODE_PARTS)
+
 $(NODE_PARTS): scripts/docs/node/package-lock.json
 	npm ci --prefix scripts/docs/node --ignore-scripts --no-audit --no-fund
 	@touch $@
