@@ -17,6 +17,8 @@ from scripts.docs.commands import commands  # noqa: E402 (the line above makes i
 from scripts.docs.http import http, openapi  # noqa: E402
 from scripts.docs.metrics import metrics  # noqa: E402
 from scripts.docs.settings import configuration, env_example  # noqa: E402
+from scripts.kubernetes_rules import TARGET as KUBERNETES_RULES  # noqa: E402
+from scripts.kubernetes_rules import prometheus_rule  # noqa: E402
 from shared.contracts.base import PREFIX, VERSION, Event  # noqa: E402
 from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, events, queue_of  # noqa: E402
 
@@ -57,7 +59,7 @@ def generated() -> dict[str, str]:
     pages = {"http": http(), "configuration": configuration(), "cli": commands(), "metrics": metrics()}
     files |= {f"{REFERENCE}/{name}.md": text for name, text in pages.items()}
     files |= {f"{REFERENCE}/{name}.json": _json(document) for name, document in (("asyncapi", asyncapi()), ("openapi", openapi()))}
-    return {**files, ".env.example": env_example()}
+    return {**files, ".env.example": env_example(), KUBERNETES_RULES: prometheus_rule(ROOT)}
 
 
 def main() -> None:
