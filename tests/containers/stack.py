@@ -6,7 +6,8 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,17 +114,12 @@ class Stack:
         return out
 
 
-class timed:  # noqa: N801 (used as a function is)
+@contextmanager
+def timed(what: str) -> Iterator[None]:
     """Prints how long something took."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        self._start = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        print(f"\n{self._what} took {time.monotonic() - self._start:.1f} s")
+    start = time.monotonic()
+    yield
+    print(f"\n{what} took {time.monotonic() - start:.1f} s")
 
 
 def run(command: list[str], *, env: dict[str, str] | None = None, seconds: float = 60, check: bool = True) -> str:
