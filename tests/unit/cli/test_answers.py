@@ -101,3 +101,9 @@ async def test_one_of_several_approvals_says_that_others_are_needed() -> None:
     async with Client("http://grove.test", transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=answer.wire()))) as client:
         await ApproverAs("ann", OneClient(client)).answer(asked, view)
     assert "1 of 2 approvals are there; others must approve as well" in view.said[-1]
+
+
+def test_an_agent_is_answered_in_the_comment() -> None:
+    asked = approval(kind="question", choices=["answer", "take_over", "skip", "fail"])
+    request = request_for(asked, Answer("answer", "take the blue one", None))
+    assert (request.decision, request.comment, request.result) == ("answer", "take the blue one", None)

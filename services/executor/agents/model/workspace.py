@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from shared.artifacts.disk import FULL, unavailable
@@ -14,6 +15,7 @@ INPUTS = "inputs"
 LONGEST_NAME = 1_000
 MOST_WRITTEN = 2**20
 MOST_LISTED = 500
+MOST_SEEN = 100_000
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 # Without waiting: to open a pipe that a command left would otherwise block for ever.
 FILE = os.O_NOFOLLOW | os.O_NONBLOCK
@@ -47,18 +49,10 @@ class Workspace:
             return start + len(content)
 
     def list(self, name: str) -> tuple[list[tuple[str, int]], int]:
-        """The files below a folder with their bytes, by name, and how many more there are. Links are left out. Raises BadInput."""
-        found: list[tuple[str, int]] = []
-        left = 0
+        """The first files below a folder with their bytes, and how many more there are, as far as they are counted. Raises BadInput."""
         with _problems(name), self._folder(_parts(name, root=True)) as top:
-            for folder, folders, files, handle in os.fwalk(".", dir_fd=top, follow_symlinks=False):
-                folders.sort()
-                for file in sorted(files):
-                    status = os.stat(file, dir_fd=handle, follow_symlinks=False)
-                    if stat.S_ISREG(status.st_mode):
-                        left += len(found) == MOST_LISTED
-                        found += [(_shown(PurePosixPath(name) / folder / file), status.st_size)] * (len(found) < MOST_LISTED)
-        return found, left
+            files = list(islice(_below(top), MOST_SEEN))
+        return [(_shown(PurePosixPath(name) / file), size) for file, size in files[:MOST_LISTED]], max(0, len(files) - MOST_LISTED)
 
     @contextmanager
     def _opened(self, name: str, flags: int, *, make: bool = False) -> Iterator[int]:
@@ -87,6 +81,16 @@ class Workspace:
             yield folder
         finally:
             os.close(folder)
+
+
+def _below(top: int) -> Iterator[tuple[PurePosixPath, int]]:
+    """The plain files, folder by folder; links are left out."""
+    for folder, folders, files, handle in os.fwalk(".", dir_fd=top, follow_symlinks=False):
+        folders.sort()
+        for file in sorted(files):
+            status = os.stat(file, dir_fd=handle, follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode):
+                yield PurePosixPath(folder) / file, status.st_size
 
 
 def _parts(name: str, *, root: bool = False) -> tuple[str, ...]:
