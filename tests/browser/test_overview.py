@@ -48,12 +48,21 @@ async def test_filters_and_search_find_what_they_say(visitor: Visitor, http: htt
 async def test_script_in_a_title_is_text(visitor: Visitor, http: httpx2.AsyncClient) -> None:
     run_id = await submit(http, HOSTILE, shell("a", "true", title=HOSTILE, checkpoint={"when": "before"}))
     question = await asked(http, run_id)
-    for path in ("/", "/inbox", f"/inbox/{question}"):
+    for path in ("/", "/inbox", f"/inbox/{question}", f"/runs/{run_id}", f"/runs/{run_id}?task=1&show=graph"):
         await visitor.go(path)
         assert HOSTILE in await visitor.text()
         assert "taken" not in await visitor.page.title() or HOSTILE in await visitor.page.title()
         assert await visitor.page.locator("img[src=x]").count() == 0
     await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
+
+
+async def test_a_lost_connection_is_told_and_mended(visitor: Visitor) -> None:
+    await visitor.go("/")
+    await visitor.context.set_offline(True)
+    await expect(visitor.page.get_by_text("No connection to Taskgrove")).to_be_visible()
+    await visitor.context.set_offline(False)
+    await expect(visitor.page.get_by_text("No connection to Taskgrove")).to_be_hidden()
+    visitor.complaints.clear()  # the browser notes each request that failed
 
 
 async def test_it_can_be_used_by_all_and_fits_a_telephone(visitor: Visitor, phone: Visitor, http: httpx2.AsyncClient) -> None:

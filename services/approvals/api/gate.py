@@ -23,6 +23,7 @@ from shared.http import App, Receive, Scope, Send
 OPEN = ("/openapi.json",)
 IMPORTS = "/imports"
 LONGEST_KEY = 200
+MOST_FROM_STRANGERS = 16 * 1_024
 READING = ("GET", "HEAD", "OPTIONS")
 Message = MutableMapping[str, Any]
 Refuse = Callable[[TaskgroveError, Request], Awaitable[Response]]
@@ -83,7 +84,9 @@ class Gate:
 
     def _most(self, scope: Scope) -> int:
         settings, who = self._deps.settings, scope.get("principal")
-        return settings.import_bytes if scope["path"] == IMPORTS and who and who.has(ADMIN) else settings.body_bytes
+        if who is None:
+            return MOST_FROM_STRANGERS
+        return settings.import_bytes if scope["path"] == IMPORTS and who.has(ADMIN) else settings.body_bytes
 
 
 async def _check_own(scope: Scope, headers: Headers, *, receive: Receive) -> Receive:

@@ -47,8 +47,9 @@ async def enter(request: Request, deps: DepsHere, *, key: Secret = "", token: Se
         return _refused(request, TOO_OFTEN, 429, back=next)
     who = await (deps.sessions.follow(token) if token else deps.principals.who(key.strip()))
     if who is None:
-        web.throttle.failed(address)
-        await deps.audit.add(Entry("unknown", "login.refused", "session", {"by": "link" if token else "key", "address": address}))
+        log.warning("login.refused", by="link" if token else "key", address=address)
+        if web.throttle.failed(address):
+            await deps.audit.add(Entry("unknown", "login.refused", "session", {"by": "link" if token else "key", "address": address}))
         return _refused(request, WRONG_LINK if token else WRONG_KEY, 401, back=next)
     return await _let_in(request, deps, who, by="link" if token else "key", back=back_to(next))
 

@@ -1,6 +1,7 @@
-"""Failed logins, counted by where they come from: who guesses must wait, and cannot fill the audit trail."""
+"""Failed logins, counted by where they come from: who guesses must wait, and all who guess together cannot fill the audit trail."""
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 
 from shared.clock import Clock
 
@@ -19,20 +20,20 @@ class Throttle:
         self._all: deque[float] = deque(maxlen=MOST_FROM_ALL)
 
     def is_closed(self, address: str) -> bool:
-        """Whether this address, or all together, failed too often of late."""
-        since = self._clock.monotonic() - WINDOW_SECONDS
-        own = self._of.get(address, ())
-        return _within(own, since) >= MOST_FROM_ONE or _within(self._all, since) >= MOST_FROM_ALL
+        """Whether this address failed too often of late. Never by what others did: they could lock everybody out."""
+        return self._within(self._of.get(address, ())) >= MOST_FROM_ONE
 
-    def failed(self, address: str) -> None:
-        """One more failure."""
+    def failed(self, address: str) -> bool:
+        """One more failure; whether it still is one of so few that each is worth an entry in the audit trail."""
         now = self._clock.monotonic()
+        is_worth_it = self._within(self._all) < MOST_FROM_ALL
         self._all.append(now)
         self._of.setdefault(address, deque(maxlen=MOST_FROM_ONE)).append(now)
         self._of.move_to_end(address)
         while len(self._of) > MOST_ADDRESSES:
             self._of.popitem(last=False)
+        return is_worth_it
 
-
-def _within(times: "deque[float] | tuple[()]", since: float) -> int:
-    return sum(at > since for at in times)
+    def _within(self, times: Iterable[float]) -> int:
+        since = self._clock.monotonic() - WINDOW_SECONDS
+        return sum(at > since for at in times)
