@@ -7,7 +7,7 @@ import pytest
 
 from shared.errors import BadInput
 from taskgrove.scripted import Script, ScriptedModel, read_script, scripted
-from tests.e2e.grove import ROOT, Grove
+from tests.e2e.grove import ROOT, Grove, ended, until
 
 DEMO = ROOT / "examples" / "model-demo"
 PROMPT = ("--prompt", "Write a greeting into hello.txt.")
@@ -92,6 +92,23 @@ async def test_the_demo_asks_the_judge_and_keeps_the_approval_of_the_notes(think
     assert [call["purpose"] for call in await thinking.docs("checker_calls", run_id=done.json["runId"])] == ["check"]
 
 
+async def test_what_was_paid_before_a_crash_is_not_paid_again(thinking: Grove, playing: Endpoint) -> None:
+    slow = {"when": {"tool": "write_file"}, "turns": [WRITE, {**DONE, "delay": 1.0}]}
+    model = playing(PLANS, slow)
+    run = await thinking.spawn("run", *PROMPT, "--json")
+    await until(lambda: _received(model, 3), what="the second question of the agent")
+    thinking.kill("executor")
+    done = await ended(run)
+    assert done.status == 0, done.said
+    said = [len(received.body["messages"]) for received in model.received[1:]]
+    assert said.count(2) == 1, "the first answer came from the ledger"
+    assert said == [2, 4, 4]
+
+
+async def _received(model: ScriptedModel, count: int) -> bool:
+    return len(model.received) >= count
+
+
 async def test_a_busy_endpoint_costs_time_and_no_task(thinking: Grove, playing: Endpoint) -> None:
     busy = {
         "when": {"tool": "write_file"},
@@ -118,9 +135,9 @@ async def test_nonsense_for_ever_ends_visibly_in_bounded_calls(
     thinking: Grove, playing: Endpoint, rules: list[dict[str, Any]], *, most: int, says: str
 ) -> None:
     model = playing(*rules)
-    ended = await thinking.cli("run", *PROMPT, "--json")
-    assert ended.status in (1, 3), ended.said
-    assert says in ended.said
+    failed = await thinking.cli("run", *PROMPT, "--json")
+    assert failed.status in (1, 3), failed.said
+    assert says in failed.said
     assert 0 < len(model.received) <= most
 
 
