@@ -18,6 +18,7 @@ from shared.errors import TaskgroveError, Unavailable
 from shared.messaging.publisher import Says
 from shared.storage.port import Database
 from shared.telemetry.metrics import ServiceMetrics
+from shared.telemetry.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Deps:
     metrics: PlannerMetrics
     seconds: float
     common: ServiceMetrics
+    traces: Traces
 
 
 async def answered(deps: Deps, wanted: Wanted) -> Event | None:
@@ -89,7 +91,7 @@ async def planned(deps: Deps, event: TaskSubmitted, *, version: int) -> Event | 
 
 async def _computed(deps: Deps, planner: Planner, event: TaskSubmitted) -> Plan:
     request = PlanRequest(event.run_id, event.prompt, event.notes, event.options, means=deps.means)
-    with deps.metrics.seconds.labels(planner=planner.name).time():
+    with deps.metrics.seconds.labels(planner=planner.name).time(), deps.traces.doing("plan", event.run_id, planner=planner.name):
         return Plan.model_validate(await asyncio.wait_for(asyncio.to_thread(planner.plan, request), deps.seconds))
 
 

@@ -45,5 +45,5 @@ async def wire(ground: Ground) -> Service:
         if model:
             await model.close()
 
-    deps = Deps(plans, keeper, workers, means, ground.database, metrics, settings.seconds, ground.metrics)
+    deps = Deps(plans, keeper, workers, means, ground.database, metrics, settings.seconds, ground.metrics, ground.traces)
     return Service("planner", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), drain=drain)

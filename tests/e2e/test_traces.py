@@ -105,6 +105,7 @@ async def test_the_way_of_a_task_can_be_followed(traced: Grove, receiver: Receiv
     (right,) = [span for span in spans if span.name == "task Right"]
     attempts = sorted((span for span in spans if span.parent == right.span and span.name == "attempt"), key=lambda span: span.started)
     assert [span.attributes["taskgrove.outcome"] for span in attempts] == ["failed", "executed"]
+    assert [(span.service, above(span, spans)) for span in spans if span.name == "plan"] == [("planner", ["run Traced"])]
     heard = {(span.service, span.name) for span in spans if span.name.startswith("process ")}
     assert heard >= {
         ("planner", "process task.submitted"),
