@@ -103,7 +103,9 @@ class Office:
         leases = Leases(self.database["plannings"], owner=name, seconds=15, clock=clock, metrics=metrics)
         store = PlanningStore(self.database, leases, clock, owner=name)
         workers = Workers(store, Maker(plans, means, own, clock, 900), keeper, publisher=ear, traces=NoTraces(), slots=slots)
-        return Planner(Deps(plans, keeper, workers, means, self.database, own, 60, metrics, NoTraces()), workers, store, ear, clock, registry)
+        return Planner(
+            Deps(plans, keeper, workers, means, self.database, own, 60, metrics, NoTraces()), workers, store, ear, clock, registry
+        )
 
     async def expire(self) -> None:
         """All leases are over."""
