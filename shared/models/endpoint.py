@@ -78,7 +78,8 @@ class Endpoint:
                     answer = await completions.create(**request, timeout=timeout, extra_headers=self._keyless)
             except openai.BadRequestError as error:
                 unsupported = _unsupported(error)
-                if unsupported is None or unsupported in self._without:
+                # Others may have learned it meanwhile: what counts is whether this request still had it.
+                if unsupported is None or unsupported not in request:
                     raise
                 self._without.add(unsupported)
             else:

@@ -206,6 +206,17 @@ async def test_what_the_endpoint_does_not_support_is_left_out_from_then_on() -> 
     assert len(wire.bodies) == 4
 
 
+async def test_several_may_learn_at_once_what_is_not_supported() -> None:
+    refused = httpx2.Response(400, json={"error": {"message": "unsupported", "param": "max_tokens", "code": "unsupported_parameter"}})
+    wire = Wire(lambda request: refused if "max_tokens" in orjson.loads(request.content) else completion("hello"))
+    replies = await asyncio.gather(*(wire.ask() for _ in range(5)))
+    assert {reply.text for reply in replies} == {"hello"}
+    stubborn = Wire(lambda _: refused)
+    with pytest.raises(ModelFailed):
+        await stubborn.ask()
+    assert len(stubborn.requests) == 2, "said once, it is not said for ever"
+
+
 async def test_prices() -> None:
     used = {"prompt_tokens": 1_000_000, "completion_tokens": 500_000}
     answer = completion("x", usage=used)
