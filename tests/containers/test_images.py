@@ -60,6 +60,19 @@ def test_an_image_holds_what_its_service_needs_and_nothing_else(stack: Stack, se
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_an_image_holds_all_files_of_its_service(stack: Stack, service: str) -> None:
+    """Prompts, templates and what a page loads are no Python, and go along all the same."""
+    tracked = run(["git", "ls-files", f"services/{service}", "shared"]).split("\n")
+    listing = (
+        "import os, shared; os.chdir(os.path.dirname(os.path.dirname(shared.__file__))); print(*[os.path.relpath(os.path.join(at, name)) "
+    )
+    listing += "for top in ('services', 'shared') for at, _, names in os.walk(top) for name in names], sep='\\n')"
+    command = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "/opt/taskgrove/bin/python", stack.image(service)]
+    there = set(run([*command, "-c", listing]).split("\n"))
+    assert [path for path in tracked if path and path not in there] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_an_image_bears_its_labels(stack: Stack, service: str) -> None:
     labels = run(["docker", "image", "inspect", "--format", "{{json .Config.Labels}}", stack.image(service)])
     assert f'"org.opencontainers.image.title":"taskgrove-{service}"' in labels

@@ -5,6 +5,7 @@ import re
 import time
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.containers.stack import SERVICES, Stack, run, timed, until
@@ -152,6 +153,15 @@ def test_only_the_api_is_published_and_on_loopback(stack: Stack) -> None:
         for service in (*SERVICES, "rabbitmq", "mongodb")
     }
     assert {service: ports for service, ports in published.items() if ports} == {"approvals": [("127.0.0.1", str(stack.port))]}
+
+
+def test_the_dashboard_comes_with_all_that_its_pages_load(stack: Stack) -> None:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{stack.port}", follow_redirects=True, timeout=10, trust_env=False) as http:
+        page = http.get("/", headers={"accept": "text/html"})
+        assert page.status_code == 200
+        loaded = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+        assert loaded
+        assert {path: http.get(path).status_code for path in loaded} == dict.fromkeys(loaded, 200)
 
 
 def test_a_task_sees_neither_secrets_nor_other_runs_nor_the_network(stack: Stack) -> None:
