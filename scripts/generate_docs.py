@@ -12,7 +12,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import kubernetes_rules  # noqa: E402 (the line above makes it findable)
 from scripts.docs.commands import commands  # noqa: E402 (the line above makes it findable)
 from scripts.docs.http import http, openapi  # noqa: E402
 from scripts.docs.metrics import metrics  # noqa: E402
@@ -55,7 +54,6 @@ def asyncapi() -> dict[str, Any]:
 def generated() -> dict[str, str]:
     """Every generated file by its path, with what it must hold."""
     files = {f"{EVENTS}/{event.name}.v1.json": _json(schema_of(event)) for event in events()}
-    files[kubernetes_rules.TARGET] = kubernetes_rules.prometheus_rule(ROOT)
     pages = {"http": http(), "configuration": configuration(), "cli": commands(), "metrics": metrics()}
     files |= {f"{REFERENCE}/{name}.md": text for name, text in pages.items()}
     files |= {f"{REFERENCE}/{name}.json": _json(document) for name, document in (("asyncapi", asyncapi()), ("openapi", openapi()))}
