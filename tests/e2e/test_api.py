@@ -64,7 +64,7 @@ async def test_a_submission_is_taken_once(grove: Grove) -> None:
         assert (first.status_code, second.status_code) == (202, 202)
         assert first.json()["taskId"] == second.json()["taskId"]
         assert first.headers["location"] == f"/tasks/{first.json()['taskId']}"
-        other = await http.post("/tasks", json={"description": "another"}, headers={"idempotency-key": "same"})
+        other = await http.post("/tasks", json={**body, "description": "another"}, headers={"idempotency-key": "same"})
         assert other.status_code == 422
         assert "take a new key" in other.json()["detail"]
     assert len(await grove.docs("submissions", _id=first.json()["taskId"])) == 1
