@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from services.approvals.domain.deciding import ANSWER, APPROVE, EXPIRED, PENDING, QUESTION, TAKE_OVER, WITHDRAWN
-from services.approvals.domain.principals import Principal
+from services.approvals.domain.principals import ADMIN, Principal
 from services.approvals.web.tree import place_of
 
 LABELS = {
@@ -42,7 +42,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question. `why_not` says why whoever looks cannot answer; empty: they can. `wants_result`: the result is the answer."""
+    """One question. `wants_result`: the result is the answer.
+
+    `why_not` says why whoever looks cannot answer (empty: they can), and `command` what an admin can do then.
+    """
 
     doc: Mapping[str, Any]
     place: str
@@ -50,6 +53,7 @@ class Asked:
     takes_over: bool
     is_open: bool
     why_not: str
+    command: str
     settled: str
     given: int
     takes_answer: bool
@@ -67,6 +71,7 @@ def asked_of(approval: Mapping[str, Any], who: Principal, *, withdrawn: bool, no
         takes_over=TAKE_OVER in approval["choices"] or approval["kind"] == QUESTION,
         is_open=state == PENDING,
         why_not=_why_not(approval, who) if state == PENDING else "",
+        command=_command(approval, who),
         settled="" if state == PENDING else settled_words(approval, state),
         given=sum(entry["decision"] == APPROVE for entry in approval["decisions"]),
         takes_answer=ANSWER in approval["choices"],
@@ -105,6 +110,12 @@ def _why_not(approval: Mapping[str, Any], who: Principal) -> str:
     if any(entry["by"] == who.name for entry in approval["decisions"]):
         return f"You have answered. {approval['required']} different people must; others are asked now."
     return ""
+
+
+def _command(approval: Mapping[str, Any], who: Principal) -> str:
+    """How an admin opens the dashboard as somebody of the first group that is asked; empty: that is not what is missing."""
+    is_asked = who.may_answer(approval["approvers"])
+    return f"taskgrove open --as NAME --group {approval['approvers'][0]}" if ADMIN in who.roles and not is_asked else ""
 
 
 def _style(choice: str) -> str:

@@ -72,6 +72,8 @@ class TestDeciding:
         quinn = await log_in(desk, "quinn")
         assert "This is a question to release" in (await quinn.get(f"/inbox/{ID}")).text
         assert (await quinn.send(f"/inbox/{ID}", decision="approve")).status_code == 403
+        assert "taskgrove open" not in (await quinn.get(f"/inbox/{ID}")).text
+        assert "taskgrove open --as NAME --group release" in (await (await log_in(desk, "ada")).get(f"/inbox/{ID}")).text
         assert (await (await log_in(desk, "rob")).send(f"/inbox/{ID}", decision="approve")).status_code == 303
 
     async def test_what_ran_out_or_went_on_is_told(self, desk: Desk) -> None:
