@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from services.executor.handlers import on_tasks_ready, sweep
 from services.executor.wiring import wire
@@ -100,6 +102,12 @@ async def states(executor: Running) -> dict[str, str]:
     return {doc["_id"]: doc["state"] for doc in docs}
 
 
+def value(executor: Running, name: str, **labels: str) -> float:
+    found = executor.ground.metrics.registry.get_sample_value(name, labels)
+    assert found is not None, f"there is no {name} with {labels}"
+    return found
+
+
 async def until(executor: Running, expected: dict[str, str]) -> None:
     async with asyncio.timeout(5):
         while await states(executor) != expected:
@@ -131,9 +139,24 @@ async def test_an_attempt_is_made_once_and_its_end_is_said_again(executor: Runni
 
 async def test_more_than_fits_waits_for_a_free_slot(executor: Running) -> None:
     names = [f"run.{number}" for number in range(1, 8)]
-    await on_tasks_ready([await put(executor, *names, seconds=0.02)], executor.service.deps)
+    ready_at = executor.ground.clock.now() - timedelta(seconds=2)
+    await on_tasks_ready([await put(executor, *names, seconds=0.02, ready_at=ready_at)], executor.service.deps)
     assert len(await states(executor)) == 2
+    assert value(executor, "taskgrove_attempts_running", lane="waiting") == 2
+    assert value(executor, "taskgrove_attempts_waiting", lane="waiting") == 5
+    assert value(executor, "taskgrove_attempts_oldest_seconds", lane="waiting") > 0
     await until(executor, {f"{name}:1": "executed" for name in names})
+    assert value(executor, "taskgrove_attempts_waiting", lane="waiting") == 0
+    assert value(executor, "taskgrove_dispatch_seconds_count", lane="waiting") == 7
+    assert value(executor, "taskgrove_dispatch_seconds_sum", lane="waiting") >= 14
+    assert value(executor, "taskgrove_attempts_total", agent="python", outcome="executed") == 7
+
+
+async def test_an_agent_that_there_is_not_is_no_label_of_its_own(executor: Running) -> None:
+    await on_tasks_ready([await put(executor, "run.1", agent="a name from the notes")], executor.service.deps)
+    await until(executor, {"run.1:1": "failed"})
+    assert value(executor, "taskgrove_attempts_total", agent="unknown", outcome="failed") == 1
+    assert "a name from the notes" not in generate_latest(executor.ground.metrics.registry).decode()
 
 
 async def test_neither_paused_nor_finished_work_is_claimed(executor: Running) -> None:

@@ -54,6 +54,32 @@ class Handler:
         return [event for batch in self.batches for event in batch]
 
 
+class TestFigures:
+    async def test_what_waits_and_for_how_long_is_seen_while_it_does(self, stage: Stage) -> None:
+        handler = Handler()
+        handler.gate.clear()
+        await stage.hear({TaskVerified: handler})
+        assert stage.metrics.registry.get_sample_value("taskgrove_events_heard_total", {"event": "task.verified"}) == 0
+        await stage.send([verified(1)])
+        await until(lambda: handler.running)
+        await stage.send([verified(2)], [verified(3)])
+        await until(lambda: stage.count("taskgrove_events_waiting", event="task.verified") == 2)
+        await until(lambda: stage.count("taskgrove_events_oldest_seconds", event="task.verified") > 0.01)
+        handler.gate.set()
+        await until(lambda: not stage.unacked())
+        assert stage.count("taskgrove_events_waiting", event="task.verified") == 0
+        assert stage.count("taskgrove_events_oldest_seconds", event="task.verified") == 0
+        assert stage.count("taskgrove_hop_seconds_count") == 3
+        assert stage.count("taskgrove_hop_seconds_sum") < 5
+
+    async def test_messages_of_others_have_no_time_of_making(self, stage: Stage) -> None:
+        handler = Handler()
+        await stage.hear({TaskVerified: handler})
+        await stage.send_raw(encode([verified(1)], service="test").body, message_id="somebody's own")
+        await until(lambda: handler.batches)
+        assert stage.count("taskgrove_hop_seconds_count") == 0
+
+
 class TestBatches:
     async def test_a_lone_event_goes_at_once_and_alone(self, stage: Stage) -> None:
         handler = Handler()
