@@ -49,6 +49,8 @@ def next_command(approval: ApprovalView, hint: str) -> str:
     if approval.kind in ("checkpoint", "plan_review"):
         more = f"   ({approval.required} people must approve: --as NAME)" if approval.required > 1 else ""
         return f"taskgrove approve {name}{hint}{more}"
+    if "answer" in approval.choices:
+        return f"taskgrove approve {name} --choice answer --comment '…'{hint}   (or {', '.join(approval.choices[1:])})"
     choices = "|".join(approval.choices)
     return f"taskgrove approve {name} --choice {choices}{hint}"
 

@@ -43,6 +43,8 @@ def test_taking_over_carries_what_was_done() -> None:
 def test_the_command_to_go_on_can_be_typed_as_it_is() -> None:
     assert next_command(approval(), " --data d") == "taskgrove approve a47254d0.2:before:0 --data d"
     assert next_command(approval(required=2), "").endswith("(2 people must approve: --as NAME)")
+    question = approval(kind="question", choices=["answer", "skip", "fail"])
+    assert next_command(question, "") == "taskgrove approve a47254d0.2:before:0 --choice answer --comment '…'   (or skip, fail)"
     assert next_command(approval(**HELP), "") == "taskgrove approve a47254d0.2:before:0 --choice retry|take_over|skip|fail"
 
 

@@ -93,7 +93,7 @@ class _Attempt:
         prompts, most = self._thinking.prompts, self._thinking.caps.context_bytes
         instructions, workspace = self._inputs.instructions, self._workspace
         parts = await context(self._work, around, dependencies, instructions=instructions, workspace=workspace, most=most)
-        rules = prompts.render(PROMPTS[0], may_split=may_split, outputs=", ".join(self._work.outputs))
+        rules = prompts.render(PROMPTS[0], may_split=may_split, has_inputs=bool(dependencies), outputs=", ".join(self._work.outputs))
         return [Turn("system", rules), Turn("user", prompts.render(PROMPTS[1], **parts))]
 
     async def _converse(self, turns: list[Turn], box: Toolbox) -> End:

@@ -65,7 +65,7 @@ class AskPerson(Arguments):
 
 
 class SplitUp(Arguments):
-    """Say that the task is too much for one go and must be broken down into several. This try ends."""
+    """Say that the task is a whole project that several workers should share, and must be planned first. This try ends."""
 
     reason: str
 
