@@ -155,3 +155,28 @@ async def test_a_service_without_a_secret_ends_at_once_and_names_file_and_variab
     assert f"{tmp_path / 'taskgrove_broker_url'} (or TASKGROVE_BROKER_URL)" in err.decode()
     assert "store-word" not in err.decode()
     assert "Traceback" not in err.decode()
+
+
+async def health(port: int) -> tuple[int | None, str]:
+    """How a container's health check ends for the service at this port."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TASKGROVE_HTTP_HOST": "::", "TASKGROVE_HTTP_PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(*(sys.executable, "-m", "shared.health"), env=env, stderr=asyncio.subprocess.PIPE)
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+    return process.returncode, err.decode()
+
+
+async def test_the_health_check_of_containers_means_ready(grove: Grove, tmp_path: Path) -> None:
+    assert await health(grove.state.ports["planner"]) == (0, "")
+    nobody = assign(["broker", "store"], kept={})
+    urls = {
+        "TASKGROVE_BROKER_URL": f"amqp://guest:guest@127.0.0.1:{nobody['broker']}/",
+        "TASKGROVE_STORE_URL": f"mongodb://127.0.0.1:{nobody['store']}/?replicaSet=rs0",
+    }
+    async with lone_planner(tmp_path / "log", **urls) as planner:
+        await planner.until_missing("broker", "store")
+        status, said = await health(planner.port)
+    assert status == 1
+    assert '"broker","store"' in said
+    status, said = await health(planner.port)
+    assert status == 1
+    assert "no answer from" in said
