@@ -1,16 +1,18 @@
 """The page of a run with a real browser: selection, keyboard, graph, logs, and that it stays small however large the run."""
 
+import asyncio
 import re
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
 from playwright.async_api import Dialog, expect
 
-from tests.browser.runs import asked, ended, shell, submit
+from tests.browser.runs import SECONDS, asked, ended, shell, submit
 from tests.browser.visitor import Visitor
 
 EVIL = "<script>document.title='taken'</script><img src=x onerror=alert(1)>"
-MOST_NODES = 2_600
+MOST_NODES = 4_000
 
 
 def row(visitor: Visitor, place: str) -> Any:
@@ -26,6 +28,13 @@ def nothing(key: str, *after: str, **fields: Any) -> dict[str, Any]:
 def group(key: str, *subtasks: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """A task with tasks below it."""
     return {"key": key, "title": f"Group {key}", "subtasks": list(subtasks), **fields}
+
+
+async def there(http: httpx2.AsyncClient, task_id: str) -> None:
+    """Return once there is such a task."""
+    async with asyncio.timeout(SECONDS):
+        while (await http.get(f"/tasks/{task_id}")).status_code != HTTPStatus.OK:
+            await asyncio.sleep(0.1)
 
 
 async def test_a_selection_is_in_the_address_and_back_undoes_it(visitor: Visitor, http: httpx2.AsyncClient) -> None:
@@ -137,6 +146,7 @@ async def test_script_is_text_everywhere(visitor: Visitor, http: httpx2.AsyncCli
 
 async def test_a_large_run_is_a_small_page(visitor: Visitor, http: httpx2.AsyncClient) -> None:
     run = await submit(http, "Large", group("wide", *(nothing(f"w{n}") for n in range(1_900))), *(nothing(f"t{n}") for n in range(100)))
+    await there(http, f"{run}.1.1000")
     await visitor.go(f"/runs/{run}?task=1.1000")
     await expect(row(visitor, "1.1000")).to_have_attribute("aria-selected", "true")
     assert await ended(http, run) == "completed"

@@ -52,8 +52,8 @@ class Visitor:
 
     def assert_clean(self) -> None:
         """No request left the origin, and the console is empty: no policy was broken, no script failed."""
-        assert self.foreign == []
-        assert self.complaints == []
+        assert self.foreign == [], self.foreign
+        assert self.complaints == [], self.complaints
 
 
 async def visit(browser: Browser, url: str, *, size: dict[str, int] = WIDE, **settings: Any) -> Visitor:

@@ -27,6 +27,8 @@ from shared.storage.port import Doc
 router = APIRouter(include_in_schema=False, dependencies=[LOOK])
 
 MOST_REFRESHED = 400
+NOT_YET = Response(status_code=204)
+"""A page may be open on a task that its plan will bring."""
 
 Place = Annotated[str, Query(max_length=200)]
 
@@ -74,9 +76,10 @@ async def run(run_id: str, request: Request, deps: DepsHere, *, caller: CallerHe
 @router.get("/ui/runs/{run_id}/tree")
 async def tree(run_id: str, request: Request, deps: DepsHere, *, task: Place = "") -> Response:
     """All rows anew, open down to this task."""
-    here = await find_run(deps, run_id)
-    selected = await _selected(deps, here, id_of(run_id, task))
-    items = await Tree(deps, here.summary).down_to(here.root, selected["_id"]) if here.root else []
+    here, selected = await find_run(deps, run_id), await deps.reads.task(id_of(run_id, task))
+    if here.root is None or selected is None:
+        return NOT_YET
+    items = await Tree(deps, here.summary).down_to(here.root, selected["_id"])
     return render(request, "run_rows.html", items=items, run_id=run_id, place=None)
 
 
@@ -126,9 +129,13 @@ async def live(run_id: str, request: Request, deps: DepsHere, *, rows: Annotated
 @router.get("/ui/runs/{run_id}/panel")
 async def panel(run_id: str, request: Request, deps: DepsHere, *, caller: CallerHere, task: Place = "") -> Response:
     """What there is to see of one task."""
-    here = await find_run(deps, run_id)
-    selected = await _selected(deps, here, id_of(run_id, task))
-    shown = await load_panel(deps, selected, here.summary, who=caller) if here.root else waiting_panel(waiting_view(here.submission or {}))
+    here, selected = await find_run(deps, run_id), await deps.reads.task(id_of(run_id, task))
+    if here.root is None:
+        shown = waiting_panel(waiting_view(here.submission or {}))
+    elif selected is None:
+        return NOT_YET
+    else:
+        shown = await load_panel(deps, selected, here.summary, who=caller)
     return render(request, "run_panel.html", run_id=run_id, panel=shown)
 
 

@@ -20,7 +20,7 @@ View = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task. `place` is its id without the run's; `number` counts from 1 among `siblings`; what is not known is null."""
+    """One task. `place` is its id without the run's; `grown` is the version of the plan that its children are of; unknown is null."""
 
     place: str
     level: int
@@ -39,6 +39,7 @@ class Row:
     usd: float | None
     critical: bool
     opens: bool
+    grown: int
     is_open: bool
     below: Below
 
@@ -71,7 +72,7 @@ def row_of(task: Doc | None, view: View, summary: Summary, *, number: int = 1, s
     """The row of one task. `task` is None while the run is not planned."""
     name = view["taskId"]
     below = summary.of(name)
-    opens = bool(task and (task.get("children") or below.total))
+    opens = bool(task and task.get("children"))
     usage = below.usage if opens else view["usage"]
     phase = Phase(view["phase"])
     known = [usage[one] for one in ("promptTokens", "completionTokens") if usage[one] is not None]
@@ -94,6 +95,7 @@ def row_of(task: Doc | None, view: View, summary: Summary, *, number: int = 1, s
         usd=usage["usd"],
         critical=view["critical"],
         opens=opens,
+        grown=int(task.get("plan_version", 0)) if task and opens else 0,
         is_open=is_open,
         below=below,
     )

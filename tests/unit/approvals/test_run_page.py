@@ -92,7 +92,7 @@ class TestRows:
 
     async def test_what_is_not_there_is_said(self, desk: Desk) -> None:
         run = await a_run(desk)
-        for path in (f"/runs/{run}?task=99", "/runs/nowhere", f"/ui/runs/{run}/panel?task=99", f"/ui/runs/{run}/rows?task=99"):
+        for path in (f"/runs/{run}?task=99", "/runs/nowhere", f"/ui/runs/{run}/rows?task=99"):
             answer = await desk.as_("vic").get(path)
             assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
 

@@ -25,7 +25,7 @@
       const answer = await fetch(`${base}/${path}${query ? `?${query}` : ""}`, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
       const login = answer.headers.get("HX-Redirect");
       if (login) { location.href = login; return null; }
-      return answer.ok ? answer : null;
+      return answer.ok && answer.status !== 204 ? answer : null;
     } catch { return null; }
   };
   run.html = async (path, values) => (await run.ask(path, values))?.text() ?? null;
@@ -173,8 +173,9 @@
     tick();
   };
   const update = (row, fresh) => {
-    const grew = !row.hasAttribute("aria-expanded") && fresh.hasAttribute("aria-expanded") && row.parentElement.id === "rows";
-    if (grew) row.setAttribute("aria-expanded", "false");
+    const grew = row.dataset.grown !== fresh.dataset.grown && row.parentElement.id === "rows";
+    if (grew && !row.hasAttribute("aria-expanded")) row.setAttribute("aria-expanded", "false");
+    row.dataset.grown = fresh.dataset.grown;
     row.dataset.phase = fresh.dataset.phase;
     [...row.cells].forEach((cell, at) => {
       const next = fresh.cells[at];
@@ -183,7 +184,7 @@
         cell.innerHTML = next.innerHTML;
       }
     });
-    if (grew && row.dataset.place === "") tell("grew", { row });
+    if (grew && (row.dataset.place === "" || row.getAttribute("aria-expanded") === "true")) tell("grew", { row });
   };
 
   // ---- signals ----

@@ -115,7 +115,7 @@
 
   // What is selected elsewhere, in the graph or the logs, is shown in the tree as well.
   const reveal = async (place) => {
-    const text = await here().html("tree", { task: place });
+    const text = (await here().html("tree", { task: place })) ?? (await here().html("tree"));
     if (text === null || here().place !== place) return;
     body.replaceChildren(here().fragment(text));
     settle();
