@@ -139,14 +139,20 @@ async def test_nonsense_for_ever_ends_visibly_in_bounded_calls(
     assert failed.status in (1, 3), failed.said
     assert says in failed.said
     assert 0 < len(model.received) <= most
+    ledgers = [await thinking.docs(name, run_id=failed.json["runId"]) for name in ("planner_calls", "executor_calls", "checker_calls")]
+    paid = sum(row["prompt_tokens"] or 0 for rows in ledgers for row in rows)
+    assert (failed.json["usage"]["promptTokens"] or 0) == paid, "what was of no use was paid for all the same"
 
 
-async def test_a_wrong_key_is_named_and_never_shown(thinking: Grove, playing: Endpoint) -> None:
+async def test_a_wrong_key_is_named_and_never_shown(second: Grove, playing: Endpoint) -> None:
     model = playing(PLANS, WORKS, key="the-right-one")
-    refused = await thinking.cli("run", *PROMPT, "--json")
+    wrong = {**model.environment, "TASKGROVE_MODEL_API_KEY": "sk-the-wrong-one"}
+    refused = await second.cli("run", *PROMPT, "--json", **wrong)
     assert refused.status in (1, 3)
     assert "TASKGROVE_MODEL_API_KEY" in refused.said
     assert [received.status for received in model.received] == [401]
+    shown = [refused.said, *(path.read_text(errors="replace") for path in second.root.rglob("*.log*"))]
+    assert not [text for text in shown if "sk-the-wrong-one" in text]
 
 
 async def test_without_a_model_a_prompt_alone_is_refused_before_anything_starts(second: Grove) -> None:
