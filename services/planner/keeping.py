@@ -1,11 +1,13 @@
 """Plans that are made, and reasons why there is none: kept once, and said from what is kept."""
 
+import asyncio
 from dataclasses import asdict, dataclass
 from typing import Self
 
 import orjson
 import structlog
 
+from services.planner.lint import lint
 from services.planner.metrics import PlannerMetrics
 from services.planner.store import PlanStore
 from shared.contracts.approvals import TaskSubmitted
@@ -17,6 +19,7 @@ from shared.ids import plan_id
 from shared.storage.port import Doc
 
 MOST_ERROR = 16_384
+MOST_FINDINGS = 100
 
 log = structlog.get_logger()
 
@@ -71,8 +74,9 @@ class Keeper:
         return said(header) if header else None
 
     async def kept(self, plan: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str) -> Event:
-        """There is a plan."""
-        await self.plans.keep(plan, reason=reason, options=options, submitted_by=submitted_by)
+        """There is a plan. What is odd about it is kept beside it where a person will look at it first."""
+        findings = await asyncio.to_thread(_odd, plan) if options.review else []
+        await self.plans.keep(plan, reason=reason, options=options, submitted_by=submitted_by, findings=findings)
         self.metrics.plans.labels(planner=plan.planner, outcome="proposed").inc()
         header = await self.plans.header(plan_id(plan.task_id, plan.version))
         if header is None:
@@ -87,6 +91,10 @@ class Keeper:
         self.metrics.plans.labels(planner="none", outcome="failed").inc()
         log.warning("plan.failed", task_id=wanted.task_id, reason=wanted.reason, error=short)
         return PlanFailed(run_id=wanted.run_id, task_id=wanted.task_id, plan_id=wanted.plan_id, reason=wanted.reason, error=short)
+
+
+def _odd(plan: Plan) -> list[Doc]:
+    return [asdict(finding) | {"path": list(finding.path)} for finding in lint(plan)[:MOST_FINDINGS]]
 
 
 def said(header: Doc) -> Event:

@@ -44,7 +44,7 @@ class PlanStore:
         found = await self._plans.find({"_id": plan})
         return found[0] if found else None
 
-    async def keep(self, whole: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str) -> None:
+    async def keep(self, whole: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str, findings: Sequence[Doc] = ()) -> None:
         """Store a plan and those nested in it, its own header last: once it is there, all of them are whole."""
         headers, parts = [], []
         for number, plan in enumerate(nested(whole)):
@@ -57,7 +57,7 @@ class PlanStore:
         for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         await self._plans.insert(headers[1:])
-        await self._plans.insert([headers[0] | self._until_heard(whole.task_id)])
+        await self._plans.insert([headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)])
 
     async def keep_failure(self, task_id: str, version: int, *, reason: PlanReason, error: str) -> None:
         """Store that there is no plan, and why."""

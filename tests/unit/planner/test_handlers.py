@@ -68,6 +68,14 @@ async def test_the_same_submission_twice_is_one_plan(deps: Deps, database: Datab
     assert [(header["_id"], header["count"]) for header in headers] == [("run.1@1", 1), ("run@1", 1)]
 
 
+async def test_what_is_odd_is_kept_where_a_person_will_look_first(deps: Deps, database: Database) -> None:
+    for run, review in (("seen", True), ("unseen", False)):
+        only(await on_tasks_submitted([submitted({"key": "a", "title": "A", **NOOP}, run_id=run, review=review)], deps))
+    found = {doc["_id"]: doc["findings"] for doc in await database["plans"].find({"part": False})}
+    assert [(one["severity"], one["path"]) for one in found["seen@1"]] == [("warning", ["A"])]
+    assert found["unseen@1"] == []
+
+
 async def test_a_nested_plan_is_there_when_it_is_wanted(deps: Deps) -> None:
     await on_tasks_submitted([submitted(GROUP)], deps)
     assert only(await on_plans_requested([requested("expand")], deps)) == PlanProposed(
