@@ -10,9 +10,9 @@ import pytest
 from shared.models.connections import EACH, Connections
 
 
-@dataclass
+@dataclass(eq=False)
 class Client:
-    """Counts nothing but its end."""
+    """Knows its limits and its end."""
 
     limits: httpx2.Limits
     closed: bool = False
