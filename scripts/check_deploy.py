@@ -128,7 +128,7 @@ def main() -> int:
     summary = [
         *report.findings,
         f"objects: {objects}",
-        f"Kubernetes versions: {VERSIONS[0]} to {VERSIONS[-1]}, {len(VERSIONS)}, every field known",
+        f"Kubernetes versions: {VERSIONS[0]} to {VERSIONS[-1]} ({len(VERSIONS)}), unknown fields forbidden",
         f"checkov: {report.passed} checks passed",
         f"findings: {len(report.findings)}; excused: {sum(one.used for one in excused)} by {len(excused)} exceptions with their reasons",
     ]
