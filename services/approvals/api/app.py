@@ -50,7 +50,6 @@ def create_app(deps: Deps) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
     )
     app.openapi_version = "3.2.0"  # event streams are described as only 3.2 can
-    app.openapi_version = "3.2.0"  # event streams are described as only 3.2 can
     app.state.deps = deps
     app.state.web = Web.build(deps.ground.clock)
     for resource in RESOURCES:
