@@ -107,13 +107,13 @@ def test_a_process_that_dies_is_started_again(stack: Stack) -> None:
 
 def test_what_was_kept_is_there_after_down_and_up(stack: Stack) -> None:
     before = [task["taskId"] for task in tasks(stack)]
-    stack.compose("down", "--timeout", "30")
+    stack.compose("down", "--timeout", "10")
     stack.up()
     assert [task["taskId"] for task in tasks(stack)] == before
 
 
 def test_not_ready_is_unhealthy_and_names_what_is_missing(stack: Stack) -> None:
-    stack.compose("stop", "rabbitmq")
+    stack.compose("stop", "--timeout", "5", "rabbitmq")
     try:
         for service in SERVICES:
             until(lambda service=service: not stack.is_healthy(service), seconds=60, what=f"{service} is unhealthy without its broker")
