@@ -32,7 +32,7 @@ class Arguments(BaseModel):
 
 
 class ReadFile(Arguments):
-    """Read a text file, 16 KiB at a time. Other tasks' files are below inputs/."""
+    """Read a text file of your directory, 16 KiB at a time."""
 
     path: str
     offset: int = Field(default=0, ge=0, description="byte to start at")
@@ -59,7 +59,7 @@ class RunCommand(Arguments):
 
 
 class AskPerson(Arguments):
-    """Ask a person something that you cannot find out or must not decide. This try ends; the next one starts with the answer."""
+    """Only if you can neither find it out nor do without it: ask a person. This try ends; the next one starts with the answer."""
 
     question: str
 
@@ -86,13 +86,13 @@ class Toolbox:
         self._answers = answers
         self._may_split = may_split
         self._tools: dict[str, tuple[type[Arguments], Callable[[Any], Awaitable[str | End]]]] = {
-            "read_file": (ReadFile, self._read),
             "write_file": (WriteFile, self._write),
-            "list_files": (ListFiles, self._list),
             "run_command": (RunCommand, self._command),
+            "read_file": (ReadFile, self._read),
+            "list_files": (ListFiles, self._list),
+            "done": (Finish, self._done),
             "ask_person": (AskPerson, self._ask),
             "too_big": (SplitUp, self._too_big),
-            "done": (Finish, self._done),
         }
 
     @property

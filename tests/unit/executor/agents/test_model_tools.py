@@ -144,7 +144,7 @@ async def test_files_are_listed_by_name(use: Use) -> None:
     ("done", {"summary": ["no text"]}, "summary"),
     ("ask_person", {"question": "  "}, "empty"),
     ("run_command", {"command": "x" * 100_000}, "at most"),
-    ("delete", {"path": "own"}, "there is no tool 'delete'; there are: read_file"),
+    ("delete", {"path": "own"}, "there is no tool 'delete'; there are: write_file"),
 ])  # fmt: skip
 async def test_wrong_calls_say_what_is_wrong(use: Use, *, name: str, arguments: dict[str, Any], why: str) -> None:
     with pytest.raises(BadInput, match=why):
