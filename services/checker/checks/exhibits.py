@@ -49,13 +49,15 @@ def exhibits(directory: Path, result: Result, *, most: int) -> Exhibits:
     data = json.dumps(result.data, indent=1, sort_keys=True, ensure_ascii=False) if result.data else ""
     shares = _shares({**{name: file.size for name, file in files.items()}, **({DATA: len(data.encode())} if data else {})}, most)
     lines: list[str] = []
-    texts = {DATA: shortened(data, shares[DATA])} if data else {}
+    texts: dict[str, str] = {}
     for name, file in sorted(files.items()):
         text = _beginning(file.path, shares[name]) if shares[name] >= min(LEAST_SHOWN, file.size) else None
         if text:
             texts[name] = text if file.size <= shares[name] else f"{text}\n[… only the beginning is shown …]"
         how = _how(text, whole=file.size <= shares[name], room=shares[name])
         lines.append(f"{_on_one_line(name)}, {file.size} bytes, {how}")
+    if data:
+        texts[DATA] = shortened(data, shares[DATA])  # last: the files come first
     left = len(lines) - MOST_LISTED
     return Exhibits(tuple(lines[:MOST_LISTED] + ([f"and {left} more files"] if left > 0 else [])), texts)
 
