@@ -40,6 +40,7 @@ class TaskStore:
         self._tasks = database["tasks"]
         self._sequences = database["sequences"]
         self._plans = database["plans"]
+        self._plannings = database["plannings"]
         self._verdicts = database["verdicts"]
         self._approvals = database["approvals"]
         self.clock = clock
@@ -157,6 +158,10 @@ class TaskStore:
         parts = await self._plans.find({"_id": {"$in": [f"{plan_id}#{number}" for number in range(headers[0]["parts"])]}})
         parts.sort(key=lambda part: int(part["_id"].rpartition("#")[2]))
         return headers[0], [TaskSpec.model_validate(task) for part in parts for task in part["tasks"]]
+
+    async def in_the_making(self, plan_ids: Sequence[str]) -> set[str]:
+        """Which of these plans a planner has heard of and still makes; its own sweep looks after them."""
+        return {doc["_id"] for doc in await self._plannings.find({"_id": {"$in": list(plan_ids)}, "state": "running"}, ("state",))}
 
     async def size_of_run(self, run_id: str) -> int:
         """How many tasks the run has, with its root."""

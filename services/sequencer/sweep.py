@@ -12,7 +12,7 @@ from services.sequencer.store import PAGE, TaskStore
 from shared.contracts.base import Event
 from shared.contracts.phases import TERMINAL, Phase
 from shared.contracts.planner import PlanReason
-from shared.ids import attempt_id
+from shared.ids import attempt_id, plan_id
 from shared.messaging.publisher import Says
 
 LONGEST = 60.0
@@ -29,6 +29,9 @@ async def sweep(deps: Deps) -> Says:
         says += await advance(deps.tasks, [Move(task, cancelled(task, "cancelled", "its parent is over")) for task in orphans])
         for task in others:
             by_phase[task.phase].append(task)
+        for phase in PLANNING:
+            if unheard := await _unheard(deps.tasks, by_phase.pop(phase, [])):
+                by_phase[phase] = unheard
         for phase, tasks in by_phase.items():
             if phase not in PLANNED_WAITS:
                 deps.common.rescued.labels(what=phase.value).inc(len(tasks))
@@ -46,7 +49,7 @@ async def _under_living_parents(store: TaskStore, due: Sequence[Task]) -> tuple[
     parents = await store.get({task.parent_id for task in due if task.parent_id and not task.closed})
     above = {task.task_id: parents.get(task.parent_id or "") for task in due if not task.closed}
     orphans = [task for task in due if (parent := above.get(task.task_id)) and parent.closed]
-    early = [task for task in due if (parent := above.get(task.task_id)) and parent.phase in (Phase.EXPANDING, Phase.REPLANNING)]
+    early = [task for task in due if (parent := above.get(task.task_id)) and parent.phase in PLANNING]
     if early:
         await store.hint_later(early, base=HINT_SECONDS, cap=LONGEST)
     aside = {task.task_id for task in (*orphans, *early)}
@@ -63,6 +66,14 @@ async def _retry(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
     held = [task for task in tasks if task.paused]
     await store.hint_later(held, base=HINT_SECONDS, cap=LONGEST)
     return await advance(store, [Move(task, dispatched(task)) for task in tasks if not task.paused])
+
+
+async def _unheard(store: TaskStore, tasks: Sequence[Task]) -> list[Task]:
+    """Without those whose plan is being made, which may take a model many minutes: they are looked at again later."""
+    making = await store.in_the_making([_wanted_plan(task) for task in tasks]) if tasks else set()
+    if busy := [task for task in tasks if _wanted_plan(task) in making]:
+        await store.hint_later(busy, base=PLAN_SECONDS, cap=LONGEST)
+    return [task for task in tasks if _wanted_plan(task) not in making]
 
 
 async def _plan(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
@@ -92,11 +103,18 @@ async def _over(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
     return await advance(store, [], closed=tasks)
 
 
+def _wanted_plan(task: Task) -> str:
+    """The plan that a task in one of the PLANNING phases waits for."""
+    return plan_id(task.task_id, task.plan_version + 1)
+
+
 def _reason(task: Task) -> PlanReason:
     if task.phase is Phase.REPLANNING:
         return "replan"
     return "submitted" if task.parent_id is None else "expand"
 
+
+PLANNING = (Phase.EXPANDING, Phase.REPLANNING)
 
 PLANNED_WAITS = frozenset({Phase.RETRYING, Phase.AWAITING_APPROVAL, Phase.ESCALATED, Phase.EXPANDED, Phase.BLOCKED})
 """Waits that are over because their time has come, not because a message was lost."""
