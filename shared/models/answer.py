@@ -13,6 +13,7 @@ from shared.models.settings import ToolMode
 MOST_TEXT = 1_048_576
 MOST_CALLS = 64
 SHOWN = 200
+DEEPEST = 64  # what is nested deeper could be neither kept nor sent back to the endpoint
 CUT_OFF = "length"
 WITHHELD = "content_filter"
 
@@ -139,6 +140,7 @@ def _calls(message: Message, question: Question, mode: ToolMode) -> tuple[ToolCa
             raise ValueError(f"there is no tool {called.function.name[:SHOWN]!r}; there are {', '.join(sorted(known))}")
         given = called.function.arguments
         arguments = given if isinstance(given, dict) else object_in(given or "{}")
+        _refuse_deep(arguments)
         calls.append(ToolCall(called.id or steps.call_id(question, number), called.function.name, arguments))
     return tuple(calls)
 
@@ -154,4 +156,12 @@ def object_in(text: str) -> dict[str, Any]:
         raise ValueError(f"it is no JSON ({error}): {bare[:SHOWN]!r}") from error
     if not isinstance(found, dict):
         raise ValueError(f"it is no JSON object: {bare[:SHOWN]!r}")  # noqa: TRY004 (of the text, not of an argument)
+    _refuse_deep(found)
     return found
+
+
+def _refuse_deep(value: Any, left: int = DEEPEST) -> None:
+    if not left:
+        raise ValueError(f"its JSON is nested deeper than {DEEPEST} levels")
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _refuse_deep(one, left - 1)

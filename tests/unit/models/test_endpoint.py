@@ -245,3 +245,18 @@ def test_settings_that_cannot_work_are_refused_without_showing_the_key(given: di
 def test_the_url_is_shown_without_secrets() -> None:
     assert settings(base_url="https://me:pw@h:1/v1/?key=1").url == "https://h:1/v1"
     assert settings(base_url="http://127.0.0.1:1/v1").loopback
+
+
+@pytest.mark.parametrize("mode", ["native", "json"])
+async def test_what_is_nested_too_deeply_is_refused_before_anything_breaks_on_it(mode: str) -> None:
+    deep = '{"path": ' + "[" * 400 + "]" * 400 + "}"
+    said = (
+        completion(None, **native_call("read_file", deep))
+        if mode == "native"
+        else completion(f'{{"tool": "read_file", "arguments": {deep}}}')
+    )
+    with pytest.raises(Unusable, match="nested deeper") as refused:
+        await Wire(lambda _: said, tools=mode).ask(asking(tools=(READ,)))
+    assert refused.value.code == "model_nonsense"
+    with pytest.raises(Unusable, match="nested deeper"):
+        await Wire(lambda _: completion(deep)).ask(asking(schema=PLAN))
