@@ -62,6 +62,7 @@ async def test_a_task_for_a_model_and_a_check_by_one() -> None:
         ([said_task(script="")], "inputs.script for agent 'shell'"),
         ([said_task(checks=[{"kind": "hope", "path": "", "value": ""}])], "there is no check 'hope'"),
         ([said_task(checks=[{"kind": "schema", "path": "a", "value": "{"}])], "is no JSON Schema"),
+        ([said_task(checks=[{"kind": "schema", "path": "a", "value": '{"enum": ' + "[" * 90 + "]" * 90 + "}"}])], "nested deeper than 64"),
         ([said_task(checks=[{"kind": "command", "path": "", "value": ""}])], "check 'command': run:"),
         ([said_task(checks=[{"kind": "file", "path": "../../etc/passwd", "value": ""}])], "lies outside the task's directory"),
         ([said_task(outputs=["/etc/*"])], "lies outside the task's directory"),

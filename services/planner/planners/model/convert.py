@@ -17,6 +17,8 @@ from services.planner.planners.outline.values import inside
 from services.planner.planners.strict_json import json_path, strict_json
 from shared.contracts.plan import Checkpoint, Plan, TaskSpec
 
+DEEPEST = 64  # MongoDB takes 100 levels, and a plan around this has some of its own
+
 
 class Misunderstood(Exception):
     """The answer, `said`, is no plan that could be carried out; one line a problem."""
@@ -189,7 +191,15 @@ def _schema(key: str, value: str, problems: list[str]) -> dict[str, Any]:
     if not isinstance(found, dict):
         problems.append(f"{key}: the value of the check `schema` is JSON, but no object")
         return {}
+    if _is_deep(found):
+        problems.append(f"{key}: the value of the check `schema` is nested deeper than {DEEPEST} levels, which cannot be kept")
+        return {}
     return found
+
+
+def _is_deep(value: Any, left: int = DEEPEST) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not left or any(_is_deep(one, left - 1) for one in inner)
 
 
 def _outside(key: str, path: str) -> list[str]:
