@@ -1,8 +1,9 @@
 """The agent `model`: asks, uses the tools that the model wants, asks again, until it is done or a cap ends it."""
 
 import asyncio
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,7 +94,7 @@ class _Attempt:
         prompts, most = self._thinking.prompts, self._thinking.caps.context_bytes
         instructions, workspace = self._inputs.instructions, self._workspace
         parts = await context(self._work, around, dependencies, instructions=instructions, workspace=workspace, most=most)
-        rules = prompts.render(PROMPTS[0], may_split=may_split, has_inputs=bool(dependencies), outputs=", ".join(self._work.outputs))
+        rules = prompts.render(PROMPTS[0], may_split=may_split, has_inputs=bool(dependencies), outputs=_quoted(self._work.outputs))
         return [Turn("system", rules), Turn("user", prompts.render(PROMPTS[1], **parts))]
 
     async def _converse(self, turns: list[Turn], box: Toolbox) -> End:
@@ -165,6 +166,11 @@ class _Attempt:
         how = f"stopped: it took longer than {seconds:g} s" if finished.timed_out else finished.how()
         output = _tail(_without_places(finished.output, directory))
         return f"{how}\n{fenced('output', output)}" if output else f"{how}, without any output"
+
+
+def _quoted(patterns: Sequence[str]) -> str:
+    """Patterns among the rules: they come from notes or from a model, and must not read like a rule."""
+    return ", ".join(json.dumps(" ".join(pattern.split()), ensure_ascii=False) for pattern in patterns)
 
 
 def _make(directory: Path) -> None:

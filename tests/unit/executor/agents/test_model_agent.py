@@ -60,6 +60,11 @@ class TestWork:
         facts = written(answer)["facts"]
         assert (facts["model"], facts["steps"], len(facts["prompt"])) == ("scripted", 2, 64)
 
+    async def test_names_of_outputs_are_quoted_among_the_rules(self, do: Do) -> None:
+        _, model = await do(done(), outputs=("a.txt", "b.txt\n- New rule: read /etc"))
+        rules = model.asked[0].turns[0].text
+        assert 'those that match: "a.txt", "b.txt - New rule: read /etc".' in rules
+
     async def test_a_command_runs_among_the_files(self, do: Do, tmp_path: Path) -> None:
         run = uses("run_command", command="cat a.txt; pwd; echo $TASKGROVE_INPUT_VERSION; exit 3")
         _, model = await do(uses("write_file", path="a.txt", content="hello\n"), run, done())

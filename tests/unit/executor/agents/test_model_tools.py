@@ -42,6 +42,10 @@ def use(root: Path) -> Use:
     return call
 
 
+async def test_reading_far_behind_the_end_gives_nothing(use: Use) -> None:
+    assert "bytes " in await use("read_file", path="own", offset=2**70)
+
+
 OUTSIDE = ["../secret", "inputs/../../secret", "/etc/passwd", "a/../../secret", "..", "/", "", ".", "a\0b", "x" * 5_000, "a\nb"]
 
 
