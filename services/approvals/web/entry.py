@@ -34,7 +34,8 @@ async def ask(request: Request, *, token: str = "", next: str = "/", stale: bool
     """The form. A link is not used up by looking at it: its page sends the token by POST."""
     if request.scope.get("session") and not token:
         return see_other(back_to(next))
-    return await page(request, "login.html", token=token, back=back_to(next), problem="", said=STALE if stale else OUT if out else "")
+    said = STALE if stale else OUT if out else ""
+    return await page(request, "login.html", token=token, at_once=_of_own_will(request), back=back_to(next), problem="", said=said)
 
 
 @router.post(LOGIN)
@@ -42,10 +43,11 @@ async def enter(request: Request, deps: DepsHere, *, key: Secret = "", token: Se
     """Log in, and go to where one wanted to go."""
     web: Web = request.app.state.web
     address = request.client.host if request.client else "unknown"
-    if web.throttle.is_closed(address):
+    who = await (deps.sessions.follow(token) if token else deps.principals.who(key.strip()))
+    # Only who fails is turned away: behind a proxy all people have one address, and one of them could lock the others out.
+    if who is None and web.throttle.is_closed(address):
         log.warning("login.throttled", address=address)
         return _refused(request, TOO_OFTEN, 429, back=next)
-    who = await (deps.sessions.follow(token) if token else deps.principals.who(key.strip()))
     if who is None:
         log.warning("login.refused", by="link" if token else "key", address=address)
         if web.throttle.failed(address):
@@ -85,6 +87,11 @@ def back_to(url: str) -> str:
     return url if is_local and is_page(path) and path not in (LOGIN, "/logout") and not path.startswith("/ui/") else "/"
 
 
+def _of_own_will(request: Request) -> bool:
+    """Whether no other site led here: it could log somebody in as itself, and would then see what they submit and decide."""
+    return request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+
+
 async def _let_in(request: Request, deps: Deps, who: Principal, *, by: str, back: str) -> Response:
     await deps.audit.add(Entry(who.name, "login", "session", {"by": by}))
     if former := request.scope.get("session"):
@@ -97,4 +104,4 @@ async def _let_in(request: Request, deps: Deps, who: Principal, *, by: str, back
 
 
 def _refused(request: Request, problem: str, status: int, *, back: str) -> Response:
-    return render(request, "login.html", status=status, token="", back=back_to(back), problem=problem, said="")
+    return render(request, "login.html", status=status, token="", at_once=False, back=back_to(back), problem=problem, said="")
