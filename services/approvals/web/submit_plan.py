@@ -19,6 +19,7 @@ from services.approvals.web.pages import page, render, see_other
 from services.approvals.web.plan import load_plan
 from services.approvals.web.run import Here, find_run
 from shared.contracts.phases import Action
+from shared.errors import Conflict
 from shared.storage.port import Doc
 
 router = APIRouter(include_in_schema=False)
@@ -56,6 +57,8 @@ async def start(
 @router.post("/runs/{run_id}/discard", dependencies=[requires(APPROVER, SUBMITTER)])
 async def discard(run_id: str, deps: DepsHere, *, caller: CallerHere) -> Response:
     """Cancel the run that was never started."""
+    if await _review(deps, run_id) is None:
+        raise Conflict(f"{run_id} is no draft any more, and was not discarded; on its page /runs/{run_id} a run can be cancelled")
     body = UpdateBody(action=Action.CANCEL, reason="discarded before it was started")
     await orders.order(run_id, body, deps, caller=caller)
     return see_other("/submit")

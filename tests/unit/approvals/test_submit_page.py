@@ -143,6 +143,14 @@ class TestPlan:
         assert (await desk.as_("sue").post(f"/runs/{run}/discard")).status_code == 303
         assert [event.action for event in event_of(desk.said, TaskControl, run) if isinstance(event, TaskControl)] == ["cancel"]
 
+    async def test_what_was_started_meanwhile_is_not_discarded(self, desk: Desk) -> None:
+        run = await drafted(desk, TaskSpec(key="a", title="A"))
+        form = {"approval": f"{run}:plan:0", "digest": "d1"}
+        assert (await desk.as_("pat").post(f"/runs/{run}/start", data=form)).status_code == 303
+        late = await desk.as_("sue").post(f"/runs/{run}/discard")
+        assert (late.status_code, "no draft any more" in late.text) == (409, True)
+        assert not event_of(desk.said, TaskControl, run)
+
     async def test_errors_of_the_notes_stand_with_their_lines(self, desk: Desk) -> None:
         run = new_id()
         error = f"a.md:3: `after: Twoo` names no task; did you mean Two?\na.md:9: {EVIL}"
