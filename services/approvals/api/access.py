@@ -1,5 +1,6 @@
 """What a route needs: who asks, which roles may, and the service's parts."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query
@@ -7,7 +8,7 @@ from starlette.requests import Request
 
 from services.approvals.deps import Deps
 from services.approvals.domain.principals import ROLES, Principal
-from shared.errors import Forbidden
+from shared.errors import Forbidden, Unauthorized, Unavailable
 
 
 def caller(request: Request) -> Principal:
@@ -20,6 +21,21 @@ def deps_of(request: Request) -> Deps:
     """The service's parts."""
     deps: Deps = request.app.state.deps
     return deps
+
+
+def still_let_in(request: Request) -> Callable[[], Awaitable[bool]]:
+    """Asks whether the key or the session of this request opens even now: a stream may outlive both."""
+
+    async def ask() -> bool:
+        try:
+            await request.scope["identify_again"]()
+        except Unauthorized:
+            return False
+        except Unavailable:
+            return True  # who was let in stays while the store does not answer
+        return True
+
+    return ask
 
 
 class Requires:
@@ -43,6 +59,7 @@ LOOK = requires(*ROLES)
 
 CallerHere = Annotated[Principal, Depends(caller)]
 DepsHere = Annotated[Deps, Depends(deps_of)]
+StillLetIn = Annotated[Callable[[], Awaitable[bool]], Depends(still_let_in)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(max_length=400)]
 IfMatch = Annotated[str | None, Header(max_length=200)]

@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from services.approvals.api.access import LOOK, DepsHere
+from services.approvals.api.access import LOOK, DepsHere, StillLetIn
 from services.approvals.api.loading import find_task
 from services.approvals.deps import Deps
 from services.approvals.domain.feed import ends, seen_by
@@ -37,13 +37,17 @@ async def existing_run(run_id: str, deps: DepsHere) -> str:
 
 @router.get("/tasks/{task_id}/events", response_class=EventSourceResponse)
 async def watch(
-    task_id: Annotated[str, Depends(existing)], deps: DepsHere, *, last_event_id: Annotated[str | None, Header()] = None
+    task_id: Annotated[str, Depends(existing)],
+    deps: DepsHere,
+    *,
+    still_let_in: StillLetIn,
+    last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens in the task and below it; of a root: in the whole run. `end` comes last, once the run has ended."""
     stream = Stream(deps, task_id, last=int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0)
     with deps.hub.watch(stream.run_id) as watcher:
         await stream.open()
-        while not deps.hub.closing:
+        while not deps.hub.closing and await still_let_in():
             docs = await stream.news()
             for doc in docs:
                 if data := seen_by(doc["data"], task_id):

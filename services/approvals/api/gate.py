@@ -6,6 +6,7 @@ FastAPI's own body limit answers in plain text; this one answers with a problem,
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -56,12 +57,16 @@ class Gate:
     async def _identify(self, scope: Scope, headers: Headers) -> None:
         """Who asks, by key or by session. Raises Unauthorized where that must be known."""
         secret = session_of(headers)
+        again: Callable[[], Awaitable[Principal]]
         try:
             if "authorization" in headers or not secret:
-                scope["principal"] = await self._by_key(headers)
+                again = partial(self._by_key, headers)
+                scope["principal"] = await again()
             else:
-                scope["principal"] = await self._by_session(secret)
+                again = partial(self._by_session, secret)
+                scope["principal"] = await again()
                 scope["session"], scope["csrf"] = secret, csrf_token(secret)
+            scope["identify_again"] = again
         except Unauthorized:
             if not self._is_open(scope["path"]):
                 raise

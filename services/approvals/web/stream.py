@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from services.approvals.api.access import LOOK, DepsHere
+from services.approvals.api.access import LOOK, DepsHere, StillLetIn
 from services.approvals.api.events import Stream, existing_run
 from services.approvals.deps import Deps
 from services.approvals.domain.feed import LISTS
@@ -65,16 +65,17 @@ async def signals(
     run_id: Annotated[str, Depends(existing_run)],
     deps: DepsHere,
     *,
+    still_let_in: StillLetIn,
     after: int = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Signals from number `after` on, or from the `Last-Event-ID` of a page that comes back; it ends only when the service does."""
+    """Signals from number `after` on, or from the `Last-Event-ID` of a page that comes back; it ends with the session."""
     last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
     stream = Stream(deps, run_id, last=last)
     with deps.hub.watch(run_id) as watcher:
         await stream.open()
         yield ServerSentEvent(event="hello", data={"after": stream.at}, id=str(stream.at), retry=RETRY)
-        while not deps.hub.closing:
+        while not deps.hub.closing and await still_let_in():
             signal = await _gather(stream, watcher)
             if signal:
                 yield ServerSentEvent(event="changed", id=str(stream.at), data=signal.wire())

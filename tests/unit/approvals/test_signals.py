@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx2
+import pytest
 
 from services.approvals.web.stream import MOST_NAMED, Signal
 from shared.contracts.executor import AgentProgress
@@ -44,6 +45,16 @@ class TestStream:
         assert second[0][:2] == (2, "hello")
         assert [data["tasks"] for _, name, data in second if name == "changed"] == [["3", "4"]]
         assert second[-1][0] == 4
+
+    @pytest.mark.parametrize("path", ["/ui/runs/{}/stream", "/tasks/{}/events"])
+    async def test_it_ends_with_the_key(self, desk: Desk, path: str) -> None:
+        run = new_id()
+        await desk.put("tasks", task(run, phase="expanded"))
+        async with served(desk) as client, asyncio.timeout(10), client.sse(path.format(run)) as source:
+            assert source.response.status_code == 200
+            await desk.deps.principals.delete("vic")
+            assert [event.event async for event in source] in ([], ["hello"])
+            assert (await client.get(path.format(run))).status_code in (303, 401)
 
     async def test_a_page_goes_on_from_where_it_was_made(self, desk: Desk) -> None:
         run = new_id()
