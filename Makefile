@@ -10,7 +10,7 @@ DEPLOY_TOOLS := .venv-checkov
 .PHONY: help install demo test test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make .venv and get what is missing; without root or sudo it says what to run
 

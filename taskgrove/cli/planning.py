@@ -78,22 +78,25 @@ def finding_line(finding: Finding) -> str:
     return f"{where}: {finding.message}" if where else finding.message
 
 
-def submission_of(paths: Sequence[Path], *, prompt: str, options: RunOptions) -> Submission:
-    """What is submitted for these files: Planned and sound, unless a model has to plan it. Raises as `plan_paths` does."""
+def submission_of(paths: Sequence[Path], *, prompt: str, options: RunOptions, elsewhere: bool) -> Submission:
+    """What is submitted for these files: Planned and sound, unless a model has to plan it. Raises as `plan_paths` does.
+
+    `elsewhere`: to a Taskgrove that runs already, and may have a language model that this process does not know of.
+    """
     if not paths and not prompt.strip():
         raise BadInput("there is nothing to do: give notes (--notes PATH), or say what is wanted (--prompt TEXT)")
     if waits(planner_named(options.planner)):
         return Submission(prompt, read_notes(paths, planner=options.planner), options)
-    planned = plan_paths(paths, prompt=prompt, options=options)
+    planned = plan_paths(paths, prompt=prompt, options=options, elsewhere=elsewhere)
     planned.refuse_errors()
     return planned
 
 
-def plan_paths(paths: Sequence[Path], *, prompt: str, options: RunOptions) -> Planned:
+def plan_paths(paths: Sequence[Path], *, prompt: str, options: RunOptions, elsewhere: bool = False) -> Planned:
     """The plan for these files. Raises NotesError with file and line, BadInput, LimitExceeded or ModelFailed."""
     planner = planner_named(options.planner)
     notes = read_notes(paths, planner=options.planner)
-    plan = plan_here(planner, PlanRequest(task_id=PREVIEW, prompt=prompt, notes=notes, options=options))
+    plan = plan_here(planner, PlanRequest(task_id=PREVIEW, prompt=prompt, notes=notes, options=options), elsewhere=elsewhere)
     refuse_if_too_large(plan, options, depth=0)
     return Planned(prompt, notes, options, plan, tuple(lint(plan)))
 

@@ -12,7 +12,7 @@ from shared.ids import new_id
 from taskgrove.cli.dashboard import dashboard_link
 from taskgrove.cli.follow import Follower, Nobody, People
 from taskgrove.cli.live import LiveView
-from taskgrove.cli.models import refuse_without_model, stand_in
+from taskgrove.cli.models import refuse_without_model, stand_in, starts_its_own
 from taskgrove.cli.options import (
     ApiOption,
     DataOption,
@@ -88,9 +88,9 @@ def run(
     options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=review, time_scale=time_scale)
     if approve_as is not None:
         check_principal(approve_as, [APPROVER])
-    errand = Errand(submission_of(paths, prompt=prompt, options=options), approve_as, out, keep)
     with stand_in(scripted_model, where):
-        raise typer.Exit(_run(errand, where, screen))
+        submission = submission_of(paths, prompt=prompt, options=options, elsewhere=not starts_its_own(where))
+        raise typer.Exit(_run(Errand(submission, approve_as, out, keep), where, screen))
 
 
 def _run(errand: Errand, where: Where, screen: Screen) -> int:

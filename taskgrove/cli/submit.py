@@ -49,7 +49,7 @@ def submit(
     """Hand notes, or a prompt, to a Taskgrove that runs, and return at once. Notes that cannot be carried out are refused here."""
     paths = [*(notes or ()), *(more or ())]
     options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=review, time_scale=time_scale)
-    submission = submission_of(paths, prompt=prompt, options=options)
+    submission = submission_of(paths, prompt=prompt, options=options, elsewhere=True)
     asyncio.run(_submit(submission, find_place(api, data), screen=Screen(as_json=as_json), key=key or new_id()))
 
 

@@ -13,16 +13,31 @@ from shared.contracts.plan import Plan
 from shared.errors import ModelFailed
 from shared.memory.store import MemoryDatabase
 from shared.models import open_model
+from shared.models.port import About, Question, Reply
 from shared.models.settings import ModelSettings
 from shared.settings import read
 from shared.telemetry.traces import NoTraces
 from taskgrove.cli.stand import log_plainly
 
 
-def plan_here(planner: Planner, request: PlanRequest) -> Plan:
-    """The plan; with a model where one is configured. Raises what the planner raises, and ModelFailed after the planner's time."""
-    if not waits(planner) and not read(ModelSettings).configured:
-        return Plan.model_validate(planner.plan(request))
+class Elsewhere:
+    """The model that another Taskgrove may have. Here it is not asked: whether there is one, that Taskgrove's planner knows."""
+
+    name = "elsewhere"
+
+    async def ask(self, question: Question, about: About, *, seconds: float) -> Reply:  # noqa: ARG002 (the port's signature)
+        """Raises ModelFailed."""
+        raise ModelFailed("this model belongs to another Taskgrove; submit there", code="model_refused", permanent=True)
+
+
+def plan_here(planner: Planner, request: PlanRequest, *, elsewhere: bool = False) -> Plan:
+    """The plan; with a model where one is configured, or may be `elsewhere`, where the run will be submitted.
+
+    Raises what the planner raises, and ModelFailed after the planner's time.
+    """
+    if not waits(planner) and (elsewhere or not read(ModelSettings).configured):
+        means = read(PlannerSettings).means(Elsewhere()) if elsewhere else None
+        return Plan.model_validate(planner.plan(replace(request, means=means)))
     log_plainly("warning")
     return asyncio.run(_planned(planner, request))
 

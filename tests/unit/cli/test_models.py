@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from shared.errors import BadInput
+from shared.contracts.plan import RunOptions
+from shared.errors import BadInput, NotesError
 from taskgrove.cli import main
 from taskgrove.cli.models import refuse_without_model, stand_in
+from taskgrove.cli.planning import Planned, submission_of
 from taskgrove.cli.stand import Where
 
 SCRIPT = '{"model": "m", "key": "k", "rules": [{"answers": [{"text": "x"}]}]}'
@@ -56,3 +58,21 @@ def test_a_prompt_alone_needs_a_model(tmp_path: Path) -> None:
     refused = call("run", "--prompt", "Bake", "--data", tmp_path)
     assert isinstance(refused.exception, BadInput)
     assert "TASKGROVE_MODEL_BASE_URL" in str(refused.exception)
+
+
+def test_notes_for_a_model_are_planned_for_a_taskgrove_that_may_have_one(tmp_path: Path) -> None:
+    (tmp_path / "n.md").write_text("# Small\n## Write\n- agent: model\n- check-file: notice.txt\n\nWrite a notice.\n")
+    options = RunOptions()
+    planned = submission_of([tmp_path], prompt="", options=options, elsewhere=True)
+    assert isinstance(planned, Planned)
+    assert [task.agent for task in planned.plan.tasks] == ["model"]
+    with pytest.raises(NotesError, match="no language model is configured"):
+        submission_of([tmp_path], prompt="", options=options, elsewhere=False)
+
+
+def test_a_script_stands_in_when_the_notes_are_planned_as_well(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text(SCRIPT)
+    (tmp_path / "n.md").write_text("# Small\n## Write\n- agent: model\n- check: true\n\nWrite a notice.\n")
+    ended = call("run", "--in-memory", "--data", tmp_path / "home", "--scripted-model", tmp_path / "s.json", "--notes", tmp_path / "n.md")
+    assert not isinstance(ended.exception, NotesError)
+    assert "Write" in ended.output
