@@ -104,7 +104,7 @@ async def _check_own(scope: Scope, headers: Headers, *, receive: Receive) -> Rec
         return receive
     message = await receive()
     given = headers.get(HEADER) or await _form_token(scope, message)
-    if not hmac.compare_digest(given.encode(), scope["csrf"].encode()):
+    if not hmac.compare_digest(given.encode(errors="replace"), scope["csrf"].encode()):
         raise Forbidden(f"the request has no valid token ({HEADER}, or the form's field {FIELD}); load the page again")
     return _again(message, receive)
 
@@ -112,7 +112,7 @@ async def _check_own(scope: Scope, headers: Headers, *, receive: Receive) -> Rec
 async def _form_token(scope: Scope, message: Message) -> str:
     """The token in a form's body; empty: there is none."""
     body = message.get("body", b"")
-    with suppress(HTTPException, MultiPartException):
+    with suppress(HTTPException, MultiPartException, UnicodeError):
         async with Request(scope, _again(message, _nothing)).form(max_part_size=len(body) + 1) as form:
             given = form.get(FIELD)
             return given if isinstance(given, str) else ""

@@ -12,6 +12,8 @@ from services.approvals.web.throttle import MOST_FROM_ALL, MOST_FROM_ONE, WINDOW
 from tests.unit.approvals.browsing import log_in, stranger
 from tests.unit.approvals.desk import Desk
 
+PART = b'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n\\ud800\r\n--x--\r\n'
+
 
 async def new_link(desk: Desk, name: str) -> str:
     answer = await desk.as_(name).post("/links")
@@ -186,6 +188,10 @@ class TestTokens:
             {"files": {"csrf": ("f", b"x")}},
             {"content": b"--x", "headers": {"Content-Type": "multipart/form-data; boundary=y"}},
             {"content": b"--x", "headers": {"Content-Type": "multipart/form-data"}},
+            *(
+                {"content": PART, "headers": {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}}
+                for charset in ("unicode_escape", "undefined", "punycode")
+            ),
             {},
         ],
     )
