@@ -1,6 +1,8 @@
 """Secrets as files: a directory with one file a setting, named like its environment variable in lower case, as containers get them."""
 
+import ctypes
 import os
+import sys
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -11,8 +13,18 @@ from shared.errors import BadInput
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 VARIABLE = "TASKGROVE_SECRETS_DIR"
+PR_SET_DUMPABLE = 4  # prctl(2)
 REQUIRED = ("broker_url", "store_url")
 """Their defaults are for a laptop. Who keeps secrets in files runs elsewhere, and would wait for a broker on loopback for ever."""
+
+
+def close_to_others() -> None:
+    """Let no other process of the same user read this one's environment and memory: where a sandbox has no walls, what it runs could.
+
+    Linux only, and no wall against root. What this process starts is not affected.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def secrets_dir() -> Path | None:

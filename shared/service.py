@@ -21,6 +21,7 @@ from shared.messaging.port import Broker
 from shared.messaging.publisher import Publisher, Says
 from shared.messaging.quarantine import QUARANTINE, Quarantine
 from shared.messaging.topology import events, queues
+from shared.secrets import close_to_others
 from shared.settings import CommonSettings, read
 from shared.storage.measured import MeasuredDatabase
 from shared.storage.port import Database, Schema
@@ -247,6 +248,7 @@ async def _live(name: str, settings: CommonSettings, wire: Wire) -> None:
 def run(name: str, kind: type[CommonSettings], wire: Wire) -> None:
     """The whole life of a service process; returns after SIGTERM or SIGINT."""
     try:
+        close_to_others()
         settings = read(kind)
         configure(level=settings.log_level)
         with suppress(KeyboardInterrupt):

@@ -1,6 +1,8 @@
 """Secrets come from files, and what is wrong with one is said by its file and its variable, never by its value."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,11 @@ def test_a_wrong_value_is_shown_only_where_it_is_no_secret(secrets: Path, monkey
     monkeypatch.delenv("TASKGROVE_TEST_API_KEY")
     monkeypatch.setenv("TEST_RECEIVER", "http://far-away/")
     assert refused(KeySettings).startswith("TEST_RECEIVER=http://far-away/: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PROCESSES CAN BE CLOSED TO OTHERS ON LINUX ONLY")
+def test_a_service_is_closed_to_other_processes_of_its_user() -> None:
+    look = "ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)"  # PR_GET_DUMPABLE
+    code = f"import ctypes; from shared.secrets import close_to_others; print({look}); close_to_others(); print({look})"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["1", "0"]
