@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from services.approvals.domain.deciding import ANSWER, APPROVE, EXPIRED, PENDING, QUESTION, TAKE_OVER, WITHDRAWN
@@ -115,7 +116,8 @@ def _why_not(approval: Mapping[str, Any], who: Principal) -> str:
 def _command(approval: Mapping[str, Any], who: Principal) -> str:
     """How an admin opens the dashboard as somebody of the first group that is asked; empty: that is not what is missing."""
     is_asked = who.may_answer(approval["approvers"])
-    return f"taskgrove open --as NAME --group {approval['approvers'][0]}" if ADMIN in who.roles and not is_asked else ""
+    # The name comes from notes, and the command is there to be copied into a shell.
+    return f"taskgrove open --as NAME --group {quote(approval['approvers'][0])}" if ADMIN in who.roles and not is_asked else ""
 
 
 def _style(choice: str) -> str:

