@@ -28,7 +28,7 @@ def with_health(app: App | None, *, ready: Callable[[], list[str]], registry: Co
         elif path == "/readyz":
             missing = ready()
             await _answer(send, 503 if missing else 200, {"ready": not missing, "missing": missing})
-        elif path == "/metrics":
+        elif path == "/metrics" and not _by_proxy(scope):
             await _send(send, 200, generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
         elif app is not None:
             await app(scope, receive, send)
@@ -36,6 +36,11 @@ def with_health(app: App | None, *, ready: Callable[[], list[str]], registry: Co
             await _answer(send, 404, {"title": "Not found", "detail": "served here: /livez, /readyz, /metrics"})
 
     return serve
+
+
+def _by_proxy(scope: Scope) -> bool:
+    """Whether a proxy passed it on. Metrics ask nobody who they are: they are for who reaches the port itself."""
+    return any(name in (b"x-forwarded-for", b"forwarded", b"x-real-ip") for name, _ in scope["headers"])
 
 
 class Server(uvicorn.Server):

@@ -83,10 +83,10 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.005)
 
 
-async def get(running: Running, path: str) -> httpx2.Response:
+async def get(running: Running, path: str, **headers: str) -> httpx2.Response:
     assert running.server
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.server.port()}", trust_env=False) as client:
-        return await client.get(path)
+        return await client.get(path, headers=headers)
 
 
 async def test_it_hears_says_and_sweeps() -> None:
@@ -106,6 +106,7 @@ async def test_health_and_metrics() -> None:
         assert (ready.status_code, ready.json()) == (200, {"ready": True, "missing": []})
         metrics = (await get(running, "/metrics")).text
         assert "taskgrove_ready 1.0" in metrics
+        assert (await get(running, "/metrics", **{"X-Forwarded-For": "192.0.2.1"})).status_code == 404
         assert (await get(running, "/elsewhere")).status_code == 404
         await running.ground.broker.stop()
         not_ready = await get(running, "/readyz")
