@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -201,11 +201,3 @@ class Consumer:
                 self._metrics.quarantined.inc()
                 await held.part_done()
                 return
-
-
-def handlers_of(hears: Hears) -> dict[str, list[str]]:
-    """Which function hears which event, for the documentation and the house tests."""
-    table: dict[str, list[str]] = defaultdict(list)
-    for kind, handler in hears.items():
-        table[kind.name].append(getattr(handler, "__name__", repr(handler)))
-    return dict(table)

@@ -12,7 +12,7 @@ from shared.contracts.planner import PlanProposed
 from shared.contracts.sequencer import TaskReady
 from shared.errors import BadInput, StoreUnavailable
 from shared.messaging.codec import MOST_BYTES, encode
-from shared.messaging.consumer import MOST_MESSAGES, TRIES, handlers_of
+from shared.messaging.consumer import MOST_MESSAGES, TRIES
 from shared.messaging.port import Delivery, Message
 from shared.messaging.publisher import NOTHING, Says
 from tests.unit.shared.messaging.conftest import Stage, until
@@ -351,10 +351,3 @@ class TestDrain:
         await asyncio.sleep(0)
         await consumer.drain(5)
         assert len(await stage.quarantined()) == 1
-
-
-def test_the_table_of_handlers() -> None:
-    async def on_tasks_verified(_events: Sequence[Any], _deps: Any) -> Says:
-        return NOTHING
-
-    assert handlers_of({TaskVerified: on_tasks_verified}) == {"task.verified": ["on_tasks_verified"]}
