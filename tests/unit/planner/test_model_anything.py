@@ -58,7 +58,7 @@ def test_no_answer_loses_an_approval(said: str) -> None:
         checkpoints = [task.checkpoint for task in plan.tasks if task.checkpoint]
         assert any(one.when == "before" and one.approvers == ("release",) for one in checkpoints)
         assert any(one.when == "after" for one in checkpoints)
-        assert all(task.checks for task in plan.tasks)
+        assert all(task.checks and task.notes for task in plan.tasks)
 
 
 @given(st.lists(NOTES | MARKDOWN | st.text(max_size=200), max_size=3))

@@ -56,6 +56,8 @@ async def test_an_approval_is_taken_over_word_for_word() -> None:
             "publish: it works on 'Publish', which needs the approval A1",
         ),
         ([said_task("ask", approval="A1"), said_task("mail", notes=["S4"])], "mail: it works on 'Publish', which needs the approval A1"),
+        ([said_task("ask", approval="A1"), said_task("mail")], "mail: the notes ask for an approval, so each task must name the sections"),
+        ([said_task("ask", approval="A1"), said_task("mail", notes=["S9"])], "mail: the notes ask for an approval"),
     ],
 )
 async def test_a_plan_that_loses_it_is_mended_or_refused(tasks: list[dict[str, Any]], reason: str) -> None:
@@ -67,9 +69,14 @@ async def test_a_plan_that_loses_it_is_mended_or_refused(tasks: list[dict[str, A
 
 
 async def test_what_waits_for_the_approved_task_needs_no_approval_of_its_own() -> None:
-    publish, between = said_task("publish", approval="A1"), said_task("look", after=["publish"])
+    publish, between = said_task("publish", approval="A1"), said_task("look", after=["publish"], notes=["S2"])
     plan = await planned(Said(answer(publish, between, said_task("mail", notes=["S4"], after=["look"]))), DEMANDING)
     assert [task.checkpoint for task in plan.tasks] == [RELEASE, None, None]
+
+
+async def test_where_the_notes_ask_for_no_approval_a_task_may_name_no_section() -> None:
+    plan = await planned(Said(answer(said_task("a"))), "# Site\n\n## Build\nWith make.\n")
+    assert [task.notes for task in plan.tasks] == [()]
 
 
 async def test_an_approval_afterwards_holds_back_nobody_before_it() -> None:

@@ -41,7 +41,12 @@ class Terms:
 def plan_from(text: str, terms: Terms, *, planner: str) -> Plan:
     """The plan that this answer stands for. Raises Misunderstood with all that is wrong."""
     said = _said(text)
-    problems = [*_unknown_names(said, terms.vocabulary), *_lost_approvals(said, terms), *_no_breakdown(said, terms.request)]
+    problems = [
+        *_unknown_names(said, terms.vocabulary),
+        *_lost_approvals(said, terms),
+        *_unplaced(said, terms),
+        *_no_breakdown(said, terms.request),
+    ]
     tasks = tuple(_task(task, terms.notes, problems) for task in said.tasks)
     request = terms.request
     plan = Plan(
@@ -100,6 +105,16 @@ def _lost_approvals(said: SaidPlan, terms: Terms) -> Iterator[str]:
                     f"{task.key}: it works on {title!r}, which needs the approval {demand.mark}; set it here, or let this task "
                     f"wait (after) for the one that has it"
                 )
+
+
+def _unplaced(said: SaidPlan, terms: Terms) -> Iterator[str]:
+    """Where the notes ask for an approval, work that names no section could be the work that needs it."""
+    if terms.request.scope is not None or not terms.notes.demands:
+        return
+    asked = {demand.mark for demand in terms.notes.demands}
+    for task in said.tasks:
+        if task.approval not in asked and not any(terms.notes.section(mark) for mark in task.notes):
+            yield f'{task.key}: the notes ask for an approval, so each task must name the sections that it works on; set "notes"'
 
 
 def _works_on(task: SaidTask, demand: Demand, notes: ReadNotes) -> bool:
