@@ -1,6 +1,7 @@
 """The client of an OpenAI-compatible endpoint: one request a question, no retries (the task's own retry decides), time-outs everywhere."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -9,6 +10,7 @@ import openai
 from shared.errors import ModelFailed
 from shared.models import failures
 from shared.models.answer import completion_in, reply_in
+from shared.models.bounded import MOST_BYTES, PLAIN, bound
 from shared.models.connections import Connections
 from shared.models.messages import body_of
 from shared.models.port import About, Question, Reply
@@ -32,9 +34,10 @@ class Endpoint:
         key = settings.key()
         nothing = openai.Omit()
         # What OPENAI_ORG_ID and OPENAI_PROJECT_ID of somebody's shell say is no business of this endpoint.
-        foreign: dict[str, Any] = {"OpenAI-Organization": nothing, "OpenAI-Project": nothing}
+        foreign: dict[str, Any] = {"OpenAI-Organization": nothing, "OpenAI-Project": nothing, "Accept-Encoding": PLAIN}
         self._keyless: dict[str, Any] = {} if key else {"Authorization": nothing}
         how: dict[str, Any] = {"transport": transport, "trust_env": not settings.loopback, "verify": httpx2.create_ssl_context()}
+        how["event_hooks"] = {"response": [partial(bound, most=MOST_BYTES, url=settings.url)]}
 
         def client(limits: httpx2.Limits) -> openai.AsyncOpenAI:
             http = httpx2.AsyncClient(**how, limits=limits)

@@ -16,7 +16,9 @@ class ModelSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TASKGROVE_MODEL_", extra="ignore", env_ignore_empty=True)
 
-    base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint, such as http://127.0.0.1:8080/v1; empty: no model")
+    base_url: str | None = Field(
+        default=None, repr=False, description="OpenAI-compatible endpoint, such as http://127.0.0.1:8080/v1; empty: no model"
+    )
     api_key: SecretStr = Field(default=SecretStr(""), description="its key; empty for local servers that want none")
     name: str = Field(default="", max_length=200, description="the model, as the endpoint calls it")
     timeout_seconds: float = Field(default=180.0, gt=0, le=3_600, description="time that one answer may take")
@@ -54,6 +56,11 @@ class ModelSettings(BaseSettings):
         parts = urlsplit(self.base_url or "")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadInput(f"TASKGROVE_MODEL_BASE_URL: {self.url!r} is no http(s) URL; give one such as http://127.0.0.1:8080/v1")
+        if parts.query or parts.fragment:
+            raise BadInput(
+                f"TASKGROVE_MODEL_BASE_URL has a query or a fragment (? or #), which cannot be kept; give {self.url}, and a key as "
+                f"TASKGROVE_MODEL_API_KEY"
+            )
         if not self.name:
             raise BadInput(f"TASKGROVE_MODEL_NAME is missing: say which model {self.url} is to use; GET {self.url}/models lists them")
         self.key()

@@ -232,6 +232,8 @@ async def test_prices() -> None:
     ("given", "says"),
     [
         ({"base_url": "localhost:8080"}, "TASKGROVE_MODEL_BASE_URL"),
+        ({"base_url": "http://h/v1?key=very-secret"}, "has a query or a fragment"),
+        ({"base_url": "http://h/v1#very-secret"}, "give http://h/v1,"),
         ({"name": ""}, "TASKGROVE_MODEL_NAME"),
         ({"api_key": "sk-very secret"}, "TASKGROVE_MODEL_API_KEY"),
     ],
@@ -244,6 +246,7 @@ def test_settings_that_cannot_work_are_refused_without_showing_the_key(given: di
 
 def test_the_url_is_shown_without_secrets() -> None:
     assert settings(base_url="https://me:pw@h:1/v1/?key=1").url == "https://h:1/v1"
+    assert "pw" not in repr(settings(base_url="https://me:pw@h:1/v1"))
     assert settings(base_url="http://127.0.0.1:1/v1").loopback
 
 
