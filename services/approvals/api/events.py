@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 SETTLED = timedelta(seconds=5)
 PROGRESS = "agent.progress"
+LARGEST = 2**63 - 1
+"""Numbers above this cannot be asked of the store."""
 
 
 async def existing(task_id: str, deps: DepsHere) -> str:
@@ -44,7 +46,7 @@ async def watch(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens in the task and below it; of a root: in the whole run. `end` comes last, once the run has ended."""
-    stream = Stream(deps, task_id, last=int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0)
+    stream = Stream(deps, task_id, last=number_in(last_event_id) or 0)
     with deps.hub.watch(stream.run_id) as watcher:
         await stream.open()
         while not deps.hub.closing and await still_let_in():
@@ -60,6 +62,12 @@ async def watch(
                     yield ServerSentEvent(event="end", data=end)
                     return
                 await watcher.news(deps.settings.poll_seconds)
+
+
+def number_in(last_event_id: str | None) -> int | None:
+    """The number of the last news that the client has seen; None for what is no number of any."""
+    text = last_event_id or ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(LARGEST)) else None
 
 
 class Stream:

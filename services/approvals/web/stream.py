@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.approvals.api.access import LOOK, DepsHere, StillLetIn
-from services.approvals.api.events import Stream, existing_run
+from services.approvals.api.events import LARGEST, Stream, existing_run, number_in
 from services.approvals.deps import Deps
 from services.approvals.domain.feed import LISTS
 from services.approvals.live import Watcher
@@ -66,12 +66,12 @@ async def signals(
     deps: DepsHere,
     *,
     still_let_in: StillLetIn,
-    after: int = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Signals from number `after` on, or from the `Last-Event-ID` of a page that comes back; it ends with the session."""
-    last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
-    stream = Stream(deps, run_id, last=last)
+    seen = number_in(last_event_id)
+    stream = Stream(deps, run_id, last=after if seen is None else seen)
     with deps.hub.watch(run_id) as watcher:
         await stream.open()
         yield ServerSentEvent(event="hello", data={"after": stream.at}, id=str(stream.at), retry=RETRY)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.approvals.answering import answer_question
+from services.approvals.answering import answer_question, find_question
 from services.approvals.api import orders
 from services.approvals.api.access import LOOK, CallerHere, DepsHere, requires
 from services.approvals.api.bodies import DecisionBody, UpdateBody
@@ -19,7 +19,7 @@ from services.approvals.web.pages import page, render, see_other
 from services.approvals.web.plan import load_plan
 from services.approvals.web.run import Here, find_run
 from shared.contracts.phases import Action
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from shared.storage.port import Doc
 
 router = APIRouter(include_in_schema=False)
@@ -49,6 +49,8 @@ async def start(
     digest: Annotated[str, Form(max_length=100)],
 ) -> Response:
     """Approve the plan that was shown, and no other."""
+    if (await find_question(deps, approval))["run_id"] != run_id:
+        raise NotFound(f"the run {run_id} has no approval {approval!r}, and was not started; /runs/{run_id}/plan shows what it waits for")
     body = DecisionBody(approval_id=approval, decision=APPROVE, digest=digest, comment="started from its preview")
     await answer_question(deps, body, caller)
     return see_other(f"/runs/{quote(run_id)}")

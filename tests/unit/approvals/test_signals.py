@@ -64,6 +64,22 @@ class TestStream:
             told = await listen(client, run, until="3", after=2)
         assert [data["tasks"] for _, name, data in told if name == "changed"] == [["3"]]
 
+    @pytest.mark.parametrize("after", ["-1", str(2**63), "9" * 5_000])
+    async def test_a_number_that_no_news_has_is_refused(self, desk: Desk, after: str) -> None:
+        run = new_id()
+        await desk.put("tasks", task(run, phase="expanded"))
+        assert (await desk.as_("vic").get(f"/ui/runs/{run}/stream", params={"after": after})).status_code == 422
+
+    @pytest.mark.parametrize("path", ["/ui/runs/{}/stream", "/tasks/{}/events"])
+    @pytest.mark.parametrize("last", [str(2**63), "9" * 5_000, "\u00b2", "-1"])
+    async def test_a_page_that_comes_back_with_nonsense_starts_over(self, desk: Desk, path: str, last: str) -> None:
+        run = new_id()
+        await desk.put("tasks", task(run, phase="expanded"))
+        await desk.hears(TaskReady(run_id=run, attempts=(f"{run}.1:1",)))
+        headers = {"Last-Event-ID": last.encode("latin-1")}
+        async with served(desk) as client, asyncio.timeout(10), client.sse(path.format(run), headers=headers) as source:
+            assert await anext(event.id async for event in source if event.event != "hello") == "1"
+
     async def test_a_burst_becomes_few_signals(self, desk: Desk) -> None:
         run = new_id()
         await desk.put("tasks", task(run, phase="expanded"))

@@ -138,6 +138,13 @@ class TestPlan:
         assert (await desk.as_("pat").post(f"/runs/{run}/start", data=form)).status_code == 409
         assert len(event_of(desk.said, ApprovalDecided, run)) == 1
 
+    async def test_the_approval_of_another_run_starts_nothing(self, desk: Desk) -> None:
+        run, other = await drafted(desk, TaskSpec(key="a", title="A")), await drafted(desk, TaskSpec(key="b", title="B"))
+        for approval in (f"{other}:plan:0", "none"):
+            answer = await desk.as_("pat").post(f"/runs/{run}/start", data={"approval": approval, "digest": "d1"})
+            assert answer.status_code == 404
+        assert not event_of(desk.said, ApprovalDecided, other)
+
     async def test_discard_cancels(self, desk: Desk) -> None:
         run = await drafted(desk, TaskSpec(key="a", title="A"))
         assert (await desk.as_("sue").post(f"/runs/{run}/discard")).status_code == 303
