@@ -85,8 +85,12 @@ def _here(ports: Mapping[str, int]) -> dict[str, Any]:
     config: dict[str, Any] = yaml.safe_load((SHIPPED / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     for job in config["scrape_configs"]:
-        for group in job["static_configs"]:
+        found = [name for group in job.pop("dns_sd_configs", ()) for name in group["names"]]
+        # Here a service is a port, not an address; what is made of its name is as it is shipped.
+        groups = [{"targets": [name], "labels": {"__meta_dns_name": name}} for name in found] or job["static_configs"]
+        for group in groups:
             group["targets"] = [f"127.0.0.1:{ports[target.partition(':')[0]]}" for target in group["targets"]]
+        job["static_configs"] = groups
     return config
 
 

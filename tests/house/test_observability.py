@@ -180,5 +180,6 @@ def test_the_cases_of_the_rules_come_true() -> None:
 def test_the_configuration_is_one_and_scrapes_the_five() -> None:
     promtool("check", "config", str(PROMETHEUS / "prometheus.yml"))
     jobs = {job["job_name"]: job for job in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]}
-    targets = [(target["targets"], target["labels"]["service"]) for target in jobs["taskgrove"]["static_configs"]]
-    assert targets == [([f"{service}:8080"], service) for service in SERVICES]
+    (found,) = jobs["taskgrove"]["dns_sd_configs"]
+    assert (found["names"], found["type"], found["port"]) == (list(SERVICES), "A", 8080)
+    assert jobs["taskgrove"]["relabel_configs"] == [{"source_labels": ["__meta_dns_name"], "target_label": "service"}]
