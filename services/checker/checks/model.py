@@ -15,7 +15,7 @@ from shared.catalogue.checks import CheckParams, ModelCheck
 from shared.clock import full_jitter
 from shared.contracts.checker import Evidence
 from shared.errors import ModelFailed, TaskgroveError, Unavailable
-from shared.models.fence import fenced
+from shared.models.fence import fenced, shortened
 from shared.models.port import About, Question, Reply, Turn
 from shared.models.settings import NO_MODEL
 
@@ -96,8 +96,9 @@ class ModelJudge(Check):
         opinion = await _Case(self._judging, subject, shown).opinion(check.criteria)
         if isinstance(opinion, Unusable):
             return Evidence(check=title, passed=False, detail=f"the judge gave no usable answer: {opinion.problem}", output=opinion.said)
-        kept = [(quote.file, quote.text) for quote in opinion.quotes if shown.hold(quote.text)]
-        return Evidence(check=title, passed=opinion.passed, detail="\n".join(opinion.reasons), output=found(kept))
+        kept = [(quote.file, quote.text) for quote in opinion.quotes if shown.hold(quote.text, quote.file)]
+        reasons = shortened("\n".join(opinion.reasons), MOST_ANSWER)
+        return Evidence(check=title, passed=opinion.passed, detail=reasons, output=shortened(found(kept), MOST_ANSWER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +156,16 @@ class _Case:
 
 def usable(text: str, shown: Exhibits) -> Opinion | Unusable:
     """The judge's words as an opinion, if it has the right form and rests on what is there. To refuse, nothing has to be quoted."""
+    said = shortened(text, MOST_ANSWER)
     try:
         opinion = Opinion.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the answer"
-        return Unusable(f"{where}: {first['msg']}", text[:MOST_ANSWER])
+        return Unusable(f"{where}: {first['msg']}", said)
     if not opinion.passed:
         return opinion
-    if missing := [quote.text for quote in opinion.quotes if not shown.hold(quote.text)]:
-        return Unusable(f"it quotes what is not there: {missing[0][:TITLE]!r}", text)
-    return opinion if opinion.quotes else Unusable("it passes without quoting anything", text)
+    if missing := [quote for quote in opinion.quotes if not shown.hold(quote.text, quote.file)]:
+        quote = missing[0]
+        return Unusable(f"it quotes what is not there: {quote.text[:TITLE]!r} in {quote.file[:TITLE]!r}", said)
+    return opinion if opinion.quotes else Unusable("it passes without quoting anything", said)

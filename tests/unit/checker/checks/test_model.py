@@ -10,7 +10,8 @@ import pytest
 
 import services.checker
 from services.checker.checks import Judging, NotJudged, Subject, Tools, checks
-from services.checker.checks.exhibits import exhibits
+from services.checker.checks.exhibits import CUT, DATA, exhibits
+from services.checker.checks.model import MOST_ANSWER
 from shared.catalogue.checks import parse_check
 from shared.contracts.checker import Evidence
 from shared.contracts.executor import Result
@@ -75,7 +76,7 @@ class TestVerdict:
         assert evidence.output == "dist/a.txt: Version 1.4"
         assert (model.about[0].run_id, model.about[0].task_id, model.about[0].purpose) == ("run", "run.1", "check")
 
-    async def test_white_space_does_not_matter_and_the_name_of_the_file_does_not(self, attempt: Try) -> None:
+    async def test_white_space_does_not_matter_and_the_directory_of_the_file_does_not(self, attempt: Try) -> None:
         evidence, _ = await attempt(opinion("first Version  1.4", file="a.txt"))
         assert evidence.passed
 
@@ -107,6 +108,12 @@ class TestVerdict:
         assert (evidence.passed, len(model.asked)) == (False, 2)
         assert evidence.detail.startswith("the judge gave no usable answer: ")
         assert model.asked[0] != model.asked[1]  # else the ledger would answer the second as the first
+
+    async def test_what_a_judge_says_at_length_is_cut(self, attempt: Try) -> None:
+        at_length = {**opinion("Version 1.4"), "reasons": ["word " * 100_000]}
+        for said in (at_length, {**at_length, "quotes": []}, opinion("Version 1.4", *["Version 2.0 " * 800] * 50), "word " * 100_000):
+            evidence, _ = await attempt(said)
+            assert len(evidence.detail.encode()) + len(evidence.output.encode()) < 3 * MOST_ANSWER
 
     async def test_nonsense_once_is_forgiven(self, attempt: Try) -> None:
         evidence, _ = await attempt("Well …", opinion("Version 1.4"))
@@ -185,7 +192,8 @@ class TestShown:
         assert shown.texts["small"] == "all of it is here"
         assert {*shown.texts} == {"small", "large", "huge"}
         assert 900 < len(shown.texts["large"].encode()) < 1_100
-        assert "only the beginning is shown" in shown.texts["huge"]
+        assert [CUT in fence for fence in shown.fences()] == [True, True, False]
+        assert not shown.hold(CUT)
         assert sum(len(text.encode()) for text in shown.texts.values()) < 2_200
         assert [line.partition(", ")[2] for line in shown.lines] == [
             "10 bytes, not shown: no text",
@@ -208,6 +216,24 @@ class TestShown:
         assert shown.hold("42")
         assert not shown.hold("4")
         assert not shown.hold("")
+
+    def test_a_quote_is_looked_for_in_the_file_that_it_names(self, tmp_path: Path) -> None:
+        (tmp_path / "dist").mkdir()
+        (tmp_path / "dist/a.txt").write_text("the version is 1.4")
+        (tmp_path / "b.txt").write_text("all is very well")
+        shown = exhibits(tmp_path, Result(data={"count": 3_000}), most=2_000)
+        assert [shown.hold("version is 1.4", file) for file in ("dist/a.txt", "./dist/a.txt", "a.txt", "", "b.txt", "c.txt")] == [
+            *(True, True, True, True),
+            *(False, False),
+        ]
+        assert shown.hold('"count": 3000', DATA)
+        assert not shown.hold("very well", DATA)
+
+    def test_data_that_is_too_long_is_cut_and_says_so(self, tmp_path: Path) -> None:
+        shown = exhibits(tmp_path, Result(data={"text": "ä" * 5_000}), most=501)
+        assert len(shown.texts[DATA].encode()) <= 501
+        assert CUT in shown.fences()[0]
+        assert not shown.hold(CUT, DATA)
 
     def test_nothing_was_left(self, tmp_path: Path) -> None:
         shown = exhibits(tmp_path, Result(), most=2_000)
