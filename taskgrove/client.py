@@ -162,7 +162,7 @@ class Client:
         await self._transport.send("DELETE", f"/quarantine/{_part(quarantine_id)}")
 
     async def whoami(self) -> dict[str, Any]:
-        """Name, roles and groups behind the API key."""
+        """`name`, `roles` and `groups` behind the API key, and `model`: whether a language model is configured there."""
         answer: dict[str, Any] = (await self._transport.send("GET", "/whoami")).json()
         return answer
 

@@ -1,15 +1,18 @@
 """Language models, as far as a command has to know: whether there is one, and a scripted one in its place."""
 
+import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from shared.catalogue.planners import NOBODY_PLANS
-from shared.errors import BadInput
+from shared.contracts.plan import RunOptions
+from shared.errors import BadInput, NotesError, TaskgroveError
 from shared.models.settings import ModelSettings
 from shared.settings import read
-from taskgrove.cli.place import local_place
+from taskgrove.cli.place import Place, local_place
+from taskgrove.cli.planning import Submission, submission_of
 from taskgrove.cli.stand import Where
 from taskgrove.scripted import read_script, scripted
 
@@ -17,6 +20,30 @@ from taskgrove.scripted import read_script, scripted
 def starts_its_own(where: Where) -> bool:
     """Whether the command starts a Taskgrove for itself, which then has this command's environment."""
     return where.in_memory or not (where.api or local_place(where.data))
+
+
+def submission_at(place: Place | None, paths: Sequence[Path], *, prompt: str, options: RunOptions) -> Submission:
+    """What is submitted to the Taskgrove at `place` (None: one yet to be started). Only where notes want a model is it asked for one.
+
+    Raises as `submission_of` does.
+    """
+    try:
+        return submission_of(paths, prompt=prompt, options=options)
+    except NotesError:
+        if place is None or not _has_model(place):
+            raise
+    return submission_of(paths, prompt=prompt, options=options, elsewhere=True)
+
+
+def _has_model(place: Place) -> bool:
+    async def asked() -> bool:
+        async with place.client() as client:
+            return bool((await client.whoami()).get("model"))
+
+    try:
+        return asyncio.run(asked())
+    except TaskgroveError:  # it will be said when the run is submitted; until then the notes are what is wrong
+        return False
 
 
 def refuse_without_model(where: Where) -> None:

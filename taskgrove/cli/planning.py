@@ -78,10 +78,10 @@ def finding_line(finding: Finding) -> str:
     return f"{where}: {finding.message}" if where else finding.message
 
 
-def submission_of(paths: Sequence[Path], *, prompt: str, options: RunOptions, elsewhere: bool) -> Submission:
+def submission_of(paths: Sequence[Path], *, prompt: str, options: RunOptions, elsewhere: bool = False) -> Submission:
     """What is submitted for these files: Planned and sound, unless a model has to plan it. Raises as `plan_paths` does.
 
-    `elsewhere`: to a Taskgrove that runs already, and may have a language model that this process does not know of.
+    `elsewhere`: to a Taskgrove that has a language model, which this process does not know of.
     """
     if not paths and not prompt.strip():
         raise BadInput("there is nothing to do: give notes (--notes PATH), or say what is wanted (--prompt TEXT)")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from shared.ids import new_id
+from taskgrove.cli.models import submission_at
 from taskgrove.cli.options import (
     ApiOption,
     DataOption,
@@ -19,9 +20,9 @@ from taskgrove.cli.options import (
     TimeScaleOption,
     commands,
 )
-from taskgrove.cli.place import Place, find_place
+from taskgrove.cli.place import Place, find_place, local_place, named_place
 from taskgrove.cli.plan_view import show_findings
-from taskgrove.cli.planning import Planned, Submission, run_options, submission_of
+from taskgrove.cli.planning import Planned, Submission, run_options
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import count_of, line_of, short
 
@@ -49,7 +50,7 @@ def submit(
     """Hand notes, or a prompt, to a Taskgrove that runs, and return at once. Notes that cannot be carried out are refused here."""
     paths = [*(notes or ()), *(more or ())]
     options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=review, time_scale=time_scale)
-    submission = submission_of(paths, prompt=prompt, options=options, elsewhere=True)
+    submission = submission_at(named_place(api) or local_place(data), paths, prompt=prompt, options=options)
     asyncio.run(_submit(submission, find_place(api, data), screen=Screen(as_json=as_json), key=key or new_id()))
 
 

@@ -20,7 +20,7 @@ NOTES = """# Small release
 - check: test -s dist.txt
 
 ```sh
-sleep 1; echo built | tee dist.txt
+sleep 4; echo built | tee dist.txt
 ```
 
 ## Publish

@@ -108,6 +108,7 @@ class TestAccess:
             "name": "new.one",
             "roles": ["viewer"],
             "groups": ["release"],
+            "model": True,
         }
         assert (await desk.as_("ada").post("/principals", json=body)).status_code == 409
         listed = (await desk.as_("ada").get("/principals")).text

@@ -131,7 +131,7 @@ def test_a_link_opens_the_page_of_a_run_once_as_whoever_is_named(call: Any, grov
     with httpx2.Client(base_url=grove["TASKGROVE_API"], trust_env=False) as browser:
         entered = browser.post(link.path, data=fields)
         assert (entered.status_code, entered.headers["location"]) == (303, f"/runs/{run}")
-        assert browser.get("/whoami").json() == {"name": "ann", "roles": ["approver"], "groups": ["release"]}
+        assert browser.get("/whoami").json() == {"name": "ann", "roles": ["approver"], "groups": ["release"], "model": False}
         assert browser.post(link.path, data=fields).status_code == 403, "a second login over a session needs its token"
     assert httpx2.post(f"{grove['TASKGROVE_API']}/login", data=fields, trust_env=False).status_code == 401
     assert f"/login?token={fields['token']}" not in call("open", "--no-open").output
