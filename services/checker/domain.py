@@ -38,6 +38,7 @@ class Case:
     reason: str | None
     checks: tuple[Mapping[str, Any], ...]
     is_parent: bool
+    by_model: bool = False
 
     def document(self) -> dict[str, Any]:
         """What every verdict on it carries."""

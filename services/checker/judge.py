@@ -54,7 +54,7 @@ class Judge:
     async def _found(self, case: Case, slot: Slot) -> dict[str, Any]:
         directory = self._work_dir / case.run_id / f"check-{case.attempt_id.replace(':', '_')}"
         files = _once(lambda: self._laid_out(case, directory))
-        subject = Subject(case.result, case.title, files, run_id=case.run_id, task_id=case.task_id)
+        subject = Subject(case.result, case.title, files, run_id=case.run_id, task_id=case.task_id, by_model=case.by_model)
         evidence: list[Evidence] = []
         missed: list[str] = []
         if case.is_parent:
@@ -72,11 +72,18 @@ class Judge:
         return verdict(evidence or [claimed()], failed_children=missed)
 
     async def _look(self, case: Case, subject: Subject, evidence: list[Evidence], *, slot: Slot) -> None:
-        """Make the checks, in their order; what was seen is added to the evidence."""
+        """Make the checks, in their order; what was seen is added to the evidence. What one of them could not judge counts
+        only where no other is missed: work that is wrong is tried again without a person."""
         at_once, last = in_order(case.checks)
+        unjudged: NotJudged | None = None
         async with slot:
             for check in at_once:
-                evidence.append(await self._evidence(check, subject))  # noqa: PERF401 (what raises must not lose what was seen)
+                try:
+                    evidence.append(await self._evidence(check, subject))
+                except NotJudged as error:
+                    unjudged = unjudged or error
+        if unjudged and all(item.passed for item in evidence):
+            raise unjudged
         for check in last:
             evidence.append(not_asked(check, evidence) or await self._evidence(check, subject))
 

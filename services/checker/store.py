@@ -32,7 +32,7 @@ class VerdictStore:
         over = {"_id": {"$in": list(attempts)}, "state": {"$ne": "running"}}
         ended, tasks = await asyncio.gather(
             self._attempts.find(over, ("run_id", "task_id", "epoch", "state", "result", "error", "reason")),
-            self._tasks.find({"_id": {"$in": [task_of(attempt) for attempt in attempts]}}, ("title", "checks", "children")),
+            self._tasks.find({"_id": {"$in": [task_of(attempt) for attempt in attempts]}}, ("title", "checks", "children", "by_model")),
         )
         by_id = {task["_id"]: task for task in tasks}
         return [_case(attempt, by_id[attempt["task_id"]]) for attempt in ended if attempt["task_id"] in by_id]
@@ -74,4 +74,5 @@ def _case(attempt: Doc, task: Doc) -> Case:
         reason=attempt.get("reason"),
         checks=tuple(task.get("checks", ())),
         is_parent=bool(task.get("children")),
+        by_model=bool(task.get("by_model")),
     )

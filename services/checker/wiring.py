@@ -35,10 +35,9 @@ async def wire(ground: Ground) -> Service:
         metrics=ground.metrics,
     )
     store = VerdictStore(ground.database, leases, ground.clock)
-    model = open_model(
-        read(ModelSettings), ground.database, ground.clock, registry=ground.metrics.registry, traces=ground.traces, service="checker"
-    )
-    tools = Tools(sandbox, judging=_judging(model, settings) if model else None)
+    models = read(ModelSettings)
+    model = open_model(models, ground.database, ground.clock, registry=ground.metrics.registry, traces=ground.traces, service="checker")
+    tools = Tools(sandbox, judging=_judging(model, settings) if model else None, model_commands=models.commands)
     judge = Judge(
         store,
         checks(tools),

@@ -33,10 +33,11 @@ async def wire(ground: Ground) -> Service:
     sandbox = await Sandbox.probe(settings.sandbox, hidden=hidden, network=settings.network)
     artifacts = ArtifactStore.open(ground.settings.artifacts_url)
     registry = ground.metrics.registry
-    model = open_model(read(ModelSettings), ground.database, ground.clock, registry=registry, traces=ground.traces, service="executor")
+    models = read(ModelSettings)
+    model = open_model(models, ground.database, ground.clock, registry=registry, traces=ground.traces, service="executor")
     thinking = _thinking(model, settings, AgentMetrics(registry)) if model else None
     callables = Callables([name for name in settings.callables.split(",") if name])
-    tools = Tools(sandbox, artifacts, callables, Pool(), thinking=thinking)
+    tools = Tools(sandbox, artifacts, callables, Pool(), thinking=thinking, model_commands=models.commands)
     leases = Leases(
         ground.database["attempts"],
         owner=f"executor-{new_id()}",

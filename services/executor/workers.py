@@ -239,6 +239,7 @@ class Workers:
             children=lambda: self._store.children(claim),
             control=running.control,
             around=lambda: self._store.around(claim.task_id),
+            by_model=bool(task.get("by_model")),
         )
 
     async def _saved(self, running: Running, outcome: dict[str, Any]) -> bool:

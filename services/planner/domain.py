@@ -27,6 +27,8 @@ def nested(plan: Plan) -> list[Plan]:
                     title=task.title,
                     description=task.description,
                     checks=task.checks,
+                    model=plan.model,
+                    prompt_hash=plan.prompt_hash,
                     tasks=task.subtasks,
                 )
             )

@@ -9,7 +9,7 @@ from services.sequencer.advance import approval_requested, look_again, say
 from services.sequencer.domain.answer import after_plan_failed
 from services.sequencer.domain.ask import approval_id, asking_plan
 from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_SECONDS
-from services.sequencer.domain.grow import Soil, first_move, grow, root_document
+from services.sequencer.domain.grow import Soil, first_move, grow, made_by_model, root_document
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
 from services.sequencer.store import TaskStore, born
@@ -92,7 +92,8 @@ async def _refuse_too_large(store: TaskStore, task: Task, version: int, *, count
 
 async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: Sequence, specs: SequenceOf[TaskSpec]) -> list[Event]:
     run_id, version = run_of(task.task_id), header["version"]
-    soil = Soil(run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now())
+    by_model = made_by_model(header) or task.by_model
+    soil = Soil(run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now(), by_model)
     documents = grow(specs, order, soil)
     first = []
     for document in documents:

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import BadInput
 
 ToolMode = Literal["native", "json"]
+Commands = Literal["walls", "always"]
 
 
 class ModelSettings(BaseSettings):
@@ -24,6 +25,9 @@ class ModelSettings(BaseSettings):
     timeout_seconds: float = Field(default=180.0, gt=0, le=3_600, description="time that one answer may take")
     max_tokens: int = Field(default=4_096, ge=16, le=200_000, description="most tokens of one answer")
     tools: ToolMode = Field(default="native", description="json: for models that cannot call tools; they answer with JSON instead")
+    commands: Commands = Field(
+        default="walls", description="commands that a model decides are run: only in a sandbox with walls (bubblewrap), or always"
+    )
     usd_per_million_prompt_tokens: float | None = Field(default=None, ge=0, description="price; empty: looked up, or not known")
     usd_per_million_completion_tokens: float | None = Field(default=None, ge=0, description="price; empty: looked up, or not known")
 
@@ -67,3 +71,8 @@ class ModelSettings(BaseSettings):
 
 
 NO_MODEL = "no language model is configured; set TASKGROVE_MODEL_BASE_URL and TASKGROVE_MODEL_NAME (docs/how-to/use-a-model.md)"
+NO_WALLS = (
+    "a language model decided this command, and the sandbox of this machine has no walls (level process): it could read the secrets of the "
+    "service that runs it. Install bubblewrap, or run where it works; or set TASKGROVE_MODEL_COMMANDS=always if you trust what the model "
+    "reads (docs/how-to/use-a-model.md)"
+)

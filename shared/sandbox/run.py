@@ -42,6 +42,11 @@ class Sandbox:
         self._bwrap = shutil.which("bwrap") or "bwrap"
         self._launcher = _launcher()
 
+    @property
+    def has_walls(self) -> bool:
+        """Whether what runs here is kept from what this user can read and reach."""
+        return self.level != "process"
+
     @classmethod
     async def probe(cls, require: str | None = None, *, hidden: Sequence[Path] = (), network: bool = False) -> Self:
         """The strongest sandbox that works here. Raises MissingPart when that is less than the level `require`."""

@@ -51,6 +51,7 @@ def playing(endpoint: ScriptedModel) -> Endpoint:
 async def thinking(endpoint: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A Taskgrove with that model, up for all tests of this file."""
     settings = {**endpoint.environment, "TASKGROVE_MODEL_TIMEOUT_SECONDS": "1.5", "TASKGROVE_MODEL_USD_PER_MILLION_PROMPT_TOKENS": "1"}
+    settings |= {"TASKGROVE_MODEL_COMMANDS": "always"}  # the scripts are ours, and must run where no sandbox has walls
     settings |= {"TASKGROVE_MODEL_USD_PER_MILLION_COMPLETION_TOKENS": "10", "TASKGROVE_EXECUTOR_MODEL_STEPS": "6"}
     grove = Grove(tmp_path_factory.mktemp("thinking"), settings)
     await grove.up()

@@ -15,6 +15,7 @@ from tests.integration.house import House, shell, work
 OpenWith = Callable[..., AbstractAsyncContextManager[tuple[House, ScriptedModel]]]
 JUDGE = {"schema": "judgement"}
 AGENT = {"tool": "done"}
+TRUSTED = {"TASKGROVE_MODEL_COMMANDS": "always"}  # the house has no walls, and these scripts are ours
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def open_with(open_house: Open) -> OpenWith:
     @asynccontextmanager
     async def opened(*rules: dict[str, Any], **settings: str) -> AsyncIterator[tuple[House, ScriptedModel]]:
         with scripted(Script.model_validate({"rules": rules})) as model:
-            async with open_house(**model.environment, **settings) as house:
+            async with open_house(**{**TRUSTED, **model.environment, **settings}) as house:
                 yield house, model
 
     return opened

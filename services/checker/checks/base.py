@@ -13,6 +13,7 @@ from shared.contracts.executor import Result
 from shared.errors import TaskgroveError, Unavailable
 from shared.models.port import Model
 from shared.models.prompts import Prompts
+from shared.models.settings import Commands
 from shared.sandbox import Limits, Pool, Sandbox
 
 LISTED = 20
@@ -22,7 +23,10 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is judged: the result of one attempt. `files` lays its files out in a fresh directory, once, and gives that directory."""
+    """What is judged: the result of one attempt. `files` lays its files out in a fresh directory, once, and gives that directory.
+
+    `by_model` says that a language model decided the task's checks.
+    """
 
     result: Result
     title: str
@@ -30,6 +34,7 @@ class Subject:
     env: Mapping[str, str] = field(default_factory=dict)
     run_id: str = ""
     task_id: str = ""
+    by_model: bool = False
 
 
 class NotJudged(TaskgroveError):
@@ -69,6 +74,12 @@ class Tools:
     pool: Pool = field(default_factory=lambda: Pool(max(1, (os.cpu_count() or 1) // 2)))
     limits: Limits = field(default_factory=lambda: Limits(seconds=120, output_bytes=16 * 2**10))
     judging: Judging | None = None
+    model_commands: Commands = "walls"
+
+    @property
+    def may_obey_models(self) -> bool:
+        """Whether commands that a language model decided are run: without walls they could read what the service knows."""
+        return self.sandbox.has_walls or self.model_commands == "always"
 
     def close(self) -> None:
         """End the processes of the pool."""

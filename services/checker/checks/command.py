@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from services.checker.checks.base import Check, Subject, Tools
+from services.checker.checks.base import Check, NotJudged, Subject, Tools
 from shared.catalogue.checks import CheckParams, CommandCheck
 from shared.contracts.checker import Evidence
 from shared.errors import TaskgroveError, Unavailable
+from shared.models.settings import NO_WALLS
 
 TITLE = 120
 
@@ -19,10 +20,12 @@ class Command(Check):
         self._tools = tools
 
     async def judge(self, params: CheckParams, subject: Subject) -> Evidence:
-        """Passed when the command ended by itself, in time, with exit status 0."""
+        """Passed when the command ended by itself, in time, with exit status 0. Raises NotJudged when it may not be run here."""
         check = CommandCheck.model_validate(params)
         first = check.run.strip().partition("\n")[0]
         title = f"command: {first[:TITLE]}"
+        if subject.by_model and not self._tools.may_obey_models:
+            raise NotJudged(f"the work is there, and the check {title!r} was not run: {NO_WALLS}")
         limits = replace(self._tools.limits, seconds=check.timeout)
         try:
             directory = await subject.files()

@@ -16,6 +16,7 @@ from shared.contracts.executor import Result
 from shared.contracts.phases import Phase
 from shared.contracts.plan import Kind
 from shared.errors import AgentFailed
+from shared.models.settings import Commands
 from shared.sandbox import Limits, Pool, ProcessControl, Sandbox
 
 __all__ = ["Agent", "Answer", "Around", "Asks", "DependencyResult", "Done", "Lookup", "TooBig", "Tools", "Work", "given"]
@@ -65,6 +66,7 @@ class Work:
     """One attempt. What costs anything is a function, and is done only when asked for.
 
     `directory` names the attempt's own directory, which the agent makes; `say` takes a line for the logs; `env` has TASKGROVE_INPUT_<NAME>.
+    `by_model` says that a language model planned the task, with its inputs.
     """
 
     task_id: str
@@ -83,6 +85,7 @@ class Work:
     children: Lookup
     control: ProcessControl
     around: Callable[[], Awaitable[Around]] = nothing_around
+    by_model: bool = False
 
 
 class Agent(Protocol):
@@ -107,6 +110,12 @@ class Tools:
     pool: Pool
     limits: Limits = field(default_factory=lambda: Limits(seconds=3_600))
     thinking: Thinking | None = None
+    model_commands: Commands = "walls"
+
+    @property
+    def may_obey_models(self) -> bool:
+        """Whether commands that a language model decided are run: without walls they could read what the service knows."""
+        return self.sandbox.has_walls or self.model_commands == "always"
 
     def close(self) -> None:
         """End the processes of the pool."""

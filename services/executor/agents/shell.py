@@ -15,6 +15,7 @@ from shared.artifacts import on_disk
 from shared.catalogue.agents import ShellInputs
 from shared.contracts.executor import Result
 from shared.errors import AgentFailed, Unavailable
+from shared.models.settings import NO_WALLS
 from shared.sandbox import Finished
 
 INTERPRETERS = {
@@ -38,8 +39,10 @@ class ShellAgent:
         self._tools = tools
 
     async def do(self, work: Work) -> Answer:
-        """Lay out the inputs, run the script, keep the files it leaves. AgentFailed for any exit status but 0."""
+        """Lay out the inputs, run the script, keep the files it leaves. AgentFailed for any exit status but 0, or not run."""
         inputs = given(work.inputs, as_=ShellInputs)
+        if work.by_model and not self._tools.may_obey_models:
+            raise AgentFailed(f"the script was not run: {NO_WALLS}", code="no_walls", permanent=True)
         script, directory = await asyncio.to_thread(_prepare, work.directory(), inputs.script)
         await lay_out(await work.dependencies(), directory / "inputs", store=self._tools.artifacts)
         finished = await self._run([*INTERPRETERS[inputs.interpreter], str(script)], work, directory)

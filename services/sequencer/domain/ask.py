@@ -8,6 +8,7 @@ from services.sequencer.domain.task import Task
 
 HELP = ("retry", "take_over", "skip", "fail")
 WITHOUT_AN_ANSWER = ("take_over", "skip", "fail")
+UNTRIED = {"not_judged": "was not judged", "no_walls": "was not run"}
 
 
 def approval_id(task: Task, why: str) -> str:
@@ -37,7 +38,7 @@ def asking_result(task: Task, checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 def asking_for_help(task: Task, error: dict[str, Any]) -> dict[str, Any]:
     """The question at the end of the ladder."""
-    what = "was not judged" if error["code"] == "not_judged" else f"failed after {task.attempts} tries"
+    what = UNTRIED.get(error["code"]) or f"failed after {task.attempts} tries"
     question = f"{task.title!r} {what}: {error['message']}"
     return _open_question(task, "escalation", question, choices=HELP)
 

@@ -18,8 +18,8 @@ UNSETTLED_SECONDS = 10.0
 MOST_LOSSES = 5
 
 FINAL_ERRORS = frozenset({"children_failed"})
-NOT_JUDGED = "not_judged"
-"""The work was done, and nobody could judge it: neither another try nor another plan would help, but a person can."""
+FOR_PEOPLE = frozenset({"not_judged", "no_walls"})
+"""Nobody could judge the work, or nothing here may run it: neither another try nor another plan would help, but a person can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _failed(task: Task, verdict: Verdict, patience: Patience) -> How:
         return How(Phase.RETRYING, wait=patience.before_retry(task), fields=(("error", Frozen(error)),))
     if task.on_failure != "ask":
         return failed(task, error)
-    if task.parent_id is None or error.get("code") == NOT_JUDGED:
+    if task.parent_id is None or error.get("code") in FOR_PEOPLE:
         return escalated(task, error)
     return How(Phase.REPLANNING, wait=PLAN_SECONDS, fields=(("plan_reason", "replan"), ("error", Frozen(error))))
 

@@ -20,7 +20,7 @@ WIDE = 100
 
 @dataclass(frozen=True, slots=True)
 class Soil:
-    """Where the tasks grow: their parent, and what they inherit."""
+    """Where the tasks grow: their parent, and what they inherit. `by_model`: a language model decided what they are to do."""
 
     run_id: str
     parent_id: str
@@ -29,6 +29,7 @@ class Soil:
     depth: int
     paused: bool
     now: datetime
+    by_model: bool = False
 
 
 def root_document(*, run_id: str, title: str, description: str, header: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -53,7 +54,13 @@ def root_document(*, run_id: str, title: str, description: str, header: dict[str
         "group": 0,
         "critical": True,
         "plan_reason": "submitted",
+        **({"by_model": True} if made_by_model(header) else {}),
     }
+
+
+def made_by_model(header: dict[str, Any]) -> bool:
+    """Whether a language model made the plan: its scripts and commands are nobody's."""
+    return bool(header.get("model") or header.get("prompt_hash"))
 
 
 def grow(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil) -> list[dict[str, Any]]:
@@ -75,6 +82,7 @@ def grow(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil) -> list[dict[
         document = {
             **_blank(soil.run_id, soil.now),
             **_from_spec(spec),
+            **({"by_model": True} if soil.by_model else {}),
             "_id": ids[spec.key],
             "parent_id": soil.parent_id,
             "plan_id": soil.plan_id,

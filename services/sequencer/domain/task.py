@@ -8,7 +8,7 @@ from shared.contracts.phases import TERMINAL, Phase
 FIELDS = (
     "parent_id", "kind", "title", "phase", "passes", "epoch", "attempts", "max_attempts", "depth", "agent", "checkpoint", "approved",
     "on_failure", "paused", "dependents", "feeds", "wide", "approval_id", "asking", "plan_version", "children", "error", "nudges", "losses",
-    "answers",
+    "answers", "by_model",
 )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ class Task:
     error: dict[str, Any] | None
     nudges: int
     losses: int
+    by_model: bool
     dependencies: list[str] = field(default_factory=list)
     answers: list[dict[str, Any]] = field(default_factory=list)
 
@@ -83,6 +84,7 @@ def task_from(doc: dict[str, Any]) -> Task:
         error=doc.get("error"),
         nudges=doc.get("nudges", 0),
         losses=doc.get("losses", 0),
+        by_model=doc.get("by_model", False),
         dependencies=doc.get("dependencies", []),
         answers=doc.get("answers", []),
     )

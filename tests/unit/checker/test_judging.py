@@ -45,9 +45,16 @@ async def checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     await running.stop(seconds=0)
 
 
-async def put(checker: Running, name: str, *checks: dict[str, Any], **attempt: Any) -> TaskExecuted:
+async def put(checker: Running, name: str, *checks: dict[str, Any], by_model: bool = False, **attempt: Any) -> TaskExecuted:
     """A task and its attempt that claims to have done it, and the hint at it."""
-    task = {"_id": name, "run_id": "run", "title": name, "checks": list(checks), "children": attempt.pop("children", None)}
+    task = {
+        "_id": name,
+        "run_id": "run",
+        "title": name,
+        "checks": list(checks),
+        "children": attempt.pop("children", None),
+        "by_model": by_model,
+    }
     done = {"run_id": "run", "task_id": name, "epoch": 1, "state": "executed", "result": {"summary": "did it"}, **attempt}
     await checker.ground.database["tasks"].insert([task])
     await checker.ground.database["attempts"].insert([{"_id": f"{name}:1", **done}])
@@ -179,3 +186,29 @@ async def test_what_could_not_be_judged_is_no_fault_of_the_work(checker: Running
     found = await verdict(checker, "run.1:1")
     assert found["error"] == {"code": "not_judged", "message": "nobody answers", "permanent": True}
     assert [one["passed"] for one in found["evidence"]] == [True]
+
+
+RUNS = {"kind": "command", "run": "true"}
+
+
+async def test_without_walls_a_command_of_a_model_is_a_persons_business(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = watch(checker, monkeypatch)
+    await on_tasks_executed(
+        [await put(checker, "run.1", RUNS, {"kind": "contains", "text": "did"}, MODEL, by_model=True)], checker.service.deps
+    )
+    found = await verdict(checker, "run.1:1")
+    assert (found["judgement"], found["error"]["code"], found["error"]["permanent"]) == ("failed", "not_judged", True)
+    assert "the check 'command: true' was not run" in found["error"]["message"]
+    assert "TASKGROVE_MODEL_COMMANDS=always" in found["error"]["message"]
+    assert [one["check"].partition(":")[0] for one in found["evidence"]] == ["contains"], "what could be seen is kept"
+    assert watching.asked == []
+
+
+async def test_without_walls_work_that_is_wrong_is_tried_again(checker: Running) -> None:
+    await on_tasks_executed([await put(checker, "run.1", RUNS, {"kind": "contains", "text": "done"}, by_model=True)], checker.service.deps)
+    assert (await verdict(checker, "run.1:1"))["error"]["code"] == "check_failed"
+
+
+async def test_without_walls_a_command_of_a_person_runs(checker: Running) -> None:
+    await on_tasks_executed([await put(checker, "run.1", RUNS)], checker.service.deps)
+    assert (await verdict(checker, "run.1:1"))["judgement"] == "passed"

@@ -82,3 +82,9 @@ def test_cycles_are_paths_in_which_each_waits_for_the_next() -> None:
         assert ring[0] == ring[-1]
         assert all(following in after[name] for name, following in pairwise(ring))
     assert domain.cycles({"a": ["b"], "b": []}) == []
+
+
+def test_groups_in_a_plan_of_a_model_are_of_that_model_too() -> None:
+    plans = domain.nested(TREE.model_copy(update={"model": "m", "prompt_hash": "h"}))
+    assert {(plan.model, plan.prompt_hash) for plan in plans} == {("m", "h")}
+    assert len(plans) > 1

@@ -137,3 +137,10 @@ def test_what_nobody_could_judge_goes_to_a_person_and_is_neither_tried_nor_plann
     assert move.how.target is Phase.ESCALATED
     assert move.how.field("asking")["question"] == "'Unit tests' was not judged: the judge is away"
     assert phase_after("failed", error=error, on_failure="continue") is Phase.FAILED
+
+
+def test_what_may_not_be_run_here_goes_to_a_person_and_is_neither_tried_nor_planned_again() -> None:
+    error = {"code": "no_walls", "message": "a model decided it", "permanent": True}
+    move = after_verdict(task(attempts=1), Verdict(1, "failed", error), PATIENCE)
+    assert move
+    assert (move.how.target, move.how.field("asking")["question"]) == (Phase.ESCALATED, "'Unit tests' was not run: a model decided it")

@@ -1,12 +1,13 @@
 """What follows from a plan, and the tasks that grow from it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.sequencer.domain.grow import WIDE, Soil, first_move, grow
+from services.sequencer.domain.grow import WIDE, Soil, first_move, grow, root_document
 from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
 from shared.errors import BadInput
@@ -96,3 +97,12 @@ def test_a_task_that_waits_for_many_is_named_by_them_and_looks_for_itself() -> N
 def test_a_second_plan_has_ids_of_its_own() -> None:
     soil = Soil(RUN, f"{RUN}.3", f"{RUN}.3@2", 2, 2, paused=False, now=SOIL.now)
     assert grow([spec("a")], sequence([spec("a")]), soil)[0]["_id"] == f"{RUN}.3.v2-1"
+
+
+def test_what_a_model_decided_is_marked() -> None:
+    marked = replace(SOIL, by_model=True)
+    assert grow([spec("a")], sequence([spec("a")]), marked)[0]["by_model"] is True
+    assert "by_model" not in grow([spec("a")], sequence([spec("a")]), SOIL)[0]
+    for header, by_model in (({"model": "m", "run_id": RUN}, True), ({"model": None, "run_id": RUN}, False)):
+        root = root_document(run_id=RUN, title="", description="", header=header, now=SOIL.now)
+        assert ("by_model" in root) is by_model

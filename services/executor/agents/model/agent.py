@@ -79,7 +79,8 @@ class _Attempt:
         dependencies, around = await self._work.dependencies(), await self._work.around()
         await lay_out(dependencies, self._directory / INPUTS, store=self._tools.artifacts)
         may_split = around.splits < MOST_SPLITS and not around.deepest
-        box = Toolbox(self._workspace, self._run, answers=dict(around.answers), may_split=may_split)
+        run = self._run if self._tools.may_obey_models else None
+        box = Toolbox(self._workspace, run, answers=dict(around.answers), may_split=may_split)
         try:
             end = await self._converse(await self._beginning(around, dependencies, may_split=may_split), box)
         finally:
@@ -93,8 +94,10 @@ class _Attempt:
     async def _beginning(self, around: Around, dependencies: Mapping[str, DependencyResult], *, may_split: bool) -> list[Turn]:
         prompts, most = self._thinking.prompts, self._thinking.caps.context_bytes
         instructions, workspace = self._inputs.instructions, self._workspace
-        parts = await context(self._work, around, dependencies, instructions=instructions, workspace=workspace, most=most)
-        rules = prompts.render(PROMPTS[0], may_split=may_split, has_inputs=bool(dependencies), outputs=_quoted(self._work.outputs))
+        may_run = self._tools.may_obey_models
+        parts = await context(self._work, around, dependencies, instructions=instructions, workspace=workspace, most=most, may_run=may_run)
+        outputs = _quoted(self._work.outputs)
+        rules = prompts.render(PROMPTS[0], may_split=may_split, may_run=may_run, has_inputs=bool(dependencies), outputs=outputs)
         return [Turn("system", rules), Turn("user", prompts.render(PROMPTS[1], **parts))]
 
     async def _converse(self, turns: list[Turn], box: Toolbox) -> End:

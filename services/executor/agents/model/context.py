@@ -35,13 +35,14 @@ class Room:
 
 
 async def context(
-    work: Work, around: Around, dependencies: Mapping[str, DependencyResult], *, instructions: str, workspace: Workspace, most: int
-) -> dict[str, str]:
+    work: Work, around: Around, dependencies: Mapping[str, DependencyResult], *, instructions: str, workspace: Workspace, most: int,
+    may_run: bool,
+) -> dict[str, str]:  # fmt: skip
     """The parts of the prompt by name; deterministic, so that the ledger knows the question again after a crash."""
     room = Room(most)
     results = await asyncio.to_thread(_results, dependencies, workspace, most)
     return {
-        "task": room.fit("task", _task(work, instructions), share=0.6),
+        "task": room.fit("task", _task(work, instructions, may_run=may_run), share=0.6),
         "answers": room.fit("answers", _pairs(around.answers), share=0.4),
         "failure": room.fit("failure", around.failure, share=0.4),
         "checks": room.fit("checks", "\n".join(json.dumps(dict(check), ensure_ascii=False) for check in around.checks), share=0.3),
@@ -51,9 +52,10 @@ async def context(
     }
 
 
-def _task(work: Work, instructions: str) -> str:
+def _task(work: Work, instructions: str, *, may_run: bool) -> str:
     inputs = [f"{name}={value}" for name, value in sorted(work.env.items())]
-    told = [work.title, instructions or work.description, *(["Environment of your commands:", *inputs] if inputs else [])]
+    given = "Environment of your commands:" if may_run else "Given with it:"
+    told = [work.title, instructions or work.description, *([given, *inputs] if inputs else [])]
     return "\n\n".join(dict.fromkeys(part for part in told if part.strip()))
 
 

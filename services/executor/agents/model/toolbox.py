@@ -78,16 +78,17 @@ class Finish(Arguments):
 
 
 class Toolbox:
-    """The tools over one workspace. `run` runs a command and says how it ended; `answers` is what people said already."""
+    """The tools over one workspace. `run` runs a command and says how it ended, and is None where no commands are run;
+    `answers` is what people said already."""
 
-    def __init__(self, workspace: Workspace, run: Run, *, answers: Mapping[str, str], may_split: bool) -> None:
+    def __init__(self, workspace: Workspace, run: Run | None, *, answers: Mapping[str, str], may_split: bool) -> None:
         self._workspace = workspace
-        self._run = run
+        self._look = "; look at it with a command" if run else ""
         self._answers = answers
         self._may_split = may_split
         self._tools: dict[str, tuple[type[Arguments], Callable[[Any], Awaitable[str | End]]]] = {
             "write_file": (WriteFile, self._write),
-            "run_command": (RunCommand, self._command),
+            **({"run_command": (RunCommand, partial(self._command, run))} if run else {}),
             "read_file": (ReadFile, self._read),
             "list_files": (ListFiles, self._list),
             "done": (Finish, self._done),
@@ -120,7 +121,7 @@ class Toolbox:
     async def _read(self, given: ReadFile) -> str:
         content, size = await asyncio.to_thread(partial(self._workspace.read, given.path, offset=given.offset, most=MOST_READ))
         if b"\0" in content:
-            return f"{given.path} is a binary file of {size} bytes; look at it with a command"
+            return f"{given.path} is a binary file of {size} bytes{self._look}"
         end = given.offset + len(content)
         more = f"; {size - end} bytes more, read on at offset {end}" if end < size else ""
         return fenced(given.path, content.decode(errors="replace")) + f"\nbytes {given.offset} to {end} of {size}{more}"
@@ -135,10 +136,10 @@ class Toolbox:
         lines = [f"{name}  {size} bytes" for name, size in files] + ([f"and {left} more"] if left else [])
         return fenced("files", "\n".join(lines)) if lines else "there are no files"
 
-    async def _command(self, given: RunCommand) -> str:
+    async def _command(self, run: Run, given: RunCommand) -> str:
         if len(given.command) > MOST_COMMAND or "\0" in given.command:
             raise BadInput(f"a command has at most {MOST_COMMAND} characters, and no NUL; write a script and run that")
-        return await self._run(given.command)
+        return await run(given.command)
 
     async def _ask(self, given: AskPerson) -> str | End:
         question = given.question.strip()[:MOST_QUESTION]

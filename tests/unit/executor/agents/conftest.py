@@ -22,7 +22,7 @@ async def sandbox() -> Sandbox:
 
 @pytest.fixture
 def tools(sandbox: Sandbox, tmp_path: Path) -> Iterator[Tools]:
-    made = Tools(sandbox, ArtifactStore.open(f"memory://{tmp_path}"), Callables(), Pool(1), Limits(seconds=60))
+    made = Tools(sandbox, ArtifactStore.open(f"memory://{tmp_path}"), Callables(), Pool(1), Limits(seconds=60), model_commands="always")
     yield made
     made.close()
 

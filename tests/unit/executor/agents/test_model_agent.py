@@ -1,6 +1,7 @@
 """The agent `model`: what it does with what a model says, what ends it, and what the model is told."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from shared.contracts.executor import Result
 from shared.contracts.phases import Phase
 from shared.errors import AgentFailed, ModelFailed
 from shared.models.port import Reply, Spent
+from shared.sandbox import Sandbox
 from tests.unit.executor.agents.thinkers import Line, Scripted, done, thinking, uses
 
 MakeWork = Callable[..., Work]
@@ -71,6 +73,26 @@ class TestWork:
         assert model.heard().startswith("exit status 3\n<data ")
         assert "\nhello\n.\n1.4\n</data " in model.heard()
         assert str(tmp_path) not in model.heard()
+
+    async def test_without_walls_there_are_no_commands(self, tools: Tools, make_work: MakeWork, tmp_path: Path) -> None:
+        heard = []
+        for _ in range(2):
+            model = Scripted([uses("run_command", command=f"touch {tmp_path}/ran"), uses("write_file", path="a", content="b"), done()])
+            bare = replace(tools, thinking=thinking(model), sandbox=Sandbox("process"), model_commands="walls")
+            assert isinstance(await agents(bare)["model"].do(make_work()), Done)
+            assert "run_command" not in [tool.name for tool in model.asked[0].tools]
+            assert not re.search("run_command|Commands run|your commands", "".join(turn.text for turn in model.asked[0].turns))
+            assert model.heard(1).startswith("refused: there is no tool 'run_command'; there are: write_file, ")
+            heard.append(model.asked)
+        assert heard[0] == heard[1]
+        assert not (tmp_path / "ran").exists()
+
+    async def test_without_walls_commands_run_where_a_setting_says_so(self, tools: Tools, make_work: MakeWork) -> None:
+        model = Scripted([uses("run_command", command="echo here"), done()])
+        trusting = replace(tools, thinking=thinking(model), sandbox=Sandbox("process"), model_commands="always")
+        await agents(trusting)["model"].do(make_work())
+        assert "make them with run_command" in model.asked[0].turns[0].text
+        assert "\nhere\n" in model.heard()
 
     async def test_a_command_that_does_not_end_is_stopped(self, do: Do) -> None:
         _, model = await do(uses("run_command", command="echo on; sleep 60"), done(), caps={"command_seconds": 0.3})

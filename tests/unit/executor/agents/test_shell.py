@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from services.executor.agents.shell import ShellAgent
 from shared.contracts.executor import Result
 from shared.contracts.phases import Phase
 from shared.errors import AgentFailed
+from shared.models.settings import Commands
+from shared.sandbox import Level, Sandbox
 
 MakeWork = Callable[..., Work]
 
@@ -144,3 +147,19 @@ async def test_wrong_inputs_name_the_field(tools: Tools, make_work: MakeWork) ->
     with pytest.raises(AgentFailed, match="scrip: Extra inputs") as failed:
         await ShellAgent(tools).do(make_work(inputs={"script": "true", "scrip": "x"}))
     assert failed.value.permanent
+
+
+async def test_without_walls_a_script_of_a_model_is_not_run(tools: Tools, make_work: MakeWork, tmp_path: Path) -> None:
+    bare = replace(tools, sandbox=Sandbox("process"), model_commands="walls")
+    script = {"script": f"touch {tmp_path}/ran"}
+    with pytest.raises(AgentFailed, match=r"Install bubblewrap.*TASKGROVE_MODEL_COMMANDS=always") as refused:
+        await run(bare, make_work(inputs=script, by_model=True))
+    assert (refused.value.code, refused.value.permanent) == ("no_walls", True)
+    assert not (tmp_path / "ran").exists()
+    await run(bare, make_work(inputs=script))
+    assert (tmp_path / "ran").exists(), "a script of a person runs"
+
+
+@pytest.mark.parametrize(("level", "commands"), [("process", "always"), ("bubblewrap", "walls")])
+def test_models_are_obeyed_behind_walls_or_where_a_setting_says_so(tools: Tools, level: Level, commands: Commands) -> None:
+    assert replace(tools, sandbox=Sandbox(level), model_commands=commands).may_obey_models
