@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shared.artifacts import files_in
 from shared.contracts.executor import Result
-from shared.models.fence import NAME, fenced
+from shared.models.fence import NAME, defused, fenced
 
 DATA = "data of the result"
 LISTING = "files"
@@ -42,7 +42,7 @@ class Exhibits:
         Where there is no text at all, a line of the listing may be quoted.
         """
         wanted = _spaced(quote)
-        sources = [text for name, text in self.texts.items() if _is_named(name, file)] if self.texts else ["\n".join(self.lines)]
+        sources = [defused(text) for name, text in self.texts.items() if _is_named(name, file)] if self.texts else ["\n".join(self.lines)]
         if len(wanted) < SURE:
             return bool(wanted) and any(wanted == _spaced(line) for text in sources for line in text.splitlines())
         return any(wanted in _spaced(text) for text in sources)

@@ -15,6 +15,7 @@ from services.executor.domain import written
 from shared.contracts.executor import Result
 from shared.contracts.phases import Phase
 from shared.errors import AgentFailed, ModelFailed
+from shared.models.fence import defused
 from shared.models.port import Reply, Spent
 from shared.sandbox import Sandbox
 from tests.unit.executor.agents.thinkers import Line, Scripted, done, thinking, uses
@@ -259,7 +260,8 @@ class TestContext:
         _, model = await do(done(), description=hostile)
         told = model.asked[0].turns[1].text
         mark = told.split("<data ", 1)[1][:16]
-        assert hostile in told
+        assert defused(hostile) in told
+        assert told.count("<data ") == told.count("</data ")
         assert told.count(mark) == 2
         assert told.index(f"</data {mark}>") > told.index("{% raw %}")
 
