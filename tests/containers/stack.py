@@ -40,7 +40,7 @@ class Stack:
     @property
     def env(self) -> dict[str, str]:
         """What compose and the command line are called with."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASKGROVE_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASKGROVE_") or name.endswith("_SANDBOX")}
         own = {"TASKGROVE_SECRETS": str(self.secrets), "TASKGROVE_PORT": str(self.port), "TASKGROVE_TAG": self.name, **_entrypoint()}
         return {**inherited, **own}
 
