@@ -72,7 +72,7 @@ class ModelSettings(BaseSettings):
 
 NO_MODEL = "no language model is configured; set TASKGROVE_MODEL_BASE_URL and TASKGROVE_MODEL_NAME (docs/how-to/use-a-model.md)"
 NO_WALLS = (
-    "a language model decided this command, and the sandbox of this machine has no walls (level process): it could read the secrets of the "
-    "service that runs it. Install bubblewrap, or run where it works; or set TASKGROVE_MODEL_COMMANDS=always if you trust what the model "
+    "a language model decided this command, and it is not run here: the sandbox has no walls (level process), so that it could read the "
+    "secrets of the service. Install bubblewrap, or run where it works; or set TASKGROVE_MODEL_COMMANDS=always if you trust what the model "
     "reads (docs/how-to/use-a-model.md)"
 )

@@ -42,7 +42,7 @@ class ShellAgent:
         """Lay out the inputs, run the script, keep the files it leaves. AgentFailed for any exit status but 0, or not run."""
         inputs = given(work.inputs, as_=ShellInputs)
         if work.by_model and not self._tools.may_obey_models:
-            raise AgentFailed(f"the script was not run: {NO_WALLS}", code="no_walls", permanent=True)
+            raise AgentFailed(NO_WALLS, code="no_walls", permanent=True)
         script, directory = await asyncio.to_thread(_prepare, work.directory(), inputs.script)
         await lay_out(await work.dependencies(), directory / "inputs", store=self._tools.artifacts)
         finished = await self._run([*INTERPRETERS[inputs.interpreter], str(script)], work, directory)
