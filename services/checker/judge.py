@@ -4,7 +4,6 @@ import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +90,7 @@ class Judge:
         """Judge these in the background; they are claimed."""
         for case in cases:
             self.running[case.attempt_id] = task = asyncio.create_task(self._judge(case))
-            self._store.leases.hold(case.attempt_id, partial(_cancel, task))
+            self._store.leases.hold(case.attempt_id, task.cancel)
 
     async def drain(self, seconds: float) -> None:
         """Let what runs end, at most `seconds`; what is left is found again when its lease runs out."""
@@ -149,10 +148,6 @@ class Judge:
         await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
         await self._artifacts.lay_out(case.result.artifacts, directory)
         return directory
-
-
-def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
 
 
 def _once(lay_out: Callable[[], Awaitable[Path]]) -> Callable[[], Awaitable[Path]]:

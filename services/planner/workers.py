@@ -1,7 +1,6 @@
 """Plans that are made in the background: claimed under a lease, made, kept, said; handed back or taken over where their planner ends."""
 
 import asyncio
-from functools import partial
 from typing import Any
 
 import orjson
@@ -72,7 +71,7 @@ class Workers:
     def _start(self, planning: Doc) -> None:
         name = planning["_id"]
         self.running[name] = task = asyncio.create_task(self._work(planning))
-        self._store.leases.hold(name, partial(_cancel, task))
+        self._store.leases.hold(name, task.cancel)
 
     async def _work(self, planning: Doc) -> None:
         name = planning["_id"]
@@ -112,7 +111,3 @@ class Workers:
             options=submission.options if submission else RunOptions(),
             submitted_by=submission.submitted_by if submission else "planner",
         )
-
-
-def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()

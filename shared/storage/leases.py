@@ -24,7 +24,7 @@ class Leases:
         self._owner = owner
         self._clock = clock
         self.seconds = seconds
-        self.held: dict[str, Callable[[], None]] = {}
+        self.held: dict[str, Callable[[], object]] = {}
         self._lost = metrics.leases_lost
         metrics.leases_held.set_function(lambda: float(len(self.held)))
         self._finishing: set[str] = set()
@@ -44,7 +44,7 @@ class Leases:
             won |= {doc["_id"] for doc in await self._collection.find(mine, ("state",))}
         return won
 
-    def hold(self, claim: str, lost: Callable[[], None]) -> None:
+    def hold(self, claim: str, lost: Callable[[], object]) -> None:
         """Renew this one from now on."""
         if not self.held:
             self._renewed = self._clock.monotonic()

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from importlib.metadata import version
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -90,16 +91,10 @@ class OtlpTraces:
         run_id = run_of(task_id)
         parent = nested if (nested := _nested.get()).startswith(f"00-{run_id}-") else traceparent(task_id)
         own = {"taskgrove.task.id": task_id, **{_named(key): value for key, value in attributes.items()}}
-        with self._tracer.start_as_current_span(
-            name, context=_below(parent), attributes=own, record_exception=False, set_status_on_exception=False
-        ) as span:
+        with self._span(name, parent, attributes=own) as span:
             token, inside = standing.set({**standing.get(), run_id: _written(span)}), _nested.set(_written(span))
             try:
                 yield _Seen(span)
-            except BaseException as error:
-                # Its message may hold what a task or a model wrote: that belongs to the logs, which mask secrets.
-                span.set_status(StatusCode.ERROR, type(error).__name__)
-                raise
             finally:
                 _nested.reset(inside)
                 standing.reset(token)
@@ -129,9 +124,9 @@ class OtlpTraces:
 
     @contextmanager
     def _hearing(self, event: str, parents: Sequence[str], *, count: int) -> Iterator[str]:
-        with self._tracer.start_as_current_span(
+        with self._span(
             f"process {event}",
-            context=_below(parents[0]),
+            parents[0],
             kind=SpanKind.CONSUMER,
             attributes={
                 "messaging.system": "rabbitmq",
@@ -139,12 +134,18 @@ class OtlpTraces:
                 "messaging.destination.name": event,
                 "messaging.batch.message_count": count,
             },
-            record_exception=False,
-            set_status_on_exception=False,
             links=[Link(context) for parent in dict.fromkeys(parents[1 : MOST_LINKS + 1]) if (context := _context(parent))],
         ) as span:
+            yield _written(span)
+
+    @contextmanager
+    def _span(self, name: str, parent: str | None, **facts: Any) -> Iterator[trace.Span]:
+        """A span under `parent`; an error marks it by its type alone: its message may hold what a task, a person or a model wrote."""
+        with self._tracer.start_as_current_span(
+            name, context=_below(parent), record_exception=False, set_status_on_exception=False, **facts
+        ) as span:
             try:
-                yield _written(span)
+                yield span
             except BaseException as error:
                 span.set_status(StatusCode.ERROR, type(error).__name__)
                 raise

@@ -11,7 +11,7 @@ from shared.contracts.plan import RunOptions
 from shared.errors import BadInput, NotesError, TaskgroveError
 from shared.models.settings import ModelSettings
 from shared.settings import read
-from taskgrove.cli.place import Place, local_place
+from taskgrove.cli.place import Place, known_place
 from taskgrove.cli.planning import Submission, submission_of
 from taskgrove.cli.stand import Where
 from taskgrove.scripted import read_script, scripted
@@ -19,7 +19,7 @@ from taskgrove.scripted import read_script, scripted
 
 def starts_its_own(where: Where) -> bool:
     """Whether the command starts a Taskgrove for itself, which then has this command's environment."""
-    return where.in_memory or not (where.api or local_place(where.data))
+    return where.in_memory or known_place(where.api, where.data) is None
 
 
 def submission_at(place: Place | None, paths: Sequence[Path], *, prompt: str, options: RunOptions) -> Submission:

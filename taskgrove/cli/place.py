@@ -28,7 +28,12 @@ class Place:
         return Client(self.url, key=self.key, patience=PATIENCE if self.key else 0.0)
 
 
-def named_place(api: str | None) -> Place | None:
+def known_place(api: str | None, data: Path | None) -> Place | None:
+    """The Taskgrove that is named, else the one that runs on the data directory; None: there is none yet."""
+    return _named_place(api) or local_place(data)
+
+
+def _named_place(api: str | None) -> Place | None:
     """The Taskgrove that --api or TASKGROVE_API names, with TASKGROVE_KEY."""
     return Place(api, os.environ.get("TASKGROVE_KEY"), hint=f" --api {api}") if api else None
 
@@ -44,7 +49,7 @@ def local_place(data: Path | None) -> Place | None:
 
 def find_place(api: str | None, data: Path | None) -> Place:
     """Where to talk to. Raises Unavailable that says how to get one."""
-    place = named_place(api) or local_place(data)
+    place = known_place(api, data)
     if place is None:
         root = (data or default_home()).absolute()
         raise Unavailable(

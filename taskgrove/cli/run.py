@@ -12,7 +12,7 @@ from shared.ids import new_id
 from taskgrove.cli.dashboard import dashboard_link
 from taskgrove.cli.follow import Follower, Nobody, People
 from taskgrove.cli.live import LiveView
-from taskgrove.cli.models import refuse_without_model, stand_in, starts_its_own, submission_at
+from taskgrove.cli.models import refuse_without_model, stand_in, submission_at
 from taskgrove.cli.options import (
     ApiOption,
     DataOption,
@@ -30,7 +30,7 @@ from taskgrove.cli.options import (
 )
 from taskgrove.cli.people import ApproverAs, Asker
 from taskgrove.cli.persons import PersonClients
-from taskgrove.cli.place import Place, find_place
+from taskgrove.cli.place import Place, known_place
 from taskgrove.cli.plan_view import show_plan
 from taskgrove.cli.planning import Planned, Submission, run_options
 from taskgrove.cli.report import report_document, report_on, show_report
@@ -89,7 +89,7 @@ def run(
     if approve_as is not None:
         check_principal(approve_as, [APPROVER])
     with stand_in(scripted_model, where):
-        place = None if starts_its_own(where) else find_place(where.api, where.data)
+        place = None if where.in_memory else known_place(where.api, where.data)
         submission = submission_at(place, paths, prompt=prompt, options=options)
         raise typer.Exit(_run(Errand(submission, approve_as, out, keep), where, screen))
 

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from taskgrove.cli.place import Place, hint_for, local_key, local_place, named_place
+from taskgrove.cli.place import Place, hint_for, known_place, local_key
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import duration
 from taskgrove.local.home import default_home
@@ -42,7 +42,7 @@ def work_at(where: Where, screen: Screen, work: Work) -> int | None:
     """Do the work and return what it returns; None: Ctrl-C ended it. What was started for it is stopped in order."""
     if where.in_memory:
         return _interruptible(_in_memory(screen, work), run=uvloop.run)
-    place = named_place(where.api) or local_place(where.data)
+    place = known_place(where.api, where.data)
     if place:
         return _interruptible(work(place), run=asyncio.run)
     log_plainly("warning")

@@ -20,7 +20,7 @@ from taskgrove.cli.options import (
     TimeScaleOption,
     commands,
 )
-from taskgrove.cli.place import Place, find_place, local_place, named_place
+from taskgrove.cli.place import Place, find_place, known_place
 from taskgrove.cli.plan_view import show_findings
 from taskgrove.cli.planning import Planned, Submission, run_options
 from taskgrove.cli.screen import Screen
@@ -50,7 +50,7 @@ def submit(
     """Hand notes, or a prompt, to a Taskgrove that runs, and return at once. Notes that cannot be carried out are refused here."""
     paths = [*(notes or ()), *(more or ())]
     options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=review, time_scale=time_scale)
-    submission = submission_at(named_place(api) or local_place(data), paths, prompt=prompt, options=options)
+    submission = submission_at(known_place(api, data), paths, prompt=prompt, options=options)
     asyncio.run(_submit(submission, find_place(api, data), screen=Screen(as_json=as_json), key=key or new_id()))
 
 

@@ -3,8 +3,12 @@
 import unicodedata
 from datetime import datetime
 
+from shared import figures
 from shared.contracts.phases import Phase
 from shared.contracts.views import Usage
+from shared.figures import count_of, size
+
+__all__ = ["MARKS", "clean", "clock_time", "count_of", "duration", "last_lines", "line_of", "short", "size", "spent", "words"]
 
 MARKS = {
     Phase.BLOCKED: ("·", "dim"),
@@ -25,8 +29,6 @@ MARKS = {
 }
 WORDS = {Phase.AWAITING_APPROVAL: "waits for approval", Phase.ESCALATED: "asks a person", Phase.EXPANDED: "under way"}
 SHORT = 8
-MINUTE, HOUR, TENTHS = 60.0, 3_600.0, 10.0
-KILO = 1_024
 
 
 def words(phase: Phase) -> str:
@@ -35,27 +37,8 @@ def words(phase: Phase) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`40 ms`, `3.2 s`, `75 s` as `1 min 15 s`, `2 h 03 min`; `?` for what is not known."""
-    if seconds is None:
-        return "?"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if round(seconds) < MINUTE:
-        return f"{seconds:.1f} s" if seconds < TENTHS else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < HOUR / MINUTE:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def size(count: int) -> str:
-    """Bytes as `512 B`, `1.5 KiB`, `20 MiB`."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < KILO:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= TENTHS else f"{amount:.1f} {unit}"
-        amount /= KILO
-    return f"{amount:.1f} GiB"
+    """As everywhere; `?` for what is not known."""
+    return "?" if seconds is None else figures.duration(seconds)
 
 
 def spent(usage: Usage) -> str | None:
@@ -93,8 +76,3 @@ def line_of(text: str, most: int = 200) -> str:
 def last_lines(text: str, count: int) -> list[str]:
     """The end of an output."""
     return clean(text).rstrip().splitlines()[-count:]
-
-
-def count_of(number: int, noun: str) -> str:
-    """`1 task`, `2 tasks`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shared import figures
 from shared.contracts.phases import Phase
+from shared.figures import HOUR, MINUTE
 
-MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
-TENTHS = 10.0
-KILO, THOUSAND, MILLION = 1_024, 1_000, 1_000_000
+DAY = 86_400.0
+THOUSAND, MILLION = 1_000, 1_000_000
 CENT = 0.01
 TAIL = 8
 UNKNOWN = "\N{EN DASH}"
@@ -58,14 +59,7 @@ def duration(seconds: float | None) -> str:
     """`40 ms`, `3.2 s`, `1 min 15 s`, `2 h 03 min`, `3 d`; a dash for what is not known."""
     if seconds is None:
         return UNKNOWN
-    if seconds < 1:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    if round(seconds) < MINUTE:
-        return f"{seconds:.1f} s" if seconds < TENTHS else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < HOUR / MINUTE:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min" if seconds < DAY else f"{seconds / DAY:.0f} d"
+    return f"{seconds / DAY:.0f} d" if seconds >= DAY else figures.duration(max(seconds, 0))
 
 
 def ago(at: str | datetime | None, now: datetime) -> str:
@@ -104,25 +98,13 @@ def usd(amount: float | None) -> str:
 
 def size(number: int | None) -> str:
     """Bytes as `512 B`, `1.5 KiB`, `20 MiB`."""
-    if number is None:
-        return UNKNOWN
-    amount = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < KILO:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= TENTHS else f"{amount:.1f} {unit}"
-        amount /= KILO
-    return f"{amount:.1f} GiB"
+    return UNKNOWN if number is None else figures.size(number)
 
 
 def short(identifier: str) -> str:
     """An id with its run cut to the last characters, which differ where the first are alike."""
     run, dot, rest = identifier.partition(".")
     return run[-TAIL:] + dot + rest
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 task`, `2 tasks`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _moment(at: str | datetime | None) -> datetime | None:
@@ -132,5 +114,5 @@ def _moment(at: str | datetime | None) -> datetime | None:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "tone": tone, "mark": mark, "phase_words": phase_words, "kind_words": kind_words, "duration": duration, "ago": ago, "stamp": stamp,
-    "amount": count, "usd": usd, "size": size, "short": short, "plural": plural,
+    "amount": count, "usd": usd, "size": size, "short": short, "plural": figures.count_of,
 }  # fmt: skip
