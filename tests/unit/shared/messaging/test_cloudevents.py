@@ -110,6 +110,9 @@ def test_events_of_several_runs_share_a_message_without_a_correlation() -> None:
 def test_a_run_whose_id_is_no_trace_has_none() -> None:
     assert traceparent("r") is None
     assert traceparent("x" * 31 + "-") is None
+    assert traceparent("0" * 32) is None
+    assert traceparent(RUN.upper()) is None
+    assert traceparent("1" * 32) == f"00-{'1' * 32}-{'1' * 16}-01", "digits alone are hex digits"
     message = encode([TaskReady(run_id="imported", attempts=())], service="sequencer")
     assert message.headers == {}
     assert "traceparent" not in orjson.loads(message.body)[0]
