@@ -69,6 +69,7 @@ class Service:
 
 
 Wire = Callable[[Ground], Awaitable[Service]]
+Connect = Callable[[str, CommonSettings, ServerClock], tuple[Broker, Database]]
 
 
 @dataclass(slots=True)
@@ -213,18 +214,18 @@ def lay_ground(name: str, settings: CommonSettings, *, broker: Broker, database:
     return Ground(name, settings, broker, database, clock, metrics, open_traces(name, settings), publisher, quarantine)
 
 
-async def _live(name: str, settings: CommonSettings, wire: Wire) -> None:
+def connect(name: str, settings: CommonSettings, clock: ServerClock) -> tuple[Broker, Database]:
+    """The real broker and store."""
     from shared.messaging.rabbit import RabbitBroker  # noqa: PLC0415 (only real processes need the real clients)
     from shared.storage.mongo import MongoDatabase  # noqa: PLC0415
 
+    return RabbitBroker(settings.broker_url, name=name), MongoDatabase(settings.store_url, settings.store_name, clock)
+
+
+async def _live(name: str, settings: CommonSettings, wire: Wire, *, connect: Connect) -> None:
     clock = ServerClock()
-    ground = lay_ground(
-        name,
-        settings,
-        broker=RabbitBroker(settings.broker_url, name=name),
-        database=MongoDatabase(settings.store_url, settings.store_name, clock),
-        clock=clock,
-    )
+    broker, database = connect(name, settings, clock)
+    ground = lay_ground(name, settings, broker=broker, database=database, clock=clock)
     running = await assemble(ground, wire)
     # What was imported and built stays for good. Looking through it again and again took a quarter of the time in a storm of tasks.
     gc.freeze()
@@ -245,13 +246,13 @@ async def _live(name: str, settings: CommonSettings, wire: Wire) -> None:
         await ground.broker.stop()
 
 
-def run(name: str, kind: type[CommonSettings], wire: Wire) -> None:
-    """The whole life of a service process; returns after SIGTERM or SIGINT."""
+def run(name: str, kind: type[CommonSettings], wire: Wire, *, connect: Connect = connect) -> None:
+    """The whole life of a service process; returns after SIGTERM or SIGINT. `connect` opens its broker and store."""
     try:
         close_to_others()
         settings = read(kind)
         configure(level=settings.log_level)
         with suppress(KeyboardInterrupt):
-            uvloop.run(_live(name, settings, wire))
+            uvloop.run(_live(name, settings, wire, connect=connect))
     except TaskgroveError as error:
         raise SystemExit(f"{name}: {error}") from error
