@@ -13,14 +13,15 @@ from services.planner.planners import PLANNERS, PlanRequest, planner_named
 from services.planner.planners.base import Means, Planner, waits
 from services.planner.scope import around
 from services.planner.store import PlanStore
-from shared.clock import Clock, full_jitter
+from shared.clock import Clock
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.plan import Plan
 from shared.errors import BadInput, LimitExceeded, ModelFailed, TaskgroveError, Unavailable
 from shared.ids import plan_id
+from shared.models.patience import Patience
 from shared.models.settings import NO_MODEL
 
-TRIES = 4
+MOST_WAITS = 3
 WAIT_BASE, WAIT_CAP = 2.0, 60.0
 
 log = structlog.get_logger()
@@ -82,18 +83,13 @@ class Maker:
 
     async def _planned(self, planner: Planner, request: PlanRequest) -> Plan:
         """Tried again where the model was busy, away or slow; what it answered once is in the ledger and costs nothing."""
-        tries = 0
+        patience = Patience(lambda error: not error.permanent, base=WAIT_BASE, cap=WAIT_CAP, most_waits=MOST_WAITS, sleep=self.clock.sleep)
+
+        def waits(error: ModelFailed, seconds: float) -> None:
+            log.warning("plan.waits", task_id=request.task_id, code=error.code, error=str(error), seconds=round(seconds, 1))
+
         with self.metrics.seconds.labels(planner=planner.name).time():
-            while True:
-                tries += 1
-                try:
-                    return await plan_of(planner, request)
-                except ModelFailed as error:
-                    if error.permanent or tries == TRIES:
-                        raise
-                    wait = error.retry_after if error.retry_after is not None else full_jitter(tries, base=WAIT_BASE, cap=WAIT_CAP)
-                    log.warning("plan.waits", task_id=request.task_id, code=error.code, error=str(error), seconds=round(wait, 1))
-                    await self.clock.sleep(wait)
+            return await patience.get(lambda: plan_of(planner, request), waits=waits)
 
 
 async def plan_of(planner: Planner, request: PlanRequest) -> Plan:

@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field, ValidationError
 from services.checker.checks.base import Check, Judging, NotJudged, Subject, Tools
 from services.checker.checks.exhibits import Exhibits, exhibits, found
 from shared.catalogue.checks import CheckParams, ModelCheck
-from shared.clock import full_jitter
 from shared.contracts.checker import Evidence
 from shared.errors import ModelFailed, TaskgroveError, Unavailable
 from shared.models.fence import fenced, shortened
+from shared.models.patience import Patience
 from shared.models.port import About, Question, Reply, Turn
 from shared.models.settings import NO_MODEL
 
@@ -140,18 +140,13 @@ class _Case:
 
     async def _answer(self, question: Question) -> Reply:
         """The model's reply. One that is away or busy is waited for, as long as the patience lasts: that is no fault of the work."""
-        loop, patience, failures = asyncio.get_running_loop(), self.judging.patience_seconds, 0
-        until, about = loop.time() + patience, About(self.subject.run_id, self.subject.task_id, PURPOSE)
-        while True:
-            try:
-                return await self.judging.model.ask(question, about, seconds=patience)
-            except ModelFailed as error:
-                failures += 1
-                wait = full_jitter(failures, base=1.0, cap=LONGEST_WAIT) if error.retry_after is None else error.retry_after
-                if error.code not in PASSING or loop.time() + wait > until:
-                    raise
-                log.warning("judge.waits", task_id=self.subject.task_id, seconds=round(wait, 3), error=str(error))
-                await asyncio.sleep(wait)
+        model, seconds, task_id = self.judging.model, self.judging.patience_seconds, self.subject.task_id
+        about = About(self.subject.run_id, task_id, PURPOSE)
+        patience = Patience(lambda error: error.code in PASSING, base=1.0, cap=LONGEST_WAIT, seconds=seconds)
+        return await patience.get(
+            lambda: model.ask(question, about, seconds=seconds),
+            waits=lambda error, wait: log.warning("judge.waits", task_id=task_id, seconds=round(wait, 3), error=str(error)),
+        )
 
 
 def usable(text: str, shown: Exhibits) -> Opinion | Unusable:

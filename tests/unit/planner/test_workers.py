@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from services.planner.handlers import on_plans_requested, on_tasks_submitted
 from services.planner.keeping import Keeper
-from services.planner.maker import TRIES, Maker
+from services.planner.maker import MOST_WAITS, Maker
 from services.planner.metrics import PlannerMetrics
 from services.planner.planners.base import Means
 from services.planner.planning import Deps, sweep
@@ -253,7 +253,7 @@ async def test_a_model_that_is_busy_is_asked_again(office: Office) -> None:
 @pytest.mark.parametrize(
     ("model", "questions", "reason"),
     [
-        (Said(ModelFailed("nothing answers at http://x", code="model_unreachable")), TRIES, "nothing answers at http://x"),
+        (Said(ModelFailed("nothing answers at http://x", code="model_unreachable")), MOST_WAITS + 1, "nothing answers at http://x"),
         (Said(ModelFailed("the key is wrong", code="model_refused", permanent=True)), 1, "the key is wrong"),
         (Said("nonsense"), 2, "made no plan that can be carried out"),
         (Said(ZeroDivisionError("1/0")), 1, "the planner broke: ZeroDivisionError"),

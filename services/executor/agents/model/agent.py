@@ -19,6 +19,7 @@ from shared.artifacts import on_disk
 from shared.catalogue.agents import ModelInputs
 from shared.errors import AgentFailed, BadInput, ModelFailed, Unavailable
 from shared.models.fence import fenced
+from shared.models.patience import Patience
 from shared.models.port import About, Question, Reply, ToolCall, Turn
 from shared.models.settings import NO_MODEL
 
@@ -27,8 +28,7 @@ PURPOSE = "agent"
 MOST_ANSWER = 200_000  # TASKGROVE_MODEL_MAX_TOKENS is less, and decides
 MOST_OUTPUT = 8_192
 MOST_CALLS = 20
-MOST_WAITS = 5
-LONGEST_WAIT = 60.0
+BUSY = Patience(lambda error: error.code == "model_busy", base=4.0, cap=60.0, most_waits=5)
 SHOWN = 200
 NO_TOOL = "You used no tool. Go on with one of them, or call done."
 TOO_MANY = f"not done: at most {MOST_CALLS} calls at once"
@@ -126,17 +126,11 @@ class _Attempt:
     async def _asked(self, turns: list[Turn], box: Toolbox) -> Reply:
         """The model's answer. A busy endpoint is asked again when it says, a few times: a queue is no failure of the task."""
         question = Question(tuple(turns), tools=box.offered, max_tokens=MOST_ANSWER)
-        about, waits = About(self._work.run_id, self._work.task_id, PURPOSE), 0
-        while True:
-            try:
-                return await self._thinking.model.ask(question, about, seconds=self._work.timeout)
-            except ModelFailed as error:
-                waits += 1
-                if error.code != "model_busy" or waits > MOST_WAITS:
-                    raise
-                seconds = min(LONGEST_WAIT, 2.0**waits if error.retry_after is None else error.retry_after)
-                self._work.say(f"{error}; waiting {seconds:g} s")
-                await asyncio.sleep(seconds)
+        work, about = self._work, About(self._work.run_id, self._work.task_id, PURPOSE)
+        return await BUSY.get(
+            lambda: self._thinking.model.ask(question, about, seconds=work.timeout),
+            waits=lambda error, seconds: work.say(f"{error}; waiting {round(seconds, 3):g} s"),
+        )
 
     async def _used(self, box: Toolbox, call: ToolCall) -> str | End:
         """What a call gives; a refusal is something that the model can learn from."""

@@ -1,0 +1,39 @@
+"""How a model that is busy, away or slow is waited for: as long as it asks for, else longer each time."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from shared.clock import full_jitter
+from shared.errors import ModelFailed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What is waited for, how often and how long. `base` and `cap`: seconds of full jitter, where the endpoint names no time."""
+
+    passing: Callable[[ModelFailed], bool]
+    base: float
+    cap: float
+    most_waits: float = math.inf
+    seconds: float = math.inf
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def get(self, ask: Callable[[], Awaitable[T]], *, waits: Callable[[ModelFailed, float], None]) -> T:
+        """What `ask` gives; `waits` hears of each wait, with its seconds. Raises the ModelFailed that ended the patience."""
+        loop, failures = asyncio.get_running_loop(), 0
+        until = loop.time() + self.seconds
+        while True:
+            try:
+                return await ask()
+            except ModelFailed as error:
+                failures += 1
+                seconds = full_jitter(failures, base=self.base, cap=self.cap) if error.retry_after is None else error.retry_after
+                if not self.passing(error) or failures > self.most_waits or loop.time() + seconds > until:
+                    raise
+                waits(error, seconds)
+                await self.sleep(seconds)
