@@ -14,6 +14,7 @@ from aiormq.abc import FieldTable
 from shared.clock import full_jitter
 from shared.ending import end
 from shared.errors import BrokerUnavailable
+from shared.messaging.lenient import be_lenient
 from shared.messaging.port import Delivery, Message, Queue
 from shared.messaging.topology import DEAD_EXCHANGE, DELIVERY_LIMIT, EXCHANGE, MOST_MESSAGES
 
@@ -104,6 +105,7 @@ class RabbitBroker:
         self._supervisor: asyncio.Task[None] | None = None
         self._failures = 0
         self.last_error = ""
+        be_lenient()
 
     async def start(self, queues: Sequence[Queue]) -> None:
         self._queues = queues
