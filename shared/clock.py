@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -23,18 +24,19 @@ class Clock(Protocol):
 class ServerClock:
     """The store's clock, carried forward by this process's monotonic one: a wrong or jumping wall clock here changes nothing."""
 
-    def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
+    def __init__(self, *, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._offset = wall() - monotonic()
 
     def set(self, server_now: datetime) -> None:
         """Take over what the store just said; called on each connection and by the sweep."""
-        self._offset = server_now.replace(tzinfo=server_now.tzinfo or UTC).timestamp() - time.monotonic()
+        self._offset = server_now.replace(tzinfo=server_now.tzinfo or UTC).timestamp() - self._monotonic()
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self._offset + time.monotonic(), UTC)
+        return datetime.fromtimestamp(self._offset + self._monotonic(), UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return self._monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -13,8 +13,9 @@ AGAIN_SECONDS = 0.2
 
 async def end(tasks: Iterable["asyncio.Task[Any]"]) -> None:
     """Cancel these, again and again, until all are gone; what they raise is nobody's concern any more."""
-    left = {task for task in tasks if not task.done()}
+    left = [task for task in tasks if not task.done()]
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
+        await asyncio.wait(left, timeout=AGAIN_SECONDS)
+        left = [task for task in left if not task.done()]

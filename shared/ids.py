@@ -1,6 +1,8 @@
 """How everything is named. An id says where its bearer belongs, so that nothing has to be looked up to find its run."""
 
 import re
+from collections.abc import Callable
+from contextvars import ContextVar
 
 import uuid_utils
 
@@ -10,9 +12,17 @@ UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{19}\Z")
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
+def _uuid7() -> str:
+    return uuid_utils.uuid7().hex
+
+
+maker: ContextVar[Callable[[], str]] = ContextVar("maker", default=_uuid7)
+"""What makes ids for this asyncio task and those that it starts: a simulation sets its own, so that the same seed gives the same ids."""
+
+
 def new_id() -> str:
     """A fresh UUIDv7 as 32 hex digits: sortable by time, and as long as a W3C trace id."""
-    return uuid_utils.uuid7().hex
+    return maker.get()()
 
 
 def made_at(identifier: str) -> float | None:

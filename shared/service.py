@@ -65,7 +65,7 @@ class Service:
     drain: Callable[[float], Awaitable[None]] | None = None
     start: Callable[[], Awaitable[None]] | None = None
     close: Callable[[], None] | None = None
-    app: App | None = None
+    make_app: Callable[[], App] | None = None
 
 
 Wire = Callable[[Ground], Awaitable[Service]]
@@ -97,7 +97,8 @@ class Running:
         structlog.contextvars.bind_contextvars(service=ground.name)
         self._measure()
         if http:
-            app = with_health(self.service.app, ready=self.missing, registry=ground.metrics.registry)
+            own = self.service.make_app() if self.service.make_app else None
+            app = with_health(own, ready=self.missing, registry=ground.metrics.registry)
             self.server = Server(app, host=settings.http_host, port=settings.http_port)
             self.serving = asyncio.create_task(self.server.listen())
         await asyncio.gather(self._open_store(), ground.broker.start(queues()))

@@ -50,7 +50,7 @@ async def wire(ground: Ground) -> Service:
         deps.hub.close()
         await dead.drain(seconds)
 
-    return Service("approvals", HEARS, deps, SCHEMAS, sweep, background=[sampling], start=start, drain=drain, app=create_app(deps))
+    return Service("approvals", HEARS, deps, SCHEMAS, sweep, background=[sampling], start=start, drain=drain, make_app=partial(create_app, deps))
 
 
 def build(ground: Ground, settings: ApprovalsSettings) -> Deps:
@@ -77,6 +77,6 @@ def build(ground: Ground, settings: ApprovalsSettings) -> Deps:
         summaries=Summaries(reads, clock),
         glances=Glances(database, clock),
         logs=Logs(database),
-        quarantined=Quarantined(database),
+        quarantined=Quarantined(database, clock),
         has_model=read(ModelSettings).configured,
     )

@@ -93,7 +93,8 @@ class House:
     async def _open_door(self) -> None:
         approvals = next(one for one in self.running if one.ground.name == "approvals")
         key = await approvals.service.deps.principals.create(Principal("ada", frozenset({"admin"}), frozenset()))
-        transport = httpx2.ASGITransport(app=approvals.service.app)
+        assert approvals.service.make_app
+        transport = httpx2.ASGITransport(app=approvals.service.make_app())
         self.http = httpx2.AsyncClient(transport=transport, base_url="http://approvals", headers={"Authorization": f"Bearer {key}"})
 
     async def submit(self, tasks: Sequence[dict[str, Any]], *, checks: Sequence[dict[str, Any]] = (), **options: Any) -> str:

@@ -1,6 +1,7 @@
 """Names that say where their bearer belongs, and time that a wrong wall clock cannot move."""
 
 import time
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.clock import ServerClock, after, full_jitter
 from shared.errors import BadInput
-from shared.ids import above, attempt_id, child_id, epoch_of, new_id, plan_id, run_of, subtree, task_of
+from shared.ids import above, attempt_id, child_id, epoch_of, maker, new_id, plan_id, run_of, subtree, task_of
 
 
 def test_fresh_ids_are_sortable_by_time_and_as_long_as_a_trace() -> None:
@@ -17,6 +18,13 @@ def test_fresh_ids_are_sortable_by_time_and_as_long_as_a_trace() -> None:
     assert len(set(ids)) == 1_000
     assert ids == sorted(ids)
     assert {len(identifier) for identifier in ids} == {32}
+
+
+def test_a_simulation_may_make_the_ids_of_its_own_tasks() -> None:
+    made = copy_context()
+    made.run(maker.set, lambda: "f" * 32)
+    assert made.run(new_id) == "f" * 32
+    assert new_id() != "f" * 32
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 99_999)), max_size=8))
@@ -53,6 +61,13 @@ def test_what_is_no_attempt_is_refused(wrong: str) -> None:
 
 def test_a_plan_bears_its_version() -> None:
     assert plan_id("r.1", 2) == "r.1@2"
+
+
+def test_a_clock_may_be_given_its_own_time() -> None:
+    clock = ServerClock(wall=lambda: 1_000.0, monotonic=lambda: 5.0)
+    assert (clock.now(), clock.monotonic()) == (datetime.fromtimestamp(1_000, UTC), 5.0)
+    clock.set(datetime.fromtimestamp(3_000, UTC))
+    assert clock.now() == datetime.fromtimestamp(3_000, UTC)
 
 
 def test_the_servers_time_is_carried_forward() -> None:

@@ -118,7 +118,7 @@ async def test_a_service_with_an_api_keeps_its_paths() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": scope["path"].encode()})
 
-    async with Life(app=app).lived(http=True) as running:
+    async with Life(make_app=lambda: app).lived(http=True) as running:
         assert (await get(running, "/tasks")).text == "/tasks"
         assert (await get(running, "/livez")).json() == {"alive": True}
 

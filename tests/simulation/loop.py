@@ -1,0 +1,156 @@
+"""The event loop of the simulation: no sockets, no threads, time that jumps, and a seeded choice of which process runs next.
+
+Within one process the order is asyncio's own, first come first served; across processes it is the seed's. What never happens in asyncio is
+not tried, so that whatever fails here can fail there.
+"""
+
+import asyncio
+import gc
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+from typing import Any
+
+
+class Host:
+    """What may run: one simulated process, or what lies outside all of them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ready: deque[asyncio.Handle] = deque()
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.dead = False
+        self.paused = False
+        self.queued = False
+
+
+OUTSIDE = Host("outside")
+host: ContextVar[Host] = ContextVar("host", default=OUTSIDE)
+"""Whose handle runs. Tasks and callbacks inherit it, as they inherit every context variable."""
+
+
+class Stuck(Exception):
+    """Nothing can ever happen any more, and yet somebody waits."""
+
+
+class SimulationLoop(asyncio.BaseEventLoop):
+    """One schedule's loop. `steps` counts the callbacks that ran."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self._draw = random.random
+        self._now = 0.0
+        self._runnable: list[Host] = []
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._order = count()
+        self.steps = 0
+        OUTSIDE.__init__(OUTSIDE.name)  # type: ignore[misc]
+
+    def time(self) -> float:
+        return self._now
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._enqueue(handle)
+        return handle
+
+    call_soon_threadsafe = call_soon
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def create_task(
+        self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
+    ) -> "asyncio.Task[Any]":  # type: ignore[override]
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        # The tasks of a process that was killed stay pending for good: kept to the end of the schedule, and not complained about.
+        task._log_destroy_pending = False  # noqa: SLF001
+        owner = context[host] if context and host in context else host.get()
+        owner.tasks.append(task)
+        return task
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":  # type: ignore[override]  # noqa: ARG002
+        """At once and on this thread: threads would bring their own order."""
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 (whatever it raises belongs to whoever awaits it)
+            future.set_exception(error)
+        return future
+
+    def pause(self, owner: Host) -> None:
+        """Hold its handles back."""
+        owner.paused = True
+        if owner.queued:
+            self._runnable.remove(owner)
+            owner.queued = False
+
+    def resume(self, owner: Host) -> None:
+        """Let them go."""
+        owner.paused = False
+        self._queue(owner)
+
+    def kill(self, owner: Host) -> None:
+        """Whatever it would still do, it does not."""
+        self.pause(owner)
+        owner.dead = True
+        owner.ready.clear()
+
+    def _enqueue(self, handle: asyncio.Handle) -> None:
+        owner: Host = handle._context.get(host, OUTSIDE)  # type: ignore[attr-defined]  # noqa: SLF001
+        if not owner.dead:
+            owner.ready.append(handle)
+            if not owner.queued:
+                self._queue(owner)
+
+    def _queue(self, owner: Host) -> None:
+        if owner.ready and not owner.paused and not owner.queued:
+            owner.queued = True
+            self._runnable.append(owner)
+
+    def _run_once(self) -> None:
+        runnable = self._runnable
+        while not self._stopping:  # type: ignore[has-type]
+            if not runnable:
+                self._jump()
+                continue
+            place = int(self._draw() * len(runnable)) if len(runnable) > 1 else 0
+            owner = runnable[place]
+            handle = owner.ready.popleft()
+            if not owner.ready:
+                owner.queued = False
+                last = runnable.pop()
+                if place < len(runnable):
+                    runnable[place] = last
+            self.steps += 1
+            if not handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001
+                handle._run()  # noqa: SLF001
+
+    def _jump(self) -> None:
+        """Nobody can do anything now: it is the time of the next timer."""
+        timers = self._timers
+        if not timers:
+            raise Stuck
+        self._now = max(self._now, timers[0][0])
+        while timers and timers[0][0] <= self._now:
+            timer = heappop(timers)[2]
+            if not timer._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001
+                self._enqueue(timer)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It is passed over when its time comes."""
+
+    def close(self) -> None:
+        self._timers.clear()
+        self._runnable.clear()
+        super().close()
+
+
+def sweep_up() -> None:
+    """Free what earlier schedules left; the collector is off while one runs, so that it comes at the same place each time."""
+    gc.collect()
