@@ -53,7 +53,7 @@ SHORT = {
     "TASKGROVE_DRAIN_SECONDS": "10",
 }
 """What differs from the defaults so that a bench of faults ends soon: leases of 3 s (15 s), sweeps twice a second (once), retries after
-0.1 s (1 s), a drain of at most 10 s (20 s). All other times, such as those after which the sequencer says a hint again, are production's."""
+0.1 s (1 s), a drain of at most 10 s (20 s). All other times, such as that after which a hint is said again, are those of production."""
 
 
 class Rig:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LANES, LINKS = 3, 3
 PATIENCE = 120.0
+"""How long the runs may take to end once the faults are over, before what waits is said loudly."""
 CHECKED = {"kind": "schema", "schema": {"type": "object", "minProperties": 1}}
 
 
@@ -112,13 +113,18 @@ class Load:
 
 
 @asynccontextmanager
-async def load(rig: "Rig", *, lanes: int = 2, make: Callable[["Rig"], NotesFile] = grove) -> AsyncIterator[Load]:
-    """Runs go on while the block does; after it, all that were accepted have ended."""
-    running = Load(rig, make)
+async def load(
+    rig: "Rig", *, lanes: int = 2, make: Callable[["Rig"], NotesFile] = grove, patience: float = PATIENCE, accepted: list[str] | None = None
+) -> AsyncIterator[Load]:
+    """Runs go on while the block does; after it, all that were accepted have ended, within `patience` seconds.
+
+    `accepted`: where their ids are put.
+    """
+    running = Load(rig, make, accepted if accepted is not None else [])
     tasks = [asyncio.create_task(running.lane()) for _ in range(lanes)]
     try:
         yield running
     finally:
         running.stopping = True
         await asyncio.gather(*tasks)
-    await running.all_over()
+    await running.all_over(seconds=patience)
