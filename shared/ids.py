@@ -10,6 +10,7 @@ from shared.errors import BadInput
 
 UUID7 = re.compile(r"[0-9a-f]{12}7[0-9a-f]{19}\Z")
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+EPOCH = re.compile(r"[0-9]{1,18}\Z")
 
 
 def _uuid7() -> str:
@@ -61,7 +62,7 @@ def task_of(attempt: str) -> str:
 def epoch_of(attempt: str) -> int:
     """The epoch of an attempt. Raises BadInput for an id that is not `task:epoch`."""
     _, colon, epoch = attempt.rpartition(":")
-    if not colon or not epoch.isdigit():
+    if not colon or not EPOCH.match(epoch):
         raise BadInput(f"{attempt!r} is not an attempt id; one looks like TASK:EPOCH")
     return int(epoch)
 

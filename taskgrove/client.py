@@ -145,17 +145,23 @@ class Client:
         """What a task left, by its content hash."""
         return (await self._transport.send("GET", f"/artifacts/{_part(sha256)}")).content
 
-    async def quarantine(self) -> QuarantinePage:
-        """Messages that no service could use."""
-        return await self._get(QuarantinePage, "/quarantine")
+    async def quarantine(self, *, replayed: bool = False) -> QuarantinePage:
+        """All messages that no service could use; or those that were replayed within a week and did not come back."""
+        items: list[QuarantineView] = []
+        cursor: str | None = None
+        while True:
+            page = await self._get(QuarantinePage, "/quarantine", limit=PAGE, cursor=cursor, replayed=str(replayed).lower())
+            items += page.items
+            if not (cursor := page.next_cursor):
+                return QuarantinePage(items=tuple(items))
 
     async def quarantined(self, quarantine_id: str) -> QuarantineView:
         """One of them, with its body."""
         return await self._get(QuarantineView, f"/quarantine/{_part(quarantine_id)}")
 
-    async def replay(self, quarantine_id: str) -> None:
-        """Put a message back where it came from."""
-        await self._transport.send("POST", f"/quarantine/{_part(quarantine_id)}/replay")
+    async def replay(self, quarantine_id: str) -> QuarantineView:
+        """Put a message back where it came from; what was replayed before and did not come back stays where it is."""
+        return await self._send(QuarantineView, "POST", f"/quarantine/{_part(quarantine_id)}/replay")
 
     async def discard(self, quarantine_id: str) -> None:
         """Drop a message for good."""

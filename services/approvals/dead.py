@@ -14,6 +14,7 @@ from shared.service import Ground
 
 PREFETCH = 20
 QUEUE_PREFIX = "taskgrove."
+DELIVERED_TOO_OFTEN = "delivery_limit"
 
 log = structlog.get_logger()
 
@@ -48,7 +49,7 @@ class Dead:
         failures = 0
         while True:
             try:
-                await quarantine.put(delivery, f"it was delivered to {service} more than {DELIVERY_LIMIT} times and never acked")
+                await quarantine.put(delivery, _why(delivery, service))
             except Unavailable as error:
                 failures += 1
                 log.warning("dead.waits", error=str(error), failures=failures)
@@ -57,3 +58,10 @@ class Dead:
                 self._ground.metrics.quarantined.inc()
                 await delivery.ack()
                 return
+
+
+def _why(delivery: Delivery, service: str) -> str:
+    reason = str(delivery.headers.get("x-first-death-reason") or DELIVERED_TOO_OFTEN)
+    if reason == DELIVERED_TOO_OFTEN:
+        return f"it was delivered to {service} more than {DELIVERY_LIMIT} times and never acked"
+    return f"the broker gave it up before {service} had acked it: {reason}"

@@ -169,13 +169,20 @@ class QuarantineView(Value):
     message_id: str
     count: int
     at: datetime
-    body: str | None = Field(default=None, description="only when one is shown")
+    last_at: datetime | None = Field(default=None, description="when it came the last time")
+    replays: int = Field(default=0, description="how often it was said again")
+    replay_by: str | None = Field(default=None, description="who said it again last")
+    replay_at: datetime | None = None
+    replayed: bool = Field(default=False, description="it was said again and has not come back")
+    replay_of: str | None = Field(default=None, description="the message in quarantine that was replayed, of which this came")
+    body: str | None = Field(default=None, description="only when one is shown; bytes that are no text as escapes")
 
 
 class QuarantinePage(Value):
     """Some messages in quarantine."""
 
     items: tuple[QuarantineView, ...]
+    next_cursor: str | None = None
 
 
 class Problem(Value):

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from shared.contracts.base import Envelope, Event, type_names
+from shared.contracts.base import VERSION, Envelope, Event, type_names
 from shared.ids import new_id
 from shared.messaging.port import Message
 from shared.telemetry.traces import traceparent
@@ -85,12 +85,20 @@ def _decode_one(element: Any, hears: Mapping[str, type[Event]]) -> Heard | Poiso
         return Poison(f"not a CloudEvent 1.0: {explain(error)}", element)
     event_type = hears.get(envelope.type)
     if event_type is None:
-        known = "is not heard here" if envelope.type in type_names else "is not known"
-        return Poison(f"the type {envelope.type!r} {known}; heard here: {', '.join(hears)}", element)
+        return Poison(f"the type {envelope.type!r} {_why_not(envelope.type)}; heard here: {', '.join(hears)}", element)
     try:
         return Heard(event_type.model_validate(envelope.data), envelope.id, envelope.traceparent, element)
     except ValidationError as error:
         return Poison(f"{envelope.type}: {explain(error)}", element)
+
+
+def _why_not(unheard: str) -> str:
+    if unheard in type_names:
+        return "is not heard here"
+    name, _, version = unheard.rpartition(".v")
+    if version.isdecimal() and f"{name}{VERSION}" in type_names:
+        return f"is of another version than this service, which knows {VERSION.removeprefix('.')}"
+    return "is not known"
 
 
 def explain(error: ValidationError) -> str:

@@ -7,13 +7,15 @@ it, and the broker delivers the same message anew, once dead-lettered for ever. 
 from collections.abc import Callable
 from datetime import datetime
 from struct import unpack_from
-from typing import Any
+from typing import TypeVar
 
 from pamqp import decode
 from pamqp.common import FieldTable
 
 UNREADABLE = "x-unreadable-headers"
 KEPT_BYTES = 2_000
+
+Read = TypeVar("Read")
 
 
 def be_lenient() -> None:
@@ -30,16 +32,18 @@ def short_string(data: bytes) -> tuple[int, str]:
 
 def timestamp(data: bytes) -> tuple[int, datetime | None]:
     """A date, or nothing where Python has none for it."""
-    return _or_else(decode.timestamp, data, otherwise=(8, None))
+    nothing: tuple[int, datetime | None] = (8, None)
+    return _or_else(decode.timestamp, data, otherwise=nothing)
 
 
 def table(data: bytes) -> tuple[int, FieldTable]:
     """Headers; where one of them cannot be read, all of them as they came, in one."""
     end = 4 + int(unpack_from(">I", data)[0])
-    return _or_else(decode.field_table, data, otherwise=(end, {UNREADABLE: repr(data[4 : min(end, KEPT_BYTES)])}))
+    as_it_came: tuple[int, FieldTable] = (end, {UNREADABLE: repr(data[4 : min(end, KEPT_BYTES)])})
+    return _or_else(decode.field_table, data, otherwise=as_it_came)
 
 
-def _or_else(read: Callable[[bytes], Any], data: bytes, *, otherwise: Any) -> Any:
+def _or_else(read: Callable[[bytes], Read], data: bytes, *, otherwise: Read) -> Read:
     try:
         return read(data)
     except Exception:  # noqa: BLE001 (a stranger's bytes: ValueError, OverflowError, RecursionError and whatever else they bring about)

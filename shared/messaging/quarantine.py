@@ -9,10 +9,15 @@ import structlog
 from shared.clock import Clock
 from shared.messaging.codec import MOST_BYTES
 from shared.messaging.port import Delivery
-from shared.storage.port import Collection, Index, Schema, Update
+from shared.storage.port import Collection, Doc, Index, Schema, Update
 
-QUARANTINE = Schema("quarantine", (Index((("at", -1),)),))
+REPLAYED_FOR = 7 * 24 * 3_600
+QUARANTINE = Schema("quarantine", (Index((("at", -1),)), Index((("replayed_at", 1),), expire_after=REPLAYED_FOR)))
 MOST_BODY = MOST_BYTES
+MOST_SHOWN = 64 * 1024
+MOST_ID = 255
+REPLAY_OF = "x-replay-of"
+"""The header that a message bears when a person said it again: what it was in quarantine."""
 
 log = structlog.get_logger()
 
@@ -26,22 +31,27 @@ class Quarantine:
         self._clock = clock
 
     async def put(self, delivery: Delivery, reason: str, raw: Any = None) -> None:
-        """Keep one message, or the element `raw` of it. The same one again only raises its count."""
+        """Keep one message, or the element `raw` of it. The same one again raises its count, and undoes that it was replayed."""
         body = delivery.body if raw is None else _json(raw, otherwise=delivery.body)
         digest = hashlib.sha256(body).hexdigest()[:16]
-        identifier = f"{self._service}:{delivery.message_id or 'no-id'}:{digest}"
+        identifier = f"{self._service}:{delivery.message_id[:MOST_ID] or 'no-id'}:{digest}"
         first = {
             "service": self._service,
             "message_id": delivery.message_id,
             "routing_key": delivery.routing_key,
             "headers": [f"{name}: {value}"[:2_000] for name, value in delivery.headers.items()],
-            "body": _text(body),
+            **_kept(body),
             "body_bytes": len(body),
-            "reason": reason,
             "at": self._clock.now(),
         }
-        await self._collection.bulk([Update({"_id": identifier}, {"$setOnInsert": first, "$inc": {"count": 1}}, upsert=True)])
-        log.error("message.quarantined", quarantine_id=identifier, reason=reason, routing_key=delivery.routing_key)
+        last: Doc = {"reason": reason, "last_at": self._clock.now()}
+        if (replay_of := str(delivery.headers.get(REPLAY_OF) or "")[:2_000]) not in ("", identifier):
+            last["replay_of"] = replay_of
+        change = {"$setOnInsert": first, "$set": last, "$unset": {"replayed_at": ""}, "$inc": {"count": 1}}
+        await self._collection.bulk([Update({"_id": identifier}, change, upsert=True)])
+        log.error(
+            "message.quarantined", quarantine_id=identifier, reason=reason, routing_key=delivery.routing_key, replay_of=replay_of or None
+        )
 
 
 def _json(raw: Any, *, otherwise: bytes) -> bytes:
@@ -51,9 +61,10 @@ def _json(raw: Any, *, otherwise: bytes) -> bytes:
         return otherwise
 
 
-def _text(body: bytes) -> str:
-    """The body for a person to read. What is no text grows fourfold by being made readable, and the store takes 16 MiB."""
+def _kept(body: bytes) -> Doc:
+    """The body for a person to read, and its bytes where it is no text: only so can it be said again as it was."""
+    kept = body[:MOST_BODY]
     try:
-        return body[:MOST_BODY].decode()
+        return {"body": kept.decode()}
     except UnicodeDecodeError:
-        return body[: MOST_BODY // 4].decode("utf-8", "backslashreplace")
+        return {"body": kept[:MOST_SHOWN].decode("utf-8", "backslashreplace"), "bytes": kept}

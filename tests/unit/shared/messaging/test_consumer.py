@@ -257,7 +257,7 @@ class TestPoison:
             (b'{"specversion":"0.3","id":"1","source":"s","type":"t","data":{}}', "specversion"),
             (b'{"specversion":"1.0","id":"1","source":"s","type":"com.example.thing","data":{}}', "is not known"),
             (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.ready.v1","data":{}}', "is not heard here"),
-            (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v2","data":{}}', "is not known"),
+            (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v2","data":{}}', "another version than this service, which knows v1"),
             (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v1","data":{}}', "runId: Field required"),
             (
                 b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v1","data":{"runId":null,"verdicts":[]}}',
