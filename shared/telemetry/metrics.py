@@ -1,6 +1,7 @@
 """The metrics that every service has: name, help and labels, once."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, disable_created_metrics
@@ -81,6 +82,7 @@ class ServiceMetrics:
             self.rescued.labels(what=kind)
 
 
+@cache
 def _version() -> str:
     try:
         return version("taskgrove")

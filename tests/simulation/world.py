@@ -30,11 +30,12 @@ from shared.ids import maker
 from shared.memory.broker import MemoryExchange
 from shared.memory.store import MemoryDatabase
 from shared.messaging.topology import queues
-from shared.service import Running, assemble, lay_ground
+from shared.service import Running, assemble
 from shared.settings import CommonSettings
 from shared.storage.port import Doc
 from tests.simulation.calm import without_resending
 from tests.simulation.faults import Faults, Sweep
+from tests.simulation.ground import ground_of
 from tests.simulation.loop import Host, SimulationLoop, host
 from tests.simulation.ports import SimulatedBroker, SimulatedDatabase, now_done
 
@@ -84,8 +85,7 @@ class Process(Host):
 
     async def live(self) -> None:
         """Start as a real process does."""
-        ground = lay_ground(self.service, self.world.settings, broker=self.broker, database=self.database, clock=self.clock)
-        self.running = await assemble(ground, import_module(f"services.{self.service}.wiring").wire)
+        self.running = await assemble(ground_of(self), import_module(f"services.{self.service}.wiring").wire)
         if self.world.sweep == "off":
             without_resending(self.running.service)
         await self.running.start(http=False)
@@ -251,9 +251,13 @@ class World:
 
         self.loop.call_later(seconds, begin, context=self.context)
 
+    def complain(self, what: str) -> None:
+        """Keep an error that a process logged, or did not catch."""
+        self.errors.append((self.loop.time(), host.get().name, what))
+
     def _complain(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        self.errors.append((self.loop.time(), host.get().name, f"{context['message']}: {type(error).__name__}: {error}"))
+        self.complain(f"{context['message']}: {type(error).__name__}: {error}")
 
 
 class _Server:

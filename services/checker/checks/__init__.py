@@ -1,7 +1,5 @@
 """The checks of this checker: the built-in ones, and those that other packages offer as entry points."""
 
-from importlib.metadata import entry_points
-
 from services.checker.checks.base import Check, Judging, NotJudged, Subject, Tools
 from services.checker.checks.command import Command
 from services.checker.checks.contains import Contains
@@ -9,6 +7,7 @@ from services.checker.checks.file import FileExists
 from services.checker.checks.model import ModelJudge
 from services.checker.checks.schema import Schema
 from shared.errors import BadInput
+from shared.plugins import entry_points
 
 GROUP = "taskgrove.checks"
 

@@ -1,6 +1,5 @@
 """The agents of this executor: the built-in ones, and those that other packages offer as entry points."""
 
-from importlib.metadata import entry_points
 
 from services.executor.agents.base import Agent, Answer, Around, Asks, DependencyResult, Done, TooBig, Tools, Work
 from services.executor.agents.callables import Callables, callable_
@@ -10,6 +9,7 @@ from services.executor.agents.model.agent import ModelAgent
 from services.executor.agents.python import PythonAgent
 from services.executor.agents.shell import ShellAgent
 from shared.errors import BadInput
+from shared.plugins import entry_points
 
 GROUP = "taskgrove.agents"
 

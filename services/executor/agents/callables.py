@@ -7,10 +7,10 @@ import inspect
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from shared.errors import AgentFailed, BadInput
+from shared.plugins import entry_points
 
 GROUP = "taskgrove.callables"
 MARK = "__taskgrove_callable__"

@@ -1,0 +1,1 @@
+"""What simulated tasks do, offered to the agent `python` as any package would offer its functions."""

@@ -1,0 +1,71 @@
+"""One schedule from its seed to what can be said of it."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from tests.simulation.faults import Sweep
+from tests.simulation.loop import Stuck
+from tests.simulation.world import Lives, NotOver, World
+
+HARMLESS = ("message.quarantined",)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What decides everything that happens. `keep`: the faults that are left on, by number; None: all."""
+
+    seed: int
+    sweep: Sweep
+    keep: frozenset[int] | None = None
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    schedule: Schedule
+    steps: int = 0
+    seconds: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    numbers: tuple[int, ...] = ()
+    runs: int = 0
+    succeeded: int = 0
+    violations: list[str] = field(default_factory=list)
+
+
+def play(schedule: Schedule, *, keep_world: Callable[[World], object] = lambda _: None) -> Outcome:
+    """Live through it, and ask the invariants."""
+    live, check = parts()
+    world = World(schedule.seed, schedule.sweep, keep=schedule.keep)
+    keep_world(world)
+    violations: list[str] = []
+    try:
+        world.run(live)
+        violations += check(world)
+    except (NotOver, Stuck, AssertionError) as error:
+        violations.append(f"{type(error).__name__}: {error}")
+    violations += [f"{when:.4f} {who}: {what}" for when, who, what in world.errors]
+    roots = [doc for doc in world.documents("tasks") if not doc.get("parent_id")]
+    return Outcome(
+        schedule,
+        steps=world.loop.steps,
+        seconds=world.loop.time(),
+        faults=Counter(kind for _, _, kind, _ in world.faults.fired),
+        numbers=tuple(world.faults.numbers()),
+        runs=len([doc for doc in world.documents("submissions") if doc["kind"] == "submission"]),
+        succeeded=sum(doc["phase"] == "completed" for doc in roots),
+        violations=violations,
+    )
+
+
+def parts() -> tuple[Lives, Callable[[World], Sequence[str]]]:
+    """The workload and the invariants."""
+    live: Any = import_module("tests.simulation." + ("workload" if find_spec("tests.simulation.workload") else "walk")).live
+    if not find_spec("tests.simulation.invariants"):
+        return live, lambda _: []
+    check: Any = import_module("tests.simulation.invariants").check
+    return live, lambda world: check(world) or []
