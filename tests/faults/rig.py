@@ -8,7 +8,8 @@
     tally = await verify(rig, runs.accepted)              # verify.py: lost, doubled, again, findings (call it inside the block)
 
 Names: `planner-0`, `sequencer-0`, `executor-0`, `executor-1`, … (`rig.names("executor")`). Store: `rig.store` (replica_set.py: members,
-primary(), start_member()); broker: `rig.broker` (taskgrove.local.rabbit.Rabbit).
+primary(), start_member()); broker: `rig.broker` (taskgrove.local.rabbit.Rabbit). With `Rig(proxied=True)` the services reach both through
+`rig.proxy` (proxy.py): links `broker`, `store-0`, `store-1`, `store-2`.
 """
 
 import asyncio
@@ -36,12 +37,13 @@ from taskgrove.local.service import Service
 from taskgrove.local.supervisor import SERVICES
 from tests.faults.kept import Death, Kept
 from tests.faults.ledger import Ledger
+from tests.faults.proxy import Proxy, Route
 from tests.faults.replica_set import Member, ReplicaSet
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE_NAME = "faults"
 READY_SECONDS = 90.0
-MEMBERS = 3
+STORES = ("store-0", "store-1", "store-2")
 
 LEASE = 3.0
 SHORT = {
@@ -59,8 +61,13 @@ SHORT = {
 class Rig:
     """Everything in one throw-away directory, ended by saved pids."""
 
-    def __init__(self, *, replicas: Mapping[str, int] | None = None, settings: Mapping[str, str] | None = None) -> None:
-        """`replicas`: how many of each service, one where it does not say. `settings`: further environment for all of them."""
+    def __init__(
+        self, *, replicas: Mapping[str, int] | None = None, settings: Mapping[str, str] | None = None, proxied: bool = False
+    ) -> None:
+        """`replicas`: how many of each service, one where it does not say. `settings`: further environment for all of them.
+
+        `proxied`: the services reach broker and store through `self.proxy` only.
+        """
         self.home = homes.prepare(homes.throw_away_home())
         self.ledger = Ledger(self.home.root / "ledger")
         self.deaths: list[Death] = []
@@ -68,13 +75,19 @@ class Rig:
         self._count = {name: (replicas or {}).get(name, 1) for name in SERVICES}
         self._settings = dict(settings or {})
         self._http = httpx2.AsyncClient(timeout=2, trust_env=False)
-        self._ports = assign([*(f"store-{n}" for n in range(MEMBERS)), "amqp", "dist", "epmd", *self._replicas()], kept={})
+        backends = [*STORES, "amqp", "dist", "epmd"]
+        self._ports = assign([*backends, *(f"{name} for services" for name in backends), *self._replicas()], kept={})
+        links = {name: Route(self._ports[f"{name} for services"], self._ports[name], only="taskgrove") for name in STORES}
+        links["broker"] = Route(self._ports["amqp for services"], self._ports["amqp"])
+        self._proxy = Proxy(links, log=self.home.log("proxy")) if proxied else None
         self.store = self._replica_set()
         self.broker = Rabbit(find_rabbitmq(), self.home.root / "rabbitmq", ports=self._ports, log=self.home.log("rabbitmq"))
         self._mongo: AsyncMongoClient[dict[str, Any]] | None = None
 
     async def __aenter__(self) -> Self:
         try:
+            if self._proxy:
+                await self._proxy.start()
             await asyncio.gather(self.store.start(), self.broker.start())
             self._mongo = AsyncMongoClient(self.store.url, tz_aware=True, appname="rig", serverSelectionTimeoutMS=30_000)
             homes.admin_keys(self.home)
@@ -96,6 +109,8 @@ class Rig:
         if self._mongo:
             await self._mongo.close()
         await asyncio.gather(self.store.stop(), self.broker.stop())
+        if self._proxy:
+            await self._proxy.stop()
         await self._http.aclose()
         shutil.rmtree(self.home.root, ignore_errors=True)
 
@@ -111,6 +126,12 @@ class Rig:
     def client(self, *, patience: float = 60.0) -> Client:
         """The Python client, patient with a service that is being started again."""
         return Client(self.api_url, key=local_key(self.home), patience=patience)
+
+    @property
+    def proxy(self) -> Proxy:
+        """What stands between the services and broker and store."""
+        assert self._proxy, "this rig has no proxy; it needs proxied=True"
+        return self._proxy
 
     @property
     def documents(self) -> Any:
@@ -179,8 +200,11 @@ class Rig:
         mongod = find_mongod()
         assert isinstance(mongod, Program), "the fault tests need mongod as a program: they kill and freeze its processes"
         root, ports = self.home.root, self._ports
-        names = [f"store-{number}" for number in range(MEMBERS)]
-        return ReplicaSet(mongod, [Member(name, ports[name], ports[name], root / name, self.home.log(name)) for name in names])
+        return ReplicaSet(mongod, [Member(name, ports[name], self._reached(name), root / name, self.home.log(name)) for name in STORES])
+
+    def _reached(self, backend: str) -> int:
+        """The port under which services reach it."""
+        return self._ports[f"{backend} for services" if self._proxy else backend]
 
     def _service(self, name: str, more: Mapping[str, str]) -> Service:
         """`more`: what this one life is told beside the rest."""
@@ -192,7 +216,7 @@ class Rig:
         env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("TASKGROVE_")},
             "PYTHONPATH": str(ROOT),
-            "TASKGROVE_BROKER_URL": self.broker.url,
+            "TASKGROVE_BROKER_URL": self.broker.url.replace(str(self._ports["amqp"]), str(self._reached("amqp"))),
             "TASKGROVE_STORE_URL": self.store.url,
             "TASKGROVE_STORE_NAME": STORE_NAME,
             "TASKGROVE_ARTIFACTS_URL": self.home.artifacts.as_uri(),
