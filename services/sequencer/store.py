@@ -14,6 +14,7 @@ from shared.clock import Clock, after
 from shared.contracts.phases import TERMINAL, Phase
 from shared.contracts.plan import TaskSpec
 from shared.ids import task_of
+from shared.messaging.hints import note_unknown
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow, Update, Where
 
 SCHEMAS = (
@@ -67,6 +68,7 @@ class TaskStore:
             self._verdicts.find({"_id": {"$in": list(verdict_ids)}, "state": "done"}, fields),
             self.get({task_of(verdict) for verdict in verdict_ids}),
         )
+        note_unknown((task_of(verdict) for verdict in verdict_ids), tasks)
         return [
             (task, Verdict(doc["epoch"], doc["judgement"], doc.get("error"), doc.get("reason")))
             for doc in verdicts
