@@ -9,6 +9,7 @@ from shared.clock import Clock
 from shared.contracts.executor import Result
 from shared.contracts.phases import Phase
 from shared.ids import task_of
+from shared.messaging.hints import note_unknown
 from shared.models.ledger import calls_schema
 from shared.storage.leases import Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
@@ -35,6 +36,7 @@ class VerdictStore:
             self._tasks.find({"_id": {"$in": [task_of(attempt) for attempt in attempts]}}, ("title", "checks", "children", "by_model")),
         )
         by_id = {task["_id"]: task for task in tasks}
+        note_unknown((task_of(attempt) for attempt in attempts), by_id)
         return [_case(attempt, by_id[attempt["task_id"]]) for attempt in ended if attempt["task_id"] in by_id]
 
     async def keep(self, verdicts: Iterable[Doc]) -> None:

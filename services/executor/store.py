@@ -12,6 +12,7 @@ from shared.contracts.executor import Outcome, Result
 from shared.contracts.phases import TERMINAL, Phase
 from shared.errors import BadInput
 from shared.ids import above, attempt_id, epoch_of, task_of
+from shared.messaging.hints import note_unknown
 from shared.models.ledger import calls_schema
 from shared.storage.leases import Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
@@ -39,6 +40,7 @@ class AttemptStore:
         """Those of the hinted attempts whose tasks still wait for them."""
         epochs = {task_of(attempt): epoch_of(attempt) for attempt in attempts}
         docs = await self._tasks.find({"_id": {"$in": list(epochs)}}, TASK_FIELDS)
+        note_unknown(epochs, {doc["_id"] for doc in docs})
         return [claim for doc in docs if (claim := claim_from(doc, epochs[doc["_id"]]))]
 
     async def claim(self, claims: Sequence[Claim]) -> set[str]:
