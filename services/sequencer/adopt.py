@@ -12,6 +12,7 @@ from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_S
 from services.sequencer.domain.grow import Soil, first_move, grow, made_by_model, root_document
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
+from services.sequencer.retell import grown_from, still_wanted
 from services.sequencer.store import TaskStore, born
 from shared.clock import after
 from shared.contracts.base import Event
@@ -29,8 +30,10 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     """Carry out a proposed plan: once, however often it is proposed."""
     header, specs = await store.plan(event.plan_id)
     task = (await store.get([event.task_id])).get(event.task_id) or await _plant(store, header)
+    if task.phase is Phase.EXPANDED and header["version"] == task.plan_version:
+        return await grown_from(store, task)
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
-        return []
+        return still_wanted([task])
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):
         return await _ask_for_review(store, task, header)
     try:
@@ -48,13 +51,13 @@ async def refuse(store: TaskStore, event: PlanFailed) -> list[Event]:
     if task is None:
         task = await _plant(store, {"run_id": event.run_id, "title": "Not planned"})
     if event.plan_id != plan_id(task.task_id, task.plan_version + 1):
-        return []
+        return still_wanted([task])
     return await _refused(store, task, event.error)
 
 
 async def _refused(store: TaskStore, task: Task, error: str) -> list[Event]:
     move = after_plan_failed(task, error)
-    return say(await store.write([move])) if move else []
+    return say(await store.write([move])) if move else still_wanted([task])
 
 
 async def _plant(store: TaskStore, header: dict[str, Any]) -> Task:

@@ -8,6 +8,9 @@ from services.sequencer.control import obey
 from services.sequencer.deps import Deps
 from services.sequencer.domain.answer import after_answer
 from services.sequencer.domain.decide import after_verdict
+from services.sequencer.domain.phases import Move
+from services.sequencer.domain.task import Task
+from services.sequencer.retell import freed_by, still_wanted
 from shared.contracts.approvals import ApprovalDecided, RunImported, TaskControl
 from shared.contracts.checker import TaskVerified
 from shared.contracts.planner import PlanFailed, PlanProposed
@@ -29,14 +32,13 @@ async def on_plans_failed(events: Sequence[PlanFailed], deps: Deps) -> Says:
 async def on_tasks_verified(events: Sequence[TaskVerified], deps: Deps) -> Says:
     """When verdicts are in, tasks are completed and their dependents freed, tried again, or climb the ladder."""
     judged = await deps.tasks.with_verdicts([verdict for event in events for verdict in event.verdicts])
-    moves = [move for task, verdict in judged if (move := after_verdict(task, verdict, deps.patience))]
-    return await advance(deps.tasks, moves, closed=[task for task, _ in judged if task.closed])
+    return await _go_on(deps, [(task, after_verdict(task, verdict, deps.patience)) for task, verdict in judged])
 
 
 async def on_approvals_decided(events: Sequence[ApprovalDecided], deps: Deps) -> Says:
     """When people have answered, the tasks that waited for them go on as they said."""
     answered = await deps.tasks.with_answers([event.approval_id for event in events])
-    return await advance(deps.tasks, [move for task, answer in answered if (move := after_answer(task, answer))])
+    return await _go_on(deps, [(task, after_answer(task, answer)) for task, answer in answered])
 
 
 async def on_task_controls(events: Sequence[TaskControl], deps: Deps) -> Says:
@@ -49,6 +51,14 @@ async def on_runs_imported(events: Sequence[RunImported], deps: Deps) -> Says:
     for event in events:
         await take_slice(deps.database, event, ("sequences", "tasks"))
     return NOTHING
+
+
+async def _go_on(deps: Deps, decided: Sequence[tuple[Task, Move | None]]) -> Says:
+    """Write what was decided. Where nothing is left to decide, it was heard before, perhaps by one who died before saying what follows."""
+    known = [task for task, move in decided if move is None]
+    closed = [task for task in known if task.closed]
+    says = await advance(deps.tasks, [move for _, move in decided if move], closed=closed)
+    return [*says, *still_wanted(known), *(await freed_by(deps.tasks, closed) if closed else ())]
 
 
 HEARS: Hears = {

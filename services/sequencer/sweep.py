@@ -3,15 +3,15 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
-from services.sequencer.advance import advance, approval_requested, plan_requested, tasks_ready, unblock
+from services.sequencer.advance import advance, approval_requested, tasks_ready, unblock
 from services.sequencer.deps import Deps
 from services.sequencer.domain.decide import ASK_SECONDS, HINT_SECONDS, PARENT_SECONDS, PLAN_SECONDS, cancelled, dispatched
 from services.sequencer.domain.phases import Move
 from services.sequencer.domain.task import Task
+from services.sequencer.retell import PLANNING, wanted_plan
 from services.sequencer.store import PAGE, TaskStore
 from shared.contracts.base import Event
 from shared.contracts.phases import TERMINAL, Phase
-from shared.contracts.planner import PlanReason
 from shared.ids import attempt_id, plan_id
 from shared.messaging.publisher import Says
 
@@ -78,7 +78,7 @@ async def _unheard(store: TaskStore, tasks: Sequence[Task]) -> list[Task]:
 
 async def _plan(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
     await store.hint_later(tasks, base=PLAN_SECONDS, cap=LONGEST)
-    return [plan_requested(task, _reason(task), error=task.error if task.phase is Phase.REPLANNING else None) for task in tasks]
+    return [wanted_plan(task) for task in tasks]
 
 
 async def _parent(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
@@ -107,14 +107,6 @@ def _wanted_plan(task: Task) -> str:
     """The plan that a task in one of the PLANNING phases waits for."""
     return plan_id(task.task_id, task.plan_version + 1)
 
-
-def _reason(task: Task) -> PlanReason:
-    if task.phase is Phase.REPLANNING:
-        return "replan"
-    return "submitted" if task.parent_id is None else "expand"
-
-
-PLANNING = (Phase.EXPANDING, Phase.REPLANNING)
 
 PLANNED_WAITS = frozenset({Phase.RETRYING, Phase.AWAITING_APPROVAL, Phase.ESCALATED, Phase.EXPANDED, Phase.BLOCKED})
 """Waits that are over because their time has come, not because a message was lost."""

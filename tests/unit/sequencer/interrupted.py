@@ -20,6 +20,7 @@ from shared.contracts.plan import Plan, RunOptions, TaskSpec
 from shared.contracts.planner import PlanProposed
 from shared.ids import attempt_id, plan_id
 from shared.memory.store import MemoryDatabase
+from shared.messaging.publisher import Says
 from shared.storage.port import Change, Collection, Doc, Schema, Update, Where
 from shared.telemetry.metrics import ServiceMetrics
 from tests.unit.sequencer.tasks import RUN
@@ -122,9 +123,9 @@ class Bench:
         await PlanStore(self.database, self.clock).keep(plan, reason="submitted", options=kept, submitted_by="ann")
         return proposed(of)
 
-    async def adopts(self, event: PlanProposed) -> None:
+    async def adopts(self, event: PlanProposed) -> Says:
         """Its tasks are there."""
-        await adopt(self.store, event)
+        return await adopt(self.store, event)
 
     async def judged(self, judgement: str, *names: str, epoch: int = 1, error: Doc | None = None) -> None:
         """Verdicts as the checker keeps them, and the sequencer hears of them."""
@@ -137,9 +138,9 @@ class Bench:
         await self.database["verdicts"].insert(docs)
         return TaskVerified(run_id=RUN, verdicts=tuple(ids))
 
-    async def hears(self, *events: TaskVerified) -> None:
+    async def hears(self, *events: TaskVerified) -> Says:
         """One batch."""
-        await on_tasks_verified(events, self.deps)
+        return await on_tasks_verified(events, self.deps)
 
     async def sweeps(self, rounds: int = 4) -> list[Event]:
         """All that waits is due, again and again; what is said then."""
