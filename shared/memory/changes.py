@@ -1,26 +1,35 @@
 """The port's change language and its projections over plain dictionaries."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from shared.errors import BadInput
 from shared.memory.query import moment
-from shared.memory.values import copied, order, stored
-from shared.storage.port import Change, Doc, Where
+from shared.memory.values import DEEPEST, copied, in_64_bits, order, stored
+from shared.storage.port import Change, Doc, ServerNow, Where
 
 Fields = dict[str, "Fields | None"]
+Make = Callable[[Doc, Sequence[str], Any], None]
+Step = tuple[Make, list[str], Any]
 
 
-def changed(doc: Doc, how: Change, now: datetime) -> Doc:
-    """`doc` after the change, as a new document; raises BadInput and changes nothing where a field is of the wrong kind.
+def prepared(how: Change, now: datetime) -> list[Step]:
+    """The change as its steps, in the order in which they are made; raises BadInput for a value that cannot be stored.
 
-    Fields that are new come in the order of their names, as MongoDB adds them.
+    Fields that are new come in the order of their names, as MongoDB adds them; beside ServerNow in the order in which they were named.
     """
+    named = [(path.split("."), operator, value) for operator, fields in how.items() for path, value in fields.items()]
+    if not any(isinstance(value, ServerNow) for _, _, value in named):
+        named.sort(key=lambda step: step[0])
+    return [(CHANGES[operator], path, stored(moment(value, now), room=DEEPEST - len(path))) for path, operator, value in named]
+
+
+def changed(doc: Doc, steps: Iterable[Step]) -> Doc:
+    """`doc` after the change, as a new document; raises BadInput and changes nothing where a field is of the wrong kind."""
     new: Doc = copied(doc)
-    steps = [(path.split("."), operator, value) for operator, fields in how.items() for path, value in fields.items()]
-    for path, operator, value in sorted(steps, key=lambda step: step[0]):
-        CHANGES[operator](new, path, stored(moment(value, now)))
+    for make, path, value in steps:
+        make(new, path, copied(value))
     return new
 
 
@@ -93,7 +102,8 @@ def _inc(doc: Doc, path: Sequence[str], amount: Any) -> None:
     before = parent.get(last, 0)
     if isinstance(before, bool) or not isinstance(before, (int, float)):
         raise BadInput(f"cannot add to {'.'.join(path)}: it is no number")
-    parent[last] = before + amount
+    total = before + amount
+    parent[last] = total if isinstance(total, float) else in_64_bits(total)
 
 
 def _push(doc: Doc, path: Sequence[str], value: Any) -> None:
@@ -109,7 +119,7 @@ def _max(doc: Doc, path: Sequence[str], value: Any) -> None:
         parent[last] = value
 
 
-CHANGES: dict[str, Callable[[Doc, Sequence[str], Any], None]] = {
+CHANGES: dict[str, Make] = {
     "$set": _set,
     "$unset": _unset,
     "$inc": _inc,

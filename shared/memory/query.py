@@ -1,17 +1,22 @@
 """The port's filter language over plain dictionaries: paths, arrays, missing and null as MongoDB has them."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from shared.memory.values import kind, order, same, stored
+from shared.errors import BadInput
+from shared.memory.values import is_nan, kind, order, same, stored
 from shared.storage.language import is_operators
 from shared.storage.port import Doc, ServerNow, Where
 
 MISSING = object()
 EMPTY_ARRAY = (-1, 0)
+PHRASE = re.compile(r'"([^"]*)"')
+UNWANTED = re.compile(r"(?:^|\s)-(\w+)")
+WORD = re.compile(r"\w+")
 
 Test = Callable[[Sequence[Any], Any], bool]
 
@@ -63,6 +68,19 @@ def sort_value(doc: Doc, path: str, direction: int) -> tuple[int, Any]:
     return (min(keys) if direction > 0 else max(keys)) if keys else EMPTY_ARRAY
 
 
+def array_in(doc: Doc, path: str) -> str | None:
+    """The beginning of a path that is an array in this document; None: there is none on the way."""
+    value: Any = doc
+    parts = path.split(".")
+    for length, part in enumerate(parts, 1):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+        if isinstance(value, list):
+            return ".".join(parts[:length])
+    return None
+
+
 def _through(array: list[Any], path: str, sorting: bool) -> Iterator[Any]:
     head = path.partition(".")[0]
     if head.isdigit() and int(head) < len(array):
@@ -76,6 +94,8 @@ def _through(array: list[Any], path: str, sorting: bool) -> Iterator[Any]:
 
 def _resolved(condition: Any, now: datetime) -> Any:
     if is_operators(condition):
+        if "$regex" in condition:
+            _compiled(condition["$regex"])  # refused even where there is nothing to search
         return {operator: stored(moment(operand, now)) for operator, operand in condition.items()}
     return stored(condition)
 
@@ -107,8 +127,12 @@ def _in(found: Sequence[Any], wanted: Sequence[Any]) -> bool:
 
 def _compare(test: Callable[[Any, Any], bool]) -> Test:
     def compare(found: Sequence[Any], bound: Any) -> bool:
-        rank = kind(bound)
-        return any(option is not MISSING and kind(option) == rank and test(order(option), order(bound)) for option in _options(found))
+        if is_nan(bound):
+            return test(0, 0) and any(is_nan(option) for option in _options(found))
+        rank, key = kind(bound), order(bound)
+        return any(
+            option is not MISSING and kind(option) == rank and not is_nan(option) and test(order(option), key) for option in _options(found)
+        )
 
     return compare
 
@@ -120,12 +144,24 @@ def _regex(found: Sequence[Any], pattern: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise BadInput(f"{pattern!r} is not a regular expression: {error}") from error
 
 
-def _has_words(doc: Doc, text: str) -> bool:
-    words = set(re.findall(r"\w+", str(doc.get("message", "")).lower()))
-    return any(word in words for word in re.findall(r"\w+", text.lower()))
+def _has_words(doc: Doc, search: str) -> bool:
+    """All quoted phrases, any of the words, and none that has a minus before it. Forms of a word and stop words are a language's own."""
+    text, asked = _plain(str(doc.get("message", ""))), _plain(search)
+    words, phrases = set(WORD.findall(text)), PHRASE.findall(asked)
+    unwanted = set(UNWANTED.findall(PHRASE.sub(" ", asked)))
+    wanted = set(WORD.findall(UNWANTED.sub(" ", asked)))
+    return not words.isdisjoint(wanted) and words.isdisjoint(unwanted) and all(phrase in text for phrase in phrases)
+
+
+def _plain(text: str) -> str:
+    """In small letters without accents."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(letter))
 
 
 OPERATORS: dict[str, Test] = {

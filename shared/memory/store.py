@@ -4,14 +4,18 @@ import asyncio
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.clock import Clock
-from shared.memory.changes import changed, fresh, project
-from shared.memory.query import MISSING, leaves, matches, resolved, sort_value
+from shared.errors import BadInput
+from shared.memory.changes import Step, changed, fresh, prepared, project
+from shared.memory.query import MISSING, array_in, leaves, matches, resolved, sort_value
 from shared.memory.values import stored
-from shared.storage.language import check_docs, check_update, check_where
+from shared.storage.language import check_docs, check_grouping, check_reading, check_update, check_where
 from shared.storage.port import Change, Collection, Doc, Index, Schema, Update, Where
+
+EXPIRY = timedelta(seconds=60)
 
 
 class MemoryDatabase:
@@ -49,23 +53,30 @@ class MemoryCollection:
         self._docs: dict[str, Doc] = {}
         self._ids: list[str] | None = []
         self._indexes: dict[str, dict[Any, dict[str, None]]] = {}
-        self._unique: set[tuple[str, ...]] = set()
+        self._unique: dict[tuple[str, ...], bool] = {}
+        self._expiring: dict[str, timedelta] = {}
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
 
     def index(self, index: Index) -> None:
-        """Serve filters on its first field from now on without a scan; a unique one also refuses inserts."""
+        """Serve filters on its first field from now on without a scan; a unique one also refuses, and one that expires also deletes."""
         field = index.keys[0][0]
         if field not in self._indexes:
             self._indexes[field] = defaultdict(dict)
             for doc in self._docs.values():
                 self._enter(doc, (field,))
         if index.unique:
-            self._unique.add(tuple(key for key, _ in index.keys))
+            self._unique[tuple(key for key, _ in index.keys)] = index.partial
+        if index.expire_after is not None:
+            self._expiring[field] = timedelta(seconds=index.expire_after)
 
     async def find(
         self, where: Where, fields: Sequence[str] = (), *, sort: Sequence[tuple[str, int]] = (), limit: int = 0, skip: int = 0
     ) -> list[Doc]:
+        check_reading(fields, sort, limit=limit, skip=skip)
         await asyncio.sleep(0)
         found = self._matching(where)
+        if len(sort) > 1 and any(len({array_in(doc, key) for key, _ in sort} - {None}) > 1 for doc in found):
+            raise BadInput("documents cannot be sorted by two arrays")
         for key, direction in reversed(sort):
             found.sort(key=lambda doc: sort_value(doc, key, direction), reverse=direction < 0)
         return [project(doc, fields) for doc in found[skip : skip + limit if limit else None]]
@@ -75,7 +86,7 @@ class MemoryCollection:
         await asyncio.sleep(0)
         lost = set()
         for doc in [stored(doc) for doc in docs]:
-            if doc["_id"] in self._docs or any(self._matching({key: doc.get(key) for key in keys}) for keys in self._unique):
+            if doc["_id"] in self._docs or self._taken(doc):
                 lost.add(doc["_id"])
             else:
                 self._keep(doc)
@@ -88,13 +99,16 @@ class MemoryCollection:
         for update in updates:
             check_update(update)
         await asyncio.sleep(0)
-        return sum(self._update(update) for update in updates)
+        now = self._clock.now()
+        steps = [prepared(update.change, now) for update in updates]
+        return sum(self._update(update, how, now=now) for update, how in zip(updates, steps, strict=True))
 
     async def take(self, where: Where, change: Change) -> Doc | None:
         check_update(Update(where, change))
         await asyncio.sleep(0)
+        steps = prepared(change, self._clock.now())
         for doc in self._matching(where)[:1]:
-            self._replace(doc, changed(doc, change, self._clock.now()))
+            self._replace(doc, changed(doc, steps))
             return project(self._docs[doc["_id"]], ())
         return None
 
@@ -102,9 +116,7 @@ class MemoryCollection:
         await asyncio.sleep(0)
         found = self._matching(where)
         for doc in found:
-            self._leave(doc, self._indexes)
-            del self._docs[doc["_id"]]
-            self._ids = None
+            self._remove(doc)
         return len(found)
 
     async def count(self, where: Where) -> int:
@@ -112,20 +124,22 @@ class MemoryCollection:
         return len(self._matching(where))
 
     async def count_by(self, where: Where, field: str) -> dict[Any, int]:
+        check_grouping(field)
         await asyncio.sleep(0)
         return dict(Counter(doc.get(field) for doc in self._matching(where)))
 
-    def _update(self, update: Update) -> int:
-        now, found = self._clock.now(), self._matching(update.where)
+    def _update(self, update: Update, steps: Sequence[Step], *, now: datetime) -> int:
+        found = self._matching(update.where)
         for doc in found:
-            self._replace(doc, changed(doc, update.change, now))
+            self._replace(doc, changed(doc, steps))
         if found or not update.upsert:
             return len(found)
         how = {operator: fields for operator, fields in update.change.items() if operator != "$setOnInsert"}
         on_insert = {"$set": {**update.change.get("$setOnInsert", {}), **how.get("$set", {})}}
-        made = changed(fresh(resolved(update.where, now)), {**how, **on_insert}, now)
+        made = changed(fresh(resolved(update.where, now)), prepared({**how, **on_insert}, now))
         if made["_id"] in self._docs:
             return 0
+        self._refuse_taken(made)
         self._keep(made)
         return 1
 
@@ -134,7 +148,22 @@ class MemoryCollection:
         self._ids = None
         self._enter(doc, self._indexes)
 
+    def _taken(self, doc: Doc) -> bool:
+        """Whether another document has what only one may have. What is missing counts as null, unless the index is partial."""
+        for keys, partial in self._unique.items():
+            if partial and keys[0] not in doc:
+                continue
+            others = self._matching({key: {"$eq": doc.get(key)} for key in keys})
+            if any(other["_id"] != doc["_id"] and (not partial or keys[0] in other) for other in others):
+                return True
+        return False
+
+    def _refuse_taken(self, doc: Doc) -> None:
+        if self._unique and self._taken(doc):
+            raise BadInput(f"{self.name}: {doc['_id']} would have what only one may have, and another has")
+
     def _replace(self, old: Doc, new: Doc) -> None:
+        self._refuse_taken(new)
         touched = [field for field in self._indexes if list(leaves(old, field)) != list(leaves(new, field))]
         self._leave(old, touched)
         self._docs[new["_id"]] = new
@@ -143,8 +172,23 @@ class MemoryCollection:
     def _matching(self, where: Where) -> list[Doc]:
         check_where(where)
         now = self._clock.now()
+        if self._expiring and now >= self._looked_at + EXPIRY:
+            self._expire(now)
         exact = resolved(where, now)
         return [doc for doc in self._candidates(exact) if matches(doc, exact, now)]
+
+    def _expire(self, now: datetime) -> None:
+        """MongoDB looks for what has expired once a minute as well: nothing may count on the moment."""
+        self._looked_at = now
+        for field, age in self._expiring.items():
+            for doc in list(self._docs.values()):
+                if any(isinstance(value, datetime) and value + age <= now for value in _keys(doc, field)):
+                    self._remove(doc)
+
+    def _remove(self, doc: Doc) -> None:
+        self._leave(doc, self._indexes)
+        del self._docs[doc["_id"]]
+        self._ids = None
 
     def _candidates(self, where: Doc) -> Iterable[Doc]:
         if "_id" in where and (ids := self._by_id(where["_id"])) is not None:
@@ -161,7 +205,7 @@ class MemoryCollection:
             return None
         if "$in" in condition:
             return dict.fromkeys(key for key in condition["$in"] if isinstance(key, str))
-        if "$gt" in condition and "$lt" in condition:
+        if isinstance(condition.get("$gt"), str) and isinstance(condition.get("$lt"), str):
             if self._ids is None:
                 self._ids = sorted(self._docs)
             return self._ids[bisect_right(self._ids, condition["$gt"]) : bisect_left(self._ids, condition["$lt"])]

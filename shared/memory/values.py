@@ -8,6 +8,9 @@ from typing import Any
 from shared.errors import BadInput
 
 LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**63 - 1
+DEEPEST = 180
+"""Levels of documents and arrays, with the document itself."""
+
 KINDS: tuple[tuple[int, tuple[type, ...]], ...] = (
     (7, (bool,)),
     (2, (int, float)),
@@ -19,24 +22,30 @@ KINDS: tuple[tuple[int, tuple[type, ...]], ...] = (
 )
 
 
-def stored(value: Any) -> Any:
+def stored(value: Any, *, room: int = DEEPEST) -> Any:
     """`value` as it would come back from MongoDB; shares nothing with what was given. Raises BadInput for what has no place there."""
     if value is None or isinstance(value, (bool, bytes, float)):
         return value
     if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, Mapping):
-        return {_key(key): stored(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [stored(item) for item in value]
+        return _text(value)
+    if isinstance(value, (Mapping, list, tuple)):
+        if not room:
+            raise BadInput(f"a document is nested deeper than {DEEPEST} levels")
+        if isinstance(value, Mapping):
+            return {_key(key): stored(item, room=room - 1) for key, item in value.items()}
+        return [stored(item, room=room - 1) for item in value]
     if isinstance(value, datetime):
-        aware = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-        return aware.replace(microsecond=aware.microsecond // 1_000 * 1_000)
+        return _moment(value)
     if isinstance(value, int):
-        if LEAST_INTEGER <= value <= GREATEST_INTEGER:
-            return int(value)
-        raise BadInput(f"{value} does not fit into 64 bits")
+        return in_64_bits(value)
     raise BadInput(f"a {type(value).__name__} cannot be stored")
+
+
+def in_64_bits(value: int) -> int:
+    """The integer, where it fits; raises BadInput."""
+    if LEAST_INTEGER <= value <= GREATEST_INTEGER:
+        return int(value)
+    raise BadInput(f"{value} does not fit into 64 bits")
 
 
 def copied(value: Any) -> Any:
@@ -58,8 +67,10 @@ def order(value: Any) -> tuple[int, Any]:
         return rank, [(kind(item), key, order(item)) for key, item in value.items()]
     if isinstance(value, list):
         return rank, [order(item) for item in value]
-    if isinstance(value, float) and math.isnan(value):
+    if is_nan(value):
         return rank, -math.inf
+    if isinstance(value, bytes):
+        return rank, (len(value), value)
     return rank, value if rank else 0
 
 
@@ -70,7 +81,29 @@ def same(one: Any, other: Any) -> bool:
     return order(one) == order(other)
 
 
+def is_nan(value: Any) -> bool:
+    """Whether it is the number that is none: it sorts before all others, and is compared with itself only."""
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _text(value: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise BadInput(f"no text: {error}") from error
+    return str.__str__(value)
+
+
+def _moment(value: datetime) -> datetime:
+    try:
+        aware = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise BadInput(f"no date: {error}") from error
+    return aware.replace(microsecond=aware.microsecond // 1_000 * 1_000)
+
+
 def _key(key: Any) -> str:
     if not isinstance(key, str) or "\0" in key:
         raise BadInput(f"{key!r} cannot be the name of a field")
-    return str.__str__(key)
+    return _text(key)

@@ -1,6 +1,6 @@
 """The part of MongoDB's language that stores may use, checked before either twin sees it: what is not promised is refused."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +10,9 @@ from shared.storage.port import Change, ServerNow, Update, Where
 ORDER = frozenset({"$gt", "$gte", "$lt", "$lte"})
 FILTERS = ORDER | {"$eq", "$ne", "$in", "$nin", "$exists", "$regex"}
 CHANGES = frozenset({"$set", "$unset", "$inc", "$push", "$setOnInsert", "$max"})
-BESIDE_SERVER_NOW = frozenset({"$set", "$unset", "$inc"})
+BESIDE_SERVER_NOW = frozenset({"$set", "$unset"})
+NOT_IN_AN_UPSERT = frozenset({"$or", "$text", "$in"})
+DIRECTIONS = (1, -1)
 
 
 def is_operators(condition: Any) -> bool:
@@ -42,12 +44,30 @@ def check_where(where: Where) -> None:
             _expect(not isinstance(condition, ServerNow), "ServerNow is compared by $lt and $lte only")
 
 
+def check_reading(fields: Sequence[str], sort: Sequence[tuple[str, int]], *, limit: int = 0, skip: int = 0) -> None:
+    """Raises BadInput that names what is wrong with what is to be read: its fields, their order, or how many."""
+    for path in (*fields, *(path for path, _ in sort)):
+        _check_path(path)
+    _check_conflicts({"_id", *fields})
+    for path, direction in sort:
+        _expect(direction in DIRECTIONS, f"{path} is sorted by 1 or -1, not by {direction!r}")
+    _expect(limit >= 0 and skip >= 0, "limit and skip are 0 or more")
+
+
+def check_grouping(field: str) -> None:
+    """Raises BadInput for what documents cannot be counted by."""
+    _check_path(field)
+    _expect("." not in field, f"documents are counted by a field of their own, not by {field}")
+
+
 def check_update(update: Update) -> None:
     """Raises BadInput that names what is wrong with the filter or the change."""
     check_where(update.where)
     check_change(update.change)
     if update.upsert:
         _expect(isinstance(update.where.get("_id"), str), "an upsert names the _id of its document")
+        words = {key for part in (update.where, *update.where.values()) if isinstance(part, Mapping) for key in part}
+        _expect(not words & NOT_IN_AN_UPSERT, f"the filter of an upsert has none of {', '.join(sorted(NOT_IN_AN_UPSERT))}")
 
 
 def check_change(change: Change) -> None:
@@ -56,13 +76,17 @@ def check_change(change: Change) -> None:
     for operator, fields in change.items():
         _expect(operator in CHANGES, f"{operator} is not part of the port's change language")
         for path, value in fields.items():
-            _expect(path != "_id" and not path.startswith("$"), f"{operator} cannot change {path}")
+            _check_path(path)
+            _expect(path.partition(".")[0] != "_id", f"{operator} cannot change {path}")
+            _expect(not any(part.isdigit() for part in path.split(".")), f"{operator} of {path}: no single element of an array is changed")
             _expect(not is_operators(value), f"{operator} of {path}: a value cannot hold operators")
             _expect(operator == "$set" or not isinstance(value, ServerNow), f"ServerNow goes into $set, not into {operator}")
             _expect(operator != "$inc" or _is_number(value), f"$inc of {path} takes a number, not {value!r}")
     _check_conflicts(path for fields in change.values() for path in fields)
     if any(isinstance(value, ServerNow) for value in change.get("$set", {}).values()):
         _expect(set(change) <= BESIDE_SERVER_NOW, f"only {', '.join(sorted(BESIDE_SERVER_NOW))} can stand beside ServerNow")
+        inside = [path for fields in change.values() for path in fields if "." in path]
+        _expect(not inside, f"beside ServerNow whole fields are changed, not {', '.join(inside)}")
 
 
 def _check_operand(operator: str, operand: Any) -> None:
@@ -77,7 +101,11 @@ def _check_operand(operator: str, operand: Any) -> None:
     if operator == "$exists":
         _expect(isinstance(operand, bool), "$exists takes true or false")
     if operator == "$regex":
-        _expect(isinstance(operand, str), "$regex takes a pattern as a string")
+        _expect(isinstance(operand, str) and "\0" not in operand, "$regex takes a pattern as a string")
+
+
+def _check_path(path: str) -> None:
+    _expect(all(part and not part.startswith("$") for part in path.split(".")), f"{path!r} names no field")
 
 
 def _check_conflicts(paths: Iterable[str]) -> None:

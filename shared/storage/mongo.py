@@ -13,16 +13,17 @@ from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from shared.clock import ServerClock
 from shared.errors import BadInput, StoreUnavailable
-from shared.storage.language import check_docs, check_update, check_where
+from shared.storage.language import check_docs, check_grouping, check_reading, check_update, check_where
 from shared.storage.port import Change, Collection, Doc, Schema, ServerNow, Update, Where
 
 DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
 RELAXED = WriteConcern(1)
 DUPLICATE = 11_000
 HELLO_SECONDS = 3.0
-# BadValue, FailedToParse, TypeMismatch, PathNotViable, ConflictingUpdateOperators, DottedFieldName, ImmutableField, too large, taken by
-# another document, bad $regex: what was asked for is wrong, and asking again changes nothing.
-OUR_FAULT = frozenset({2, 9, 14, 28, 40, 57, 66, 10_334, DUPLICATE, 17_280, 17_419, 17_420, 51_091})
+# BadValue, FailedToParse, TypeMismatch, Overflow (nested too deep), InvalidBSON, PathNotViable, ConflictingUpdateOperators,
+# DollarPrefixedFieldName, EmptyFieldName, DottedFieldName, ImmutableField, CannotIndexParallelArrays, too large, taken by another document,
+# bad $regex: what was asked for is wrong, and asking again changes nothing.
+OUR_FAULT = frozenset({2, 9, 14, 15, 22, 28, 40, 52, 56, 57, 66, 171, 10_334, DUPLICATE, 17_280, 17_419, 17_420, 51_091})
 CLOCK_TOLERANCE = timedelta(seconds=30)
 
 
@@ -85,6 +86,7 @@ class MongoCollection:
     async def find(
         self, where: Where, fields: Sequence[str] = (), *, sort: Sequence[tuple[str, int]] = (), limit: int = 0, skip: int = 0
     ) -> list[Doc]:
+        check_reading(fields, sort, limit=limit, skip=skip)
         async with translated(f"find in {self.name}"):
             cursor = self._collection.find(self._where(where), list(fields) or None, limit=limit, skip=skip, batch_size=10_000)
             return await (cursor.sort(list(sort)) if sort else cursor).to_list()
@@ -142,6 +144,7 @@ class MongoCollection:
             return await self._collection.count_documents(self._where(where))
 
     async def count_by(self, where: Where, field: str) -> dict[Any, int]:
+        check_grouping(field)
         async with translated(f"count {self.name}"):
             grouped = await self._collection.aggregate([{"$match": self._where(where)}, {"$group": {"_id": f"${field}", "n": {"$sum": 1}}}])
             return {group["_id"]: group["n"] for group in await grouped.to_list()}
@@ -188,7 +191,6 @@ def server_change(change: Change) -> Doc | list[Doc]:
     if not any(isinstance(value, ServerNow) for value in fields.values()):
         return dict(change)
     staged: Doc = {key: _server_date(v) if isinstance(v, ServerNow) else {"$literal": v} for key, v in fields.items()}
-    staged |= {key: {"$add": [{"$ifNull": [f"${key}", 0]}, amount]} for key, amount in change.get("$inc", {}).items()}
     unset = list(change.get("$unset", {}))
     return [{"$set": staged}, *([{"$unset": unset}] if unset else [])]
 
@@ -207,7 +209,8 @@ def _duplicates(error: BulkWriteError) -> set[str]:
 def _already_there(error: BulkWriteError, name: str) -> int:
     """Which operation wanted to make a document that is there already, as another filter would have found: it changes nothing."""
     problems = error.details["writeErrors"]
-    if not problems or problems[0]["code"] != DUPLICATE or error.details.get("writeConcernErrors"):
+    taken = bool(problems) and problems[0]["code"] == DUPLICATE and list(problems[0].get("keyPattern", ())) == ["_id"]
+    if not taken or error.details.get("writeConcernErrors"):
         raise _failure(f"update {name}", error) from error
     return int(problems[0]["index"])
 

@@ -22,11 +22,13 @@ THINGS = Schema(
     ),
 )
 
+TEST_DATABASE = f"test_{new_id()}"
+
 
 @pytest.fixture(scope="session")
 async def mongodb(store_url: str) -> AsyncIterator[MongoDatabase]:
     """One database for the whole suite; a test empties what it uses, which is quicker than making it anew."""
-    name = f"test_{new_id()}"
+    name = TEST_DATABASE
     database = MongoDatabase(store_url, name, ServerClock())
     await database.ready()
     await database.ensure([THINGS])

@@ -86,6 +86,9 @@ FOUND: list[tuple[dict[str, Any], str]] = [
     ({"$or": [{"when": {"$lte": ServerNow()}}, {"_id": "6"}]}, "126"),
     ({"flag": False, "$or": [{"n": 1}, {"state": "ready"}]}, "4"),
     ({"state": "ready", "n": 1}, "1"),
+    ({"_id": {"$gt": 1, "$lt": "4"}}, ""),
+    ({"n": {"$gte": float("nan")}}, ""),
+    ({"n": {"$lt": float("nan")}}, ""),
     ({"tags": {"$in": ["blue"]}, "state": "done"}, "3"),
 ]
 
@@ -165,6 +168,15 @@ async def test_words_of_a_text(things: Collection) -> None:
     assert await things.count({"$text": {"$search": "seven"}, "_id": "2"}) == 0
 
 
+async def test_phrases_and_words_that_are_not_wanted(things: Collection) -> None:
+    await things.insert(
+        [{"_id": "1", "message": "Disk nearly full"}, {"_id": "2", "message": "full disk"}, {"_id": "3", "message": "lease"}]
+    )
+    asked = {'"nearly full"': "1", '"full nearly"': "", '"nearly full" lease': "1", "disk -nearly": "2", "-disk": "", "DISK lease": "123"}
+    for text, ids in asked.items():
+        assert sorted(doc["_id"] for doc in await things.find({"$text": {"$search": text}})) == list(ids), text
+
+
 async def test_server_time_decides(things: Collection) -> None:
     now = datetime.now(UTC)
     await things.insert([{"_id": "past", "due_at": now - timedelta(seconds=5)}, {"_id": "future", "due_at": now + timedelta(seconds=5)}])
@@ -201,6 +213,9 @@ async def test_a_date_in_any_zone_is_the_same_moment(things: Collection) -> None
         {"n": object()},
         {"n": {1, 2}},
         {"n": 2**63},
+        {"n": "\ud800"},
+        {"s": {"$regex": "("}},
+        {"s": {"$regex": "a\0b"}},
     ],
     ids=str,
 )
@@ -211,6 +226,27 @@ async def test_what_is_not_in_the_language_is_refused(things: Collection, where:
     with pytest.raises(BadInput):
         await things.delete(where)
     assert await things.count({}) == len(DOCS)
+
+
+@pytest.mark.parametrize("fields", [("a", "a.b"), ("a.b", "a"), ("$a",), ("",), ("a..b",), ("_id.x",)], ids=str)
+async def test_fields_that_cannot_be_named_are_refused(things: Collection, fields: tuple[str, ...]) -> None:
+    with pytest.raises(BadInput):
+        await things.find({}, fields)
+
+
+@pytest.mark.parametrize(
+    "how", [{"sort": (("n", 2),)}, {"sort": (("", 1),)}, {"limit": -1}, {"skip": -1}, {"sort": (("tags", 1), ("items", 1))}], ids=str
+)
+async def test_what_cannot_be_sorted_or_limited_is_refused(things: Collection, how: dict[str, Any]) -> None:
+    await things.insert([{"_id": "1", "tags": ["x"], "items": ["y"]}, {"_id": "2"}])
+    with pytest.raises(BadInput):
+        await things.find({}, **how)
+
+
+@pytest.mark.parametrize("field", ["", "a.b", "$n"])
+async def test_counting_by_what_is_no_field_is_refused(things: Collection, field: str) -> None:
+    with pytest.raises(BadInput):
+        await things.count_by({}, field)
 
 
 async def test_counting_by_a_field(things: Collection) -> None:
