@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import httpx2
 
 from taskgrove.local.service import Service
+from tests.faults.failpoints import KILL
 
 RESTART_SECONDS = 0.2
 
@@ -36,6 +37,7 @@ class Kept:
         self.starts = 0
         self.environment: Callable[[], Mapping[str, str]] = dict
         self._meant = set[int]()
+        self._signalled = set[int]()
         self._may_run = asyncio.Event()
         self._may_run.set()
         self._keeper: asyncio.Task[None] | None = None
@@ -56,15 +58,12 @@ class Kept:
         await self._spawn()
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.name}")
 
-    def means(self, pid: int) -> None:
-        """This process may end without anybody's being alarmed."""
-        self._meant.add(pid)
-
     def signal(self, number: signal.Signals) -> int:
         """Send it a signal, as the kernel or an operator would; the pid that got it."""
         pid = self.pid
         if number in (signal.SIGKILL, signal.SIGTERM):
-            self.means(pid)
+            self._signalled.add(pid)
+            self._meant.add(pid)
         os.kill(pid, number)
         return pid
 
@@ -78,7 +77,7 @@ class Kept:
 
     async def is_ready(self, http: httpx2.AsyncClient) -> bool:
         """Whether it answers that nothing is missing."""
-        return self.running and self.pid not in self._meant and await self.service.is_ready(http)
+        return self.running and self.pid not in self._signalled and await self.service.is_ready(http)
 
     async def stop(self) -> None:
         """End it for good."""
@@ -86,14 +85,17 @@ class Kept:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self.service.child and self.running:
-            self.means(self.pid)
+            self._meant.add(self.pid)
             os.kill(self.pid, signal.SIGCONT)
             await self.service.child.stop(seconds=5)
 
     async def _spawn(self) -> None:
-        self.service = self._make(self.environment())
+        environment = self.environment()
+        self.service = self._make(environment)
         await self.service.start()
         self.starts += 1
+        if KILL in environment:
+            self._meant.add(self.pid)
 
     async def _keep(self) -> None:
         while True:

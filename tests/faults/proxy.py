@@ -1,8 +1,8 @@
 """A TCP proxy as a process of its own, between the services and broker or store: slow, cut, half-open, and losing replies on demand.
 
 In a test: `await rig.proxy.change("broker", latency=0.2)`; all that can be changed stands in `Weather`. `await rig.proxy.clear()` ends it
-all. Each member of the store has a link of its own (`store-0`, …). Only connections of services are affected there: what the members say to each
-other, and what the test itself asks, passes unharmed.
+all. Each member of the store has a link of its own (`store-0`, …). Only connections of services are affected there: what the members say
+to each other, and what the test itself asks, passes unharmed.
 """
 
 import asyncio

@@ -167,6 +167,23 @@ class Rig:
         """Let it go on (SIGCONT)."""
         self.services[name].signal(signal.SIGCONT)
 
+    async def reborn(self, name: str, environment: Mapping[str, str]) -> int:
+        """End its life, and begin another with this; its pid. When that ends it is not started again by itself, until `release`."""
+        kept = self.services[name]
+        kept.hold()
+        life = kept.starts
+        if kept.running:
+            self.kill(name)
+        kept.environment = lambda: environment
+        while kept.running:
+            await asyncio.sleep(0.01)
+        kept.release()
+        async with asyncio.timeout(READY_SECONDS):
+            while kept.starts == life:
+                await asyncio.sleep(0.01)
+        kept.hold()
+        return kept.pid
+
     def hold(self, name: str) -> None:
         """Do not start it again until `release`."""
         self.services[name].hold()

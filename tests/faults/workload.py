@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.faults.rig import Rig
 
 LANES, LINKS = 3, 3
+RETRIES = 50
 PATIENCE = 120.0
 """How long the runs may take to end once the faults are over, before what waits is said loudly."""
 CHECKED = {"kind": "schema", "schema": {"type": "object", "minProperties": 1}}
@@ -42,17 +43,33 @@ def fan(rig: "Rig", width: int) -> NotesFile:
     return plan([*(called(rig, name) for name in names), called(rig, "join", *names, kind="integration")])
 
 
+def everything(rig: "Rig") -> NotesFile:
+    """Every way through the house: a first try that fails, a task that is broken down, a person who is asked before and after."""
+    path = {"path": str(rig.ledger.path)}
+    tasks = [
+        called(rig, "plain", seconds=0.1),
+        scripted("script", "plain"),
+        called(rig, "again", inputs={"call": "second_try", "args": path}),
+        called(rig, "halves", inputs={"call": "breaks_down", "args": path}, checks=[]),
+        called(rig, "asked before", "plain", checkpoint={"when": "before"}),
+        called(rig, "asked after", checkpoint={"when": "after"}),
+        {"key": "group", "title": "group", "kind": "group", "after": ["again"], "subtasks": [called(rig, "in it")]},
+    ]
+    return plan([*tasks, called(rig, "join", *(task["key"] for task in tasks), kind="integration")])
+
+
 def called(rig: "Rig", key: str, *after: str, seconds: float = 0.0, **more: Any) -> dict[str, Any]:
-    """A task that calls the function `effect`."""
+    """A task that calls the function `effect`. It is tried often: whatever is killed, in the end it is done."""
     inputs = {"call": "effect", "args": {"path": str(rig.ledger.path), "seconds": seconds}}
-    return {"key": key, "title": key, "agent": "python", "inputs": inputs, "checks": [CHECKED], "after": list(after), **more}
+    task = {"key": key, "title": key, "agent": "python", "inputs": inputs, "checks": [CHECKED], "after": list(after), "retries": RETRIES}
+    return {**task, **more}
 
 
 def scripted(key: str, *after: str) -> dict[str, Any]:
     """A task that runs a script, with a check that runs a command."""
     check = {"kind": "command", "run": "test -s out.txt"}
     inputs = {"interpreter": "sh", "script": f"{SCRIPT}echo done > out.txt\n"}
-    return {"key": key, "title": key, "agent": "shell", "inputs": inputs, "checks": [check], "after": list(after)}
+    return {"key": key, "title": key, "agent": "shell", "inputs": inputs, "checks": [check], "after": list(after), "retries": RETRIES}
 
 
 def plan(tasks: list[dict[str, Any]]) -> NotesFile:
