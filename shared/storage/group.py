@@ -7,18 +7,20 @@ from typing import Generic, TypeVar
 from shared.errors import Unavailable
 
 Item = TypeVar("Item")
+Waiter = tuple[Sequence[Item], asyncio.Future[None]]
 
 
 class GroupCommit(Generic[Item]):
     """`flush` gets everything that was given since the last flush began, about `most` items at once, and runs one at a time.
 
-    A lone item goes at once; a storm goes in hundreds. If a flush raises, everyone who waited for it gets the error.
+    A lone item goes at once; a storm goes in hundreds. If a flush raises Unavailable, everyone who waited for it gets the error. For any
+    other error each waiter's items are flushed again alone, so that what cannot be written harms no neighbour: a flush may run twice.
     """
 
     def __init__(self, flush: Callable[[Sequence[Item]], Awaitable[None]], *, most: int = 500) -> None:
         self._flush = flush
         self._most = most
-        self._waiting: list[tuple[Sequence[Item], asyncio.Future[None]]] = []
+        self._waiting: list[Waiter[Item]] = []
         self._writer: asyncio.Task[None] | None = None
 
     async def __call__(self, items: Sequence[Item]) -> None:
@@ -33,21 +35,27 @@ class GroupCommit(Generic[Item]):
 
     async def _write(self) -> None:
         while self._waiting:
-            taken, count = [], 0
+            taken, count = list[Waiter[Item]](), 0
             while self._waiting and count < self._most:
                 taken.append(self._waiting.pop(0))
                 count += len(taken[-1][0])
-            waiters = [done for _, done in taken]
-            try:
-                await self._flush([item for items, _ in taken for item in items])
-            except BaseException as error:  # noqa: BLE001 (a cancelled flush must neither leave its waiters hanging nor cancel them)
-                _settle(waiters, error if isinstance(error, Exception) else Unavailable("the write was given up; its result is not known"))
-            else:
-                _settle(waiters, None)
+            error = await self._flushed(taken)
+            alone = len(taken) > 1 and error is not None and not isinstance(error, Unavailable)
+            for one in taken:
+                _settle(one[1], await self._flushed([one]) if alone else error)
         self._writer = None
 
+    async def _flushed(self, taken: Sequence[Waiter[Item]]) -> Exception | None:
+        """How the flush of all these ended."""
+        try:
+            await self._flush([item for items, _ in taken for item in items])
+        except Exception as error:  # noqa: BLE001 (it belongs to those who wait, whatever it is)
+            return error
+        except BaseException:  # noqa: BLE001 (a cancelled flush must neither leave its waiters hanging nor cancel them)
+            return Unavailable("the write was given up; its result is not known")
+        return None
 
-def _settle(waiters: Sequence["asyncio.Future[None]"], error: BaseException | None) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_exception(error) if error else waiter.set_result(None)
+
+def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
+    if not done.done():
+        done.set_exception(error) if error else done.set_result(None)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.errors import Unavailable
+from shared.errors import BadInput, Unavailable
 from shared.storage.group import GroupCommit
 
 
@@ -110,3 +110,24 @@ async def test_a_flush_that_was_given_up_cancels_nobody_who_did_not_ask() -> Non
     writer.error = asyncio.CancelledError()
     with pytest.raises(Unavailable, match="its result is not known"):
         await GroupCommit(writer)([1])
+
+
+async def test_what_cannot_be_written_harms_no_neighbour() -> None:
+    flushed: list[list[int]] = []
+    gate = asyncio.Event()
+
+    async def flush(items: Sequence[int]) -> None:
+        await gate.wait()
+        flushed.append(list(items))
+        if bad := [item for item in items if item < 0]:
+            raise BadInput(f"{bad}")
+
+    group = GroupCommit(flush)
+    first = asyncio.create_task(group([0]))
+    await turns()
+    rest = [asyncio.create_task(group(items)) for items in ([1, 2], [-3], [4])]
+    await turns()
+    gate.set()
+    outcomes = await asyncio.gather(first, *rest, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None), type(None), BadInput, type(None)]
+    assert flushed == [[0], [1, 2, -3, 4], [1, 2], [-3], [4]]
