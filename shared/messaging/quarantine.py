@@ -1,6 +1,7 @@
 """Where poison goes: kept whole with its reason, so that a person can look, mend and replay. Written before the message is acked."""
 
 import hashlib
+import re
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ QUARANTINE = Schema("quarantine", (Index((("at", -1),)), Index((("replayed_at", 
 MOST_BODY = MOST_BYTES
 MOST_SHOWN = 64 * 1024
 MOST_ID = 255
+UNSAFE = re.compile(r"[^A-Za-z0-9_.:@+=-]")
 REPLAY_OF = "x-replay-of"
 """The header that a message bears when a person said it again: what it was in quarantine."""
 
@@ -33,8 +35,7 @@ class Quarantine:
     async def put(self, delivery: Delivery, reason: str, raw: Any = None) -> None:
         """Keep one message, or the element `raw` of it. The same one again raises its count, and undoes that it was replayed."""
         body = delivery.body if raw is None else _json(raw, otherwise=delivery.body)
-        digest = hashlib.sha256(body).hexdigest()[:16]
-        identifier = f"{self._service}:{delivery.message_id[:MOST_ID] or 'no-id'}:{digest}"
+        identifier = f"{self._service}:{_readable(delivery.message_id) or 'no-id'}:{_digest(delivery.message_id, body)}"
         first = {
             "service": self._service,
             "message_id": delivery.message_id,
@@ -52,6 +53,15 @@ class Quarantine:
         log.error(
             "message.quarantined", quarantine_id=identifier, reason=reason, routing_key=delivery.routing_key, replay_of=replay_of or None
         )
+
+
+def _readable(message_id: str) -> str:
+    """As part of a name that people type and that URLs bear; whatever a stranger put into it."""
+    return UNSAFE.sub("_", message_id[:MOST_ID])
+
+
+def _digest(message_id: str, body: bytes) -> str:
+    return hashlib.sha256(b"%d %s %s" % (len(message_id), message_id.encode(errors="replace"), body)).hexdigest()[:16]
 
 
 def _json(raw: Any, *, otherwise: bytes) -> bytes:

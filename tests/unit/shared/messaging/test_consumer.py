@@ -1,6 +1,7 @@
 """What wraps every handler: batches, each error's fate, acks at the right moment, an end without loss."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -257,7 +258,10 @@ class TestPoison:
             (b'{"specversion":"0.3","id":"1","source":"s","type":"t","data":{}}', "specversion"),
             (b'{"specversion":"1.0","id":"1","source":"s","type":"com.example.thing","data":{}}', "is not known"),
             (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.ready.v1","data":{}}', "is not heard here"),
-            (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v2","data":{}}', "another version than this service, which knows v1"),
+            (
+                b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v2","data":{}}',
+                "another version than this service, which knows v1",
+            ),
             (b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v1","data":{}}', "runId: Field required"),
             (
                 b'{"specversion":"1.0","id":"1","source":"s","type":"dev.taskgrove.task.verified.v1","data":{"runId":null,"verdicts":[]}}',
@@ -345,9 +349,30 @@ class TestDrain:
         await stage.broker.stop()
         assert stage.unacked() == 1
 
+    async def test_what_waits_for_the_store_is_left_for_another_at_once(self, stage: Stage) -> None:
+        handler = Handler(bad=["r.1:1"], error=StoreUnavailable("no primary"), times=1_000_000)
+        consumer = await stage.hear({TaskVerified: handler})
+        await stage.send([verified(1)])
+        await until(lambda: handler.batches)
+        await asyncio.wait_for(consumer.drain(60), 5)
+        await stage.broker.stop()
+        assert stage.unacked() == 1
+
     async def test_poison_that_came_in_is_kept_first(self, stage: Stage) -> None:
         consumer = await stage.hear({TaskVerified: Handler()})
         await stage.send_raw(b"poison")
         await asyncio.sleep(0)
         await consumer.drain(5)
         assert len(await stage.quarantined()) == 1
+
+
+class TestNames:
+    @pytest.mark.parametrize("message_id", ["a/b", "a\nb", "a\0b", "ü", "%2F?#", "", "x" * 1_000])
+    async def test_a_message_has_a_name_that_a_url_can_bear_whatever_its_id(self, stage: Stage, message_id: str) -> None:
+        await stage.hear({TaskVerified: Handler()})
+        for said in (message_id, f"{message_id}."):
+            await stage.send(Message("task.verified", b"poison", said, "text/plain"))
+        await until(lambda: stage.unacked() == 0)
+        kept = await stage.quarantined()
+        assert sorted(doc["message_id"] for doc in kept) == [message_id, f"{message_id}."], "two ids are two entries"
+        assert all(re.fullmatch(r"sequencer:[\w.:@+=-]{1,255}:[0-9a-f]{16}", doc["_id"], re.ASCII) for doc in kept)
