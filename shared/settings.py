@@ -1,6 +1,7 @@
 """What every service is told from outside, by environment variables, `TASKGROVE_` first. A service's own settings build on these."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
@@ -52,10 +53,16 @@ def read(kind: type[Settings]) -> Settings:
     """
     directory = secrets_dir()
     try:
-        return with_secrets(kind, directory) if directory else kind()
+        return with_secrets(kind, directory) if directory else _from_environment(kind, frozenset(os.environ.items()))
     except ValidationError as error:
         wrong = [_said(kind, one["loc"], one["msg"], given=one["input"]) for one in error.errors()]
         raise BadInput("; ".join(wrong) + "; mend it in the environment, or leave it out") from None
+
+
+@lru_cache(maxsize=64)
+def _from_environment(kind: type[Settings], _environment: frozenset[tuple[str, str]]) -> Settings:
+    """Read once as long as the environment stays as it is: whoever starts many services in one process reads the same again and again."""
+    return kind()
 
 
 def _said(kind: type[BaseSettings], loc: tuple[int | str, ...], message: str, *, given: object) -> str:

@@ -29,6 +29,11 @@ class MemoryExchange:
     def __init__(self) -> None:
         self._queues: dict[str, _QueueState] = {}
 
+    def waiting(self) -> int:
+        """How many messages wait or are not acked, in all queues."""
+        states = self._queues.values()
+        return sum(len(state.waiting) + sum(len(consumer.unacked) for consumer in state.consumers) for state in states)
+
     def declare(self, queues: Sequence[Queue]) -> None:
         """Make the queues that are missing."""
         for queue in queues:

@@ -28,7 +28,6 @@ class Faults:
 
     random: Random
     sweep: Sweep
-    seconds: float
     keep: frozenset[int] | None = None
     fired: list[tuple[int, float, str, str]] = field(default_factory=list)
     over: bool = False
@@ -36,6 +35,7 @@ class Faults:
 
     def __post_init__(self) -> None:
         draw = self.random
+        self.seconds = draw.choice((2.0, 6.0, 20.0))
         self.rate = draw.choice((0.0, 0.003, 0.01, 0.03))
         self.message_rate = draw.choice((0.0, 0.02, 0.1, 0.3))
         share = draw.choice((0.3, 0.6, 1.0))

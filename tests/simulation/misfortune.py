@@ -5,17 +5,30 @@ import asyncio
 from tests.simulation.world import Process, World
 
 
-async def befall(world: World) -> None:
-    """All of them; then everything is mended."""
-    tasks = []
-    for when, kind in world.faults.in_time:
-        await asyncio.sleep(max(0.0, when - world.loop.time()))
-        tasks.append(asyncio.create_task(_one(world, kind)))
-    await asyncio.sleep(max(0.0, world.faults.seconds - world.loop.time()))
-    world.faults.over = True
-    await asyncio.gather(*tasks)
-    world.note("world", "nothing goes wrong any more", "")
-    world.settled.set()
+class Misfortune:
+    """All of them, at their times; then everything is mended."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._enough = asyncio.Event()
+
+    def end(self) -> None:
+        """Nothing more."""
+        self._enough.set()
+
+    async def befall(self) -> None:
+        """Returns when the world is whole again."""
+        world, tasks = self._world, []
+        for when, kind in [*world.faults.in_time, (world.faults.seconds, "")]:
+            try:
+                await asyncio.wait_for(self._enough.wait(), max(0.0, when - world.loop.time()))
+                break
+            except TimeoutError:
+                tasks += [asyncio.create_task(_one(world, kind))] if kind else []
+        world.faults.over = True
+        await asyncio.gather(*tasks)
+        world.note("world", "nothing goes wrong any more", "")
+        world.settled.set()
 
 
 async def _one(world: World, kind: str) -> None:

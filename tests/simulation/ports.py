@@ -5,6 +5,7 @@ A request travels, is carried out at the far end, and its answer travels back. A
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import BrokerUnavailable, StoreUnavailable, Unavailable
@@ -210,8 +211,12 @@ class SimulatedBroker(Line):
         await self.ask(f"publish {said}", [lambda one=one: self._publish(one) for one in messages], writes=True)  # type: ignore[misc]
 
     async def consume(self, queue: str, receive: Callable[[Delivery], None], *, prefetch: int) -> None:
+        """Where that fails, connecting again does it: as in the real one, nobody is told."""
         self._heard[queue] = (receive, prefetch)
-        await self.ask(f"consume {queue}", [lambda: self._hear(queue)], writes=False)
+        with suppress(BrokerUnavailable):
+            await self.ask(f"consume {queue}", [lambda: self._hear(queue)], writes=False)
+            return
+        self._world.loop.call_soon(self.cut, context=self._world.context)
 
     async def cancel(self, queue: str) -> None:
         self._heard.pop(queue, None)

@@ -41,7 +41,6 @@ from tests.simulation.ports import SimulatedBroker, SimulatedDatabase, now_done
 
 SERVICES = ("planner", "sequencer", "executor", "checker", "approvals")
 EPOCH = 1_767_225_600.0
-FAULTY_SECONDS = 20.0
 LIMIT_SECONDS = 900.0
 SETTINGS = CommonSettings(artifacts_url="memory://simulation", work_dir=Path("/nonexistent/simulation"), sweep_seconds=1.0)
 
@@ -85,6 +84,13 @@ class Process(Host):
 
     async def live(self) -> None:
         """Start as a real process does."""
+        try:
+            await self._begin()
+        except Exception as error:  # noqa: BLE001 (whatever it is: the process ends by it, and its supervisor starts it again)
+            self.world.complain(f"could not start: {type(error).__name__}: {error}")
+            self.world.crash(self, why="could not start")
+
+    async def _begin(self) -> None:
         self.running = await assemble(ground_of(self), import_module(f"services.{self.service}.wiring").wire)
         if self.world.sweep == "off":
             without_resending(self.running.service)
@@ -107,7 +113,7 @@ class World:
         self.random = Random(f"workload {seed}")  # noqa: S311 (a seed, not a secret)
         self.id_random = Random(f"ids {seed}")  # noqa: S311
         self._network = Random(f"network {seed}")  # noqa: S311
-        self.faults = Faults(Random(f"faults {sweep} {seed}"), sweep, FAULTY_SECONDS, keep)  # noqa: S311
+        self.faults = Faults(Random(f"faults {sweep} {seed}"), sweep, keep)  # noqa: S311
         self.loop = SimulationLoop(Random(f"scheduler {seed}"))  # noqa: S311
         jitter.seed(seed)
         self.context = copy_context()
@@ -228,17 +234,32 @@ class World:
             self.loop.close()
 
     async def _whole(self, live: Callable[["World"], Awaitable[None]]) -> None:
-        from tests.simulation.misfortune import befall  # noqa: PLC0415 (it needs the world's type)
+        from tests.simulation.misfortune import Misfortune  # noqa: PLC0415 (it needs the world's type)
 
         for service in SERVICES:
-            for replica in range(1, self._network.choice((1, 2, 2)) + 1):
+            for replica in range(1, self._network.choice((1, 1, 2)) + 1):
                 self.start(service, replica)
-        bad = asyncio.create_task(befall(self))
+        misfortune = Misfortune(self)
+        bad = asyncio.create_task(misfortune.befall())
         try:
-            await asyncio.wait_for(live(self), LIMIT_SECONDS)
-            await bad
+            async with asyncio.timeout(LIMIT_SECONDS):
+                await live(self)
+                # What has not gone wrong by now would go wrong for nobody.
+                misfortune.end()
+                await bad
+                await self._rest()
         except TimeoutError as error:
             raise NotOver(f"not over after {LIMIT_SECONDS:g} virtual seconds") from error
+
+    async def _rest(self) -> None:
+        """What still lies in queues, or waits for its time at a task, comes to its end as well."""
+        while True:
+            await asyncio.sleep(0.5)
+            waiting = self.sweep == "on" and any(
+                now_done(self.store[name].count({"due_at": {"$exists": True}})) for name in ("tasks", "attempts", "verdicts", "plannings")
+            )
+            if not waiting and not self.exchange.waiting():
+                return
 
     def _bury(self, process: Process) -> None:
         self.loop.kill(process)

@@ -1,6 +1,5 @@
 """The agents of this executor: the built-in ones, and those that other packages offer as entry points."""
 
-
 from services.executor.agents.base import Agent, Answer, Around, Asks, DependencyResult, Done, TooBig, Tools, Work
 from services.executor.agents.callables import Callables, callable_
 from services.executor.agents.human import HumanAgent
