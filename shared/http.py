@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from math import ceil
 from typing import Any
 
 import orjson
@@ -19,10 +20,14 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def with_health(app: App | None, *, ready: Callable[[], list[str]], registry: CollectorRegistry) -> App:
-    """`app` with the three paths in front of it. `ready` names what is missing; nothing missing is ready."""
+    """`app` with the three paths in front of it. `ready` names what is missing; nothing missing is ready.
+
+    Who asks a service that is not ready is told to come on another connection next time: it may lead to a replica that stays.
+    """
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path") if scope["type"] == "http" else None
+        send = _parting(send) if ready() else send
         if path == "/livez":
             await _answer(send, 200, {"alive": True})
         elif path == "/readyz":
@@ -36,6 +41,15 @@ def with_health(app: App | None, *, ready: Callable[[], list[str]], registry: Co
             await _answer(send, 404, {"title": "Not found", "detail": "served here: /livez, /readyz, /metrics"})
 
     return serve
+
+
+def _parting(send: Send) -> Send:
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await send(message)
+
+    return sending
 
 
 def _by_proxy(scope: Scope) -> bool:
@@ -61,6 +75,11 @@ class Server(uvicorn.Server):
     async def listen(self) -> None:
         """Serve until `should_exit`."""
         await self.serve([self._listener])
+
+    def leave(self, seconds: float) -> None:
+        """Take no connection any more; what is being answered has `seconds`, in whole ones, to its end."""
+        self.config.timeout_graceful_shutdown = ceil(seconds)
+        self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,7 +32,9 @@ from shared.telemetry.metrics import ServiceMetrics
 from shared.telemetry.sampling import watch_loop
 from shared.telemetry.traces import Traces, open_traces
 
-SERVER_SECONDS = 6.0
+SERVER_SECONDS = 5.0
+LAST_SECONDS = 2.0
+HANGS_SECONDS = 0.5
 NEW_OBJECTS = 10_000
 HELP = "start MongoDB as a replica set, or set TASKGROVE_STORE_URL; it is tried again"
 
@@ -54,7 +58,10 @@ class Ground:
 
 @dataclass(slots=True)
 class Service:
-    """A service, wired. `sweep` deals with what is overdue and says so; `background` runs until the end; `drain` hands work back."""
+    """A service, wired. `sweep` deals with what is overdue and says so; `background` runs until the end.
+
+    At the end `stop_claiming` comes first: nothing new is begun; `drain` then waits for what runs and hands the rest back.
+    """
 
     name: str
     hears: Hears
@@ -62,6 +69,7 @@ class Service:
     schemas: Sequence[Schema]
     sweep: Callable[[Any], Awaitable[Says]]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    stop_claiming: Callable[[], None] | None = None
     drain: Callable[[float], Awaitable[None]] | None = None
     start: Callable[[], Awaitable[None]] | None = None
     close: Callable[[], None] | None = None
@@ -84,6 +92,7 @@ class Running:
     serving: asyncio.Task[None] | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     held_up_by: str = "starting"
+    sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     store_answers: bool = False
 
     def missing(self) -> list[str]:
@@ -116,15 +125,19 @@ class Running:
         self.held_up_by = "draining"
         log.info("service.drains")
         deadline = self.ground.clock.monotonic() + seconds
-        await self.consumer.drain(seconds)
+        if self.service.stop_claiming:
+            self.service.stop_claiming()
+        await asyncio.gather(self._let_sweep_end(seconds), self.consumer.drain(seconds))
         if self.service.drain:
             await self.service.drain(max(0.0, deadline - self.ground.clock.monotonic()))
         await end(self.tasks)
-        await self._stop_serving()
+        await self._stop_serving(max(SERVER_SECONDS, deadline - self.ground.clock.monotonic()))
         if self.service.close:
             self.service.close()
         log.info("service.stopped")
-        await asyncio.gather(self._write_last_lines(), asyncio.to_thread(self.ground.traces.close))
+        keep(self.ground.name, None)
+        flushing = asyncio.create_task(self.logs.flush()), asyncio.create_task(asyncio.to_thread(self.ground.traces.close))
+        await asyncio.wait(flushing, timeout=LAST_SECONDS)
         await self.ground.broker.stop()
         await self.ground.database.close()
 
@@ -135,16 +148,17 @@ class Running:
         metrics.connected.labels("store").set_function(lambda: float(self.store_answers))
         self.tasks.append(asyncio.create_task(watch_loop(metrics, self.ground.clock)))
 
-    async def _stop_serving(self) -> None:
-        if self.server and self.serving:
-            self.server.should_exit = True
-            await asyncio.wait({self.serving}, timeout=SERVER_SECONDS)
-            await end([self.serving])
-
-    async def _write_last_lines(self) -> None:
-        keep(self.ground.name, None)
+    async def _let_sweep_end(self, seconds: float) -> None:
+        """A sweep under way may say what it found; none begins any more."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.logs.flush(), SERVER_SECONDS)
+            async with asyncio.timeout(seconds):
+                await self.sweeping.acquire()
+
+    async def _stop_serving(self, seconds: float) -> None:
+        if self.server and self.serving:
+            self.server.leave(seconds)
+            await asyncio.wait({self.serving}, timeout=seconds + 1.0)
+            await end([self.serving])
 
     async def _open_store(self) -> None:
         failures = 0
@@ -175,17 +189,21 @@ class Running:
         while True:
             await ground.clock.sleep(ground.settings.sweep_seconds * (0.8 + full_jitter(1, base=0.2, cap=0.4)))
             rounds += 1
-            try:
-                if rounds % 30 == 0 or not self.store_answers:
-                    await ground.database.ready()
-                    self.store_answers = True
-                with ground.metrics.swept.time():
-                    await ground.publisher.say(await self.service.sweep(self.service.deps))
-            except Unavailable as error:
-                self.store_answers = self.store_answers and not isinstance(error, StoreUnavailable)
-                log.warning("sweep.waits", error=str(error))
-            except Exception:
-                log.exception("sweep.failed")
+            async with self.sweeping:
+                await self._sweep_once(look=rounds % 30 == 0)
+
+    async def _sweep_once(self, *, look: bool) -> None:
+        try:
+            if look or not self.store_answers:
+                await self.ground.database.ready()
+                self.store_answers = True
+            with self.ground.metrics.swept.time():
+                await self.ground.publisher.say(await self.service.sweep(self.service.deps))
+        except Unavailable as error:
+            self.store_answers = self.store_answers and not isinstance(error, StoreUnavailable)
+            log.warning("sweep.waits", error=str(error))
+        except Exception:
+            log.exception("sweep.failed")
 
 
 async def assemble(ground: Ground, wire: Wire) -> Running:
@@ -224,6 +242,10 @@ def connect(name: str, settings: CommonSettings, clock: ServerClock) -> tuple[Br
 
 
 async def _live(name: str, settings: CommonSettings, wire: Wire, *, connect: Connect) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
     clock = ServerClock()
     broker, database = connect(name, settings, clock)
     ground = lay_ground(name, settings, broker=broker, database=database, clock=clock)
@@ -231,10 +253,6 @@ async def _live(name: str, settings: CommonSettings, wire: Wire, *, connect: Con
     # What was imported and built stays for good. Looking through it again and again took a quarter of the time in a storm of tasks.
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     starting = asyncio.create_task(running.start(http=True))
     stopped = asyncio.create_task(stopping.wait())
     await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -245,6 +263,14 @@ async def _live(name: str, settings: CommonSettings, wire: Wire, *, connect: Con
     else:
         await end([starting])
         await ground.broker.stop()
+    _leave_for_sure()
+
+
+def _leave_for_sure() -> None:
+    """All is said and written. A function of a task that hangs in a thread must not hold up the end."""
+    last = threading.Timer(HANGS_SECONDS, os._exit, args=(0,))
+    last.daemon = True
+    last.start()
 
 
 def run(name: str, kind: type[CommonSettings], wire: Wire, *, connect: Connect = connect) -> None:

@@ -46,11 +46,18 @@ async def wire(ground: Ground) -> Service:
         await put_first_keys(deps, first)
         await dead.start()
 
-    async def drain(seconds: float) -> None:
-        deps.hub.close()
-        await dead.drain(seconds)
-
-    return Service("approvals", HEARS, deps, SCHEMAS, sweep, background=[sampling], start=start, drain=drain, make_app=partial(create_app, deps))
+    return Service(
+        "approvals",
+        HEARS,
+        deps,
+        SCHEMAS,
+        sweep,
+        background=[sampling],
+        start=start,
+        stop_claiming=deps.hub.close,
+        drain=dead.drain,
+        make_app=partial(create_app, deps),
+    )
 
 
 def build(ground: Ground, settings: ApprovalsSettings) -> Deps:

@@ -46,18 +46,17 @@ async def judged(attempts: Sequence[str], deps: Deps) -> Says:
     found = [unjudged(case) or await deps.judge.verdict(case) for case in quick]
     await deps.verdicts.keep([case.document() | judgement for case, judgement in zip(quick, found, strict=True)])
     deps.judge.metrics.judged(judgement["judgement"] for judgement in found)
-    won = await deps.verdicts.leases.claim([case.document() for case in slow]) if slow else set()
-    deps.judge.start([case for case in slow if case.attempt_id in won])
+    won = await deps.judge.take_on(slow) if slow else set()
     lost = [case.attempt_id for case in slow if case.attempt_id not in won]
     said = [case.attempt_id for case in quick] + (await deps.verdicts.done(lost) if lost else [])
     return by_run(said, lambda run, ids: TaskVerified(run_id=run, verdicts=ids))
 
 
 async def sweep(deps: Deps) -> Says:
-    """Take over the judgements whose checker stopped renewing its leases."""
-    abandoned = await deps.verdicts.abandoned()
-    deps.common.rescued.labels(what="verdict").inc(len(abandoned))
-    return await judged(abandoned, deps) if abandoned else NOTHING
+    """Take over the judgements that were handed back, and those whose checker stopped renewing its leases."""
+    overdue = await deps.verdicts.overdue()
+    deps.common.rescued.labels(what="verdict").inc(sum(abandoned for _, abandoned in overdue))
+    return await judged([attempt for attempt, _ in overdue], deps) if overdue else NOTHING
 
 
 HEARS: Hears = {

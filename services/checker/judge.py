@@ -41,6 +41,7 @@ class Judge:
         self._work_dir = work_dir
         self.metrics = metrics
         self._traces = traces
+        self._draining = False
         self.running: dict[str, asyncio.Task[None]] = {}
 
     async def verdict(self, case: Case, *, slot: Slot | None = None) -> dict[str, Any]:
@@ -86,17 +87,32 @@ class Judge:
         for check in last:
             evidence.append(not_asked(check, evidence) or await self._evidence(check, subject))
 
-    def start(self, cases: Sequence[Case]) -> None:
-        """Judge these in the background; they are claimed."""
+    def stop_claiming(self) -> None:
+        """Leave what comes from now on to others."""
+        self._draining = True
+
+    async def take_on(self, cases: Sequence[Case]) -> set[str]:
+        """Judge these in the background, as far as nobody else does. The ids of those that are ours, or wait now for another checker."""
+        documents = [case.document() for case in cases]
+        if self._draining:
+            return await self._store.leases.leave(documents)
+        won = await self._store.leases.claim(documents)
+        self._start([case for case in cases if case.attempt_id in won])
+        return won
+
+    def _start(self, cases: Sequence[Case]) -> None:
         for case in cases:
             self.running[case.attempt_id] = task = asyncio.create_task(self._judge(case))
             self._store.leases.hold(case.attempt_id, task.cancel)
 
     async def drain(self, seconds: float) -> None:
-        """Let what runs end, at most `seconds`; what is left is found again when its lease runs out."""
+        """Let what runs end, at most `seconds`; hand the rest back."""
         if self.running:
             await asyncio.wait(self.running.values(), timeout=seconds)
+        left = list(self.running)
         await end(self.running.values())
+        if left:
+            await self._store.leases.hand_back(left)
 
     async def _judge(self, case: Case) -> None:
         try:

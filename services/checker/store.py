@@ -11,7 +11,7 @@ from shared.contracts.phases import Phase
 from shared.ids import task_of
 from shared.messaging.hints import note_unknown
 from shared.models.ledger import calls_schema
-from shared.storage.leases import Leases
+from shared.storage.leases import NOBODY, Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
 SCHEMAS = (Schema("verdicts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))), calls_schema("checker"))
@@ -54,13 +54,13 @@ class VerdictStore:
         docs = await self._tasks.find({"parent_id": task_id}, ("title", "phase", "position"), sort=(("position", 1),))
         return [(doc["title"], Phase(doc["phase"])) for doc in docs]
 
-    async def abandoned(self) -> list[str]:
-        """Judgements whose checker stopped renewing: forgotten, so that they can be claimed anew. The attempts they were about."""
+    async def overdue(self) -> list[tuple[str, bool]]:
+        """Judgements that nobody makes, forgotten, so that they can be claimed anew. The attempts, and whether a checker abandoned them."""
         where: dict[str, Any] = {"due_at": {"$lte": ServerNow()}, "state": "running"}
-        ids = [doc["_id"] for doc in await self._verdicts.find(where, ("state",), limit=PAGE)]
-        if ids:
-            await self._verdicts.delete({**where, "_id": {"$in": ids}})
-        return ids
+        found = await self._verdicts.find(where, ("owner",), limit=PAGE)
+        if found:
+            await self._verdicts.delete({**where, "_id": {"$in": [doc["_id"] for doc in found]}})
+        return [(doc["_id"], doc.get("owner") != NOBODY) for doc in found]
 
 
 def _case(attempt: Doc, task: Doc) -> Case:

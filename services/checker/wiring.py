@@ -56,7 +56,17 @@ async def wire(ground: Ground) -> Service:
         if model:
             await model.close()
 
-    return Service("checker", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), drain=drain, close=tools.close)
+    return Service(
+        "checker",
+        HEARS,
+        deps,
+        SCHEMAS,
+        sweep,
+        background=(leases.renew_forever,),
+        stop_claiming=judge.stop_claiming,
+        drain=drain,
+        close=tools.close,
+    )
 
 
 def _judging(model: Model, settings: CheckerSettings) -> Judging:

@@ -47,6 +47,13 @@ class AttemptStore:
         """The ids that are ours now."""
         return await self.leases.claim([claim.document() for claim in claims]) if claims else set()
 
+    async def hand_back(self, attempts: Iterable[str]) -> list[str]:
+        """End those of these that nobody has claimed before they begin: they are offered anew, to others. Those that are over now."""
+        claims, now = await self.claimable(attempts), self._clock.now()
+        unbegun = {"state": Outcome.RELEASED.value, "claimed_at": now, "finished_at": now}
+        await self._attempts.insert([{**claim.document(), **unbegun} for claim in claims])
+        return await self.ended([claim.attempt_id for claim in claims])
+
     async def ended(self, attempts: Iterable[str]) -> list[str]:
         """Those that are over: whoever hints at them has not heard it yet."""
         found = await self._attempts.find({"_id": {"$in": list(attempts)}, "state": {"$ne": Outcome.RUNNING.value}}, ("state",))

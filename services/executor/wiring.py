@@ -73,6 +73,7 @@ async def wire(ground: Ground) -> Service:
         SCHEMAS,
         sweep,
         background=(leases.renew_forever, workers.fill_slots, workers.watch, progress.run),
+        stop_claiming=workers.stop_claiming,
         drain=drain,
         close=tools.close,
     )

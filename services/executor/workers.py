@@ -4,9 +4,9 @@ import asyncio
 import shutil
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
@@ -14,6 +14,7 @@ from services.executor.agents.base import Agent, Answer, Done, Work
 from services.executor.domain import Claim, failed, is_still_wanted, written
 from services.executor.metrics import ExecutorMetrics
 from services.executor.progress import Progress
+from services.executor.running import Running
 from services.executor.settings import ExecutorSettings
 from services.executor.store import AttemptStore
 from shared.artifacts import ArtifactStore, fit
@@ -21,37 +22,18 @@ from shared.catalogue.agents import Lane
 from shared.clock import Clock
 from shared.contracts.executor import Outcome, TaskExecuted
 from shared.ending import end
-from shared.errors import AgentFailed, StoreUnavailable, Unavailable
+from shared.errors import AgentFailed, BadInput, StoreUnavailable, Unavailable
 from shared.messaging.publisher import Publisher, by_run
-from shared.sandbox import ProcessControl
 from shared.storage.group import GroupCommit
 from shared.telemetry.traces import Span, Traces
 
 WATCH_SECONDS = 0.5
 MOST_BACKLOG = 20_000
 RELEASE_SECONDS = 3.0
-Stop = Literal["cancelled", "lost", "released"]
 Waits = tuple[float, str]
 """A ready attempt without a slot: since when, on the monotonic clock, and its id."""
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Running:
-    """An attempt under way."""
-
-    claim: Claim
-    control: ProcessControl = field(default_factory=ProcessControl)
-    task: "asyncio.Task[None] | None" = None
-    stop: Stop | None = None
-    directory: Path | None = None
-
-    def end(self, why: Stop) -> None:
-        """Stop working on it, and remember why. Said again it is done again: one cancellation may be swallowed (shared/ending.py)."""
-        if self.task and self.stop in (None, why):
-            self.stop = why
-            self.task.cancel()
 
 
 class Workers:
@@ -89,12 +71,12 @@ class Workers:
         One offer at a time: two that claim the same attempt could both find it theirs, the second after its work was done.
         """
         async with self._offering:
-            return await self._offered(attempts)
+            wanted = [attempt for attempt in dict.fromkeys(attempts) if attempt not in self.running]
+            if not wanted:
+                return []
+            return await (self._store.hand_back(wanted) if self._draining else self._offered(wanted))
 
-    async def _offered(self, attempts: Iterable[str]) -> list[str]:
-        wanted = [attempt for attempt in dict.fromkeys(attempts) if attempt not in self.running]
-        if self._draining or not wanted:
-            return []
+    async def _offered(self, wanted: Sequence[str]) -> list[str]:
         fitting: list[Claim] = []
         for claim in await self._store.claimable(wanted):
             if self._busy[claim.lane] < self._slots[claim.lane]:
@@ -136,23 +118,28 @@ class Workers:
                 except StoreUnavailable as error:
                     log.warning("watch.waits", error=str(error))
 
+    def stop_claiming(self) -> None:
+        """Hand back what is offered from now on."""
+        self._draining = True
+
     async def drain(self, seconds: float) -> None:
         """Claim nothing more; let what runs end, at most `seconds`; hand the rest back."""
-        self._draining = True
+        self.stop_claiming()
         deadline = self._clock.monotonic() + seconds
+        unbegun = [attempt for backlog in self._backlog.values() for _, attempt in backlog]
+        handing = [asyncio.create_task(self._offer_again(unbegun))]
         while self.running and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.05)
         await self._clock.sleep(0)  # what was started just now has to begin, so that it can say how it ended
         left = list(self.running.values())
         for running in left:
             running.end("released")
-        await self._let_go(left)
+        await self._let_go(left, handing)
 
-    async def _let_go(self, left: Sequence[Running]) -> None:
+    async def _let_go(self, left: Sequence[Running], handing: Sequence["asyncio.Task[None]"]) -> None:
         """Wait until it is written that they are handed back; where the store does not answer, their leases run out instead."""
-        tasks = [running.task for running in left if running.task]
-        if tasks:
-            await asyncio.wait(tasks, timeout=RELEASE_SECONDS)
+        tasks = [*handing, *(running.task for running in left if running.task)]
+        await asyncio.wait(tasks, timeout=RELEASE_SECONDS)
         for running in left:
             running.stop = "lost"
         await end(tasks)
@@ -250,6 +237,10 @@ class Workers:
             except StoreUnavailable as error:
                 log.warning("attempt.not_saved", attempt=running.claim.attempt_id, error=str(error))
                 await self._clock.sleep(0.5)
+            except BadInput as error:  # what it answered is no document: nested too deep, too large
+                log.warning("attempt.not_kept", attempt=running.claim.attempt_id, error=str(error))
+                reason = AgentFailed(f"its answer cannot be kept: {error}", code="not_kept", permanent=True)
+                outcome = {**failed(reason), "usage": outcome["usage"]}
             except asyncio.CancelledError:
                 if running.stop is None:
                     raise

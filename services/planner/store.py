@@ -12,7 +12,7 @@ from shared.contracts.plan import Plan, RunOptions, TaskSpec
 from shared.contracts.planner import PlanReason
 from shared.ids import plan_id, run_of
 from shared.models.ledger import calls_schema
-from shared.storage.leases import HELD, Leases
+from shared.storage.leases import HELD, NOBODY, Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
 SCHEMAS = (
@@ -25,7 +25,6 @@ PAGE = 200
 HEADER = ("run_id", "task_id", "version", "state", "reason", "error")
 HEARD_SECONDS = 10.0
 AGAIN_SECONDS = 60.0
-NOBODY = ""
 AROUND = ("key", "title", "description", "kind", "phase", "plan_version", "dependencies", "checks", "notes", "inputs")
 
 
@@ -137,11 +136,6 @@ class PlanningStore:
         """Whether it is ours to make."""
         return bool(await self.leases.claim([planning]))
 
-    async def leave(self, planning: Doc) -> None:
-        """Note that it is wanted; whoever has room takes it up."""
-        now = self._clock.now()
-        await self._plannings.insert([{**planning, "state": HELD, "owner": NOBODY, "due_at": now, "claimed_at": now}])
-
     async def take_over(self, most: int) -> list[tuple[Doc, bool]]:
         """What waits, and what was abandoned (true): ours from now on. What was made already is kept in it."""
         overdue = {"state": HELD, "due_at": {"$lte": ServerNow()}}
@@ -164,8 +158,3 @@ class PlanningStore:
     async def forget(self, planning_id: str) -> None:
         """Nobody waits for it; asked again, it is made."""
         await self._plannings.delete({"_id": planning_id, "owner": self._owner, "state": HELD})
-
-    async def hand_back(self, planning_ids: Sequence[str]) -> None:
-        """Others may take these up at once."""
-        ours = {"_id": {"$in": list(planning_ids)}, "owner": self._owner, "state": HELD}
-        await self._plannings.update(ours, {"$set": {"owner": NOBODY, "due_at": self._clock.now()}})

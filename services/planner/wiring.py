@@ -46,4 +46,6 @@ async def wire(ground: Ground) -> Service:
             await model.close()
 
     deps = Deps(plans, keeper, workers, means, ground.database, metrics, settings.seconds, ground.metrics, ground.traces)
-    return Service("planner", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), drain=drain)
+    return Service(
+        "planner", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), stop_claiming=workers.stop_claiming, drain=drain
+    )

@@ -41,7 +41,7 @@ class Workers:
             if planning["_id"] in self.running:
                 return
             if self._draining or len(self.running) >= self._slots:
-                await self._store.leave(planning)
+                await self._store.leases.leave([planning])
             elif await self._store.claim(planning):
                 self._start(planning)
 
@@ -55,18 +55,19 @@ class Workers:
                     self._start(planning)
         return sum(abandoned for _, abandoned in taken)
 
-    async def drain(self, seconds: float) -> None:
-        """Begin nothing more; let what runs end, at most `seconds`; hand the rest back, for others to take up at once."""
+    def stop_claiming(self) -> None:
+        """Leave what comes from now on to others."""
         self._draining = True
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more; let what runs end, at most `seconds`; hand the rest back."""
+        self.stop_claiming()
         if self.running:
             await asyncio.wait(self.running.values(), timeout=seconds)
         left = list(self.running)
         await end(self.running.values())
         if left:
-            try:
-                await self._store.hand_back(left)
-            except Unavailable as error:
-                log.warning("plans.not_handed_back", plans=left, error=str(error))
+            await self._store.leases.hand_back(left)
 
     def _start(self, planning: Doc) -> None:
         name = planning["_id"]

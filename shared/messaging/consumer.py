@@ -102,6 +102,7 @@ class Consumer:
         self._types: dict[str, type[Event]] = {f"{PREFIX}{kind.name}{VERSION}": kind for kind in hears}
         self._tasks: list[asyncio.Task[None]] = []
         self._poisoned: set[asyncio.Task[None]] = set()
+        self._pausing = 0
 
     async def start(self) -> None:
         """Hear the service's queue from now on."""
@@ -109,7 +110,7 @@ class Consumer:
         await self._broker.consume(self._queue, self._receive, prefetch=PREFETCH)
 
     async def drain(self, seconds: float) -> None:
-        """Take nothing new; let the handlers that run end, at most `seconds`; drop the rest unacked."""
+        """Take nothing new; let the handlers that run end, at most `seconds`; drop the rest unacked, and what waits for broker or store."""
         await self._broker.cancel(self._queue)
         deadline = self._clock.monotonic() + seconds
         while self._is_at_work() and self._clock.monotonic() < deadline:
@@ -117,7 +118,16 @@ class Consumer:
         await end([*self._tasks, *self._poisoned])
 
     def _is_at_work(self) -> bool:
-        return bool(self._poisoned) or any(lane.busy or lane.waiting for lane in self._lanes.values())
+        busy = len(self._poisoned) + sum(lane.busy for lane in self._lanes.values())
+        return busy > self._pausing or any(lane.waiting and not lane.busy for lane in self._lanes.values())
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for what is merely unavailable. A service that drains does not: others hear of it again."""
+        self._pausing += 1
+        try:
+            await self._clock.sleep(seconds)
+        finally:
+            self._pausing -= 1
 
     def _receive(self, delivery: Delivery) -> None:
         parts = decode(delivery.body, self._types)
@@ -167,7 +177,7 @@ class Consumer:
             except Unavailable as error:
                 failures += 1
                 log.warning("handler.waits", error=str(error), failures=failures)
-                await self._clock.sleep(full_jitter(failures, base=0.2, cap=15.0) + 0.05)
+                await self._pause(full_jitter(failures, base=0.2, cap=15.0) + 0.05)
             except Exception as error:
                 tried += 1
                 fate = error.fate if isinstance(error, TaskgroveError) else None
@@ -196,7 +206,7 @@ class Consumer:
                 # Whatever it is: an unwritten quarantine must not end the lane, and its message must not be acked.
                 failures += 1
                 log.warning("quarantine.waits", error=f"{type(error).__name__}: {error}", failures=failures)
-                await self._clock.sleep(full_jitter(failures, base=0.5, cap=15.0) + 0.05)
+                await self._pause(full_jitter(failures, base=0.5, cap=15.0) + 0.05)
             else:
                 self._metrics.quarantined.inc()
                 await held.part_done()

@@ -1,5 +1,6 @@
 """Work under a lease: claimed by an insert, renewed together, finished by compare-and-set, fenced by the epoch in its id."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from shared.storage.port import Collection, Doc, ServerNow, Update
 from shared.telemetry.metrics import ServiceMetrics
 
 HELD = "running"
+NOBODY = ""
+"""The owner of what waits to be taken up: it was handed back, or there was no room for it. What is overdue under another was abandoned."""
+HAND_BACK_SECONDS = 3.0
 
 log = structlog.get_logger()
 
@@ -43,6 +47,21 @@ class Leases:
             mine = {"_id": {"$in": list(unknown)}, "owner": self._owner, "state": HELD}
             won |= {doc["_id"] for doc in await self._collection.find(mine, ("state",))}
         return won
+
+    async def leave(self, docs: Sequence[Doc]) -> set[str]:
+        """Note that these are wanted, for whoever has room; the ids of those that nobody had noted or claimed."""
+        now = self._clock.now()
+        waiting = {"state": HELD, "owner": NOBODY, "due_at": now, "claimed_at": now}
+        return {doc["_id"] for doc in docs} - await self._collection.insert([{**doc, **waiting} for doc in docs])
+
+    async def hand_back(self, claims: Sequence[str]) -> None:
+        """Others may take these up at once; where the store does not answer, their leases run out instead."""
+        ours = {"_id": {"$in": list(claims)}, "owner": self._owner, "state": HELD}
+        try:
+            async with asyncio.timeout(HAND_BACK_SECONDS):
+                await self._collection.update(ours, {"$set": {"owner": NOBODY, "due_at": ServerNow()}})
+        except (StoreUnavailable, TimeoutError) as error:
+            log.warning("leases.not_handed_back", claims=list(claims), error=str(error))
 
     def hold(self, claim: str, lost: Callable[[], object]) -> None:
         """Renew this one from now on."""

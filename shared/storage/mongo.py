@@ -1,5 +1,6 @@
 """The port on a real MongoDB, by pymongo's async client: majority and journaled writes, short time-outs, the server's clock."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, timedelta
@@ -15,11 +16,13 @@ from shared.clock import ServerClock
 from shared.errors import BadInput, StoreUnavailable
 from shared.storage.language import check_docs, check_grouping, check_reading, check_update, check_where
 from shared.storage.port import Change, Collection, Doc, Schema, ServerNow, Update, Where
+from shared.storage.whole import never_cancelled
 
 DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
 RELAXED = WriteConcern(1)
 DUPLICATE = 11_000
 HELLO_SECONDS = 3.0
+CLOSE_SECONDS = 1.0
 # BadValue, FailedToParse, TypeMismatch, Overflow (nested too deep), InvalidBSON, PathNotViable, ConflictingUpdateOperators,
 # DollarPrefixedFieldName, EmptyFieldName, DottedFieldName, ImmutableField, CannotIndexParallelArrays, too large, taken by another document,
 # bad $regex: what was asked for is wrong, and asking again changes nothing.
@@ -43,6 +46,7 @@ class MongoDatabase:
     def __getitem__(self, name: str) -> Collection:
         return MongoCollection(self._database[name], self._clock)
 
+    @never_cancelled
     async def ready(self) -> None:
         # Under the client's timeoutMS even this would be tried again for 15 s before anybody hears that nobody answers.
         async with translated("hello"):
@@ -57,6 +61,7 @@ class MongoDatabase:
             )
         self._clock.set(hello["localTime"])
 
+    @never_cancelled
     async def ensure(self, schemas: Sequence[Schema]) -> None:
         async with translated("create indexes"):
             for schema in schemas:
@@ -71,7 +76,8 @@ class MongoDatabase:
                     await self._database[schema.name].create_index(list(index.keys), **options)
 
     async def close(self) -> None:
-        await self._client.close()
+        """Say goodbye, unless nobody listens: the server forgets our sessions on its own."""
+        await asyncio.wait({asyncio.create_task(self._client.close())}, timeout=CLOSE_SECONDS)
 
 
 class MongoCollection:
@@ -83,6 +89,7 @@ class MongoCollection:
         self._relaxed = collection.with_options(write_concern=RELAXED)
         self._clock = clock
 
+    @never_cancelled
     async def find(
         self, where: Where, fields: Sequence[str] = (), *, sort: Sequence[tuple[str, int]] = (), limit: int = 0, skip: int = 0
     ) -> list[Doc]:
@@ -91,6 +98,7 @@ class MongoCollection:
             cursor = self._collection.find(self._where(where), list(fields) or None, limit=limit, skip=skip, batch_size=10_000)
             return await (cursor.sort(list(sort)) if sort else cursor).to_list()
 
+    @never_cancelled
     async def insert(self, docs: Sequence[Doc]) -> set[str]:
         if not docs:
             return set()
@@ -102,12 +110,14 @@ class MongoCollection:
             return _duplicates(error)
         return set()
 
+    @never_cancelled
     async def update(self, where: Where, change: Change) -> int:
         check_update(Update(where, change))
         async with translated(f"update {self.name}"):
             result = await self._collection.update_many(self._where(where), server_change(change))
             return result.matched_count
 
+    @never_cancelled
     async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:
         for update in updates:
             check_update(update)
@@ -128,6 +138,7 @@ class MongoCollection:
                     return changed + result.matched_count + result.upserted_count
         return changed
 
+    @never_cancelled
     async def take(self, where: Where, change: Change) -> Doc | None:
         check_update(Update(where, change))
         async with translated(f"update {self.name}"):
@@ -135,14 +146,17 @@ class MongoCollection:
                 self._where(where), server_change(change), return_document=ReturnDocument.AFTER
             )
 
+    @never_cancelled
     async def delete(self, where: Where) -> int:
         async with translated(f"delete from {self.name}"):
             return (await self._collection.delete_many(self._where(where))).deleted_count
 
+    @never_cancelled
     async def count(self, where: Where) -> int:
         async with translated(f"count {self.name}"):
             return await self._collection.count_documents(self._where(where))
 
+    @never_cancelled
     async def count_by(self, where: Where, field: str) -> dict[Any, int]:
         check_grouping(field)
         async with translated(f"count {self.name}"):

@@ -212,3 +212,27 @@ async def test_without_walls_work_that_is_wrong_is_tried_again(checker: Running)
 async def test_without_walls_a_command_of_a_person_runs(checker: Running) -> None:
     await on_tasks_executed([await put(checker, "run.1", RUNS)], checker.service.deps)
     assert (await verdict(checker, "run.1:1"))["judgement"] == "passed"
+
+
+async def test_a_checker_that_leaves_hands_its_judgements_back_and_begins_none(checker: Running) -> None:
+    judge, deps = checker.service.deps.judge, checker.service.deps
+    await on_tasks_executed([await put(checker, "run.1", {"kind": "command", "run": "sleep 30"})], deps)
+    await asyncio.sleep(0)
+    judge.stop_claiming()
+    assert await on_tasks_executed([await put(checker, "run.2", FILE)], deps) == []
+    await judge.drain(0)
+    left = await verdicts(checker)
+    assert {name: (doc["state"], doc["owner"]) for name, doc in left.items()} == {"run.1:1": ("running", ""), "run.2:1": ("running", "")}
+    assert max(doc["due_at"] for doc in left.values()) <= checker.ground.clock.now()
+
+
+async def test_what_was_handed_back_is_judged_at_the_next_look_and_is_no_rescue(checker: Running) -> None:
+    await put(checker, "run.1", FILE)
+    await put(checker, "run.2", FILE)
+    lease = {"run_id": "run", "state": "running", "due_at": checker.ground.clock.now(), "epoch": 1}
+    handed_back = {"_id": "run.1:1", "task_id": "run.1", "owner": "", **lease}
+    abandoned = {"_id": "run.2:1", "task_id": "run.2", "owner": "who died", **lease}
+    await checker.ground.database["verdicts"].insert([handed_back, abandoned])
+    await sweep(checker.service.deps)
+    assert {(await verdict(checker, name))["judgement"] for name in ("run.1:1", "run.2:1")} == {"failed"}
+    assert checker.ground.metrics.registry.get_sample_value("taskgrove_sweep_rescued_total", {"what": "verdict"}) == 1

@@ -64,6 +64,7 @@ class Quick(ServerClock):
 async def executor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
     monkeypatch.setenv("TASKGROVE_EXECUTOR_SANDBOX", "process")
     monkeypatch.setenv("TASKGROVE_EXECUTOR_WAITING_SLOTS", "2")
+    monkeypatch.setenv("TASKGROVE_EXECUTOR_CALLABLES", "tests.unit.executor.answering")
     clock = Quick()
     settings = CommonSettings(artifacts_url=f"memory://{tmp_path}", work_dir=tmp_path, sweep_seconds=60)
     ground = lay_ground("executor", settings, broker=MemoryBroker(MemoryExchange()), database=Store(clock), clock=clock)
@@ -170,8 +171,20 @@ async def test_what_runs_is_handed_back_when_it_drains(executor: Running) -> Non
     await on_tasks_ready([await put(executor, "run.1")], executor.service.deps)
     await executor.service.deps.workers.drain(0)
     assert await states(executor) == {"run.1:1": "released"}
-    assert not await on_tasks_ready([await put(executor, "run.2")], executor.service.deps)
-    assert await states(executor) == {"run.1:1": "released"}
+
+
+async def test_what_an_executor_that_leaves_has_not_begun_is_handed_back_at_once(executor: Running) -> None:
+    """Neither what waits for a slot nor what it hears now may wait until its hint is said again."""
+    hints = [await put(executor, f"run.{number}") for number in range(1, 4)]
+    await on_tasks_ready(hints, executor.service.deps)
+    assert len(await states(executor)) == 2
+    executor.service.deps.workers.stop_claiming()
+    assert await on_tasks_ready([await put(executor, "run.4")], executor.service.deps) == [
+        TaskExecuted(run_id="run", attempts=("run.4:1",))
+    ]
+    assert await on_tasks_ready([hints[0]], executor.service.deps) == [], "it runs here"
+    await executor.service.deps.workers.drain(0)
+    assert await states(executor) == {f"run.{number}:1": "released" for number in range(1, 5)}
 
 
 async def test_a_lease_that_ran_out_is_lost_and_said(executor: Running) -> None:
@@ -180,3 +193,13 @@ async def test_a_lease_that_ran_out_is_lost_and_said(executor: Running) -> None:
     await executor.ground.database["attempts"].insert([{"_id": "run.9:1", **lease}])
     assert await sweep(executor.service.deps) == [TaskExecuted(run_id="run", attempts=("run.9:1",))]
     assert await states(executor) == {"run.9:1": "lost"}
+
+
+async def test_an_answer_that_no_store_takes_is_a_failure_and_harms_no_neighbour(executor: Running) -> None:
+    deep = await put(executor, "run.1", inputs={"call": "nests", "args": {"levels": 200}})
+    plain = await put(executor, "run.2", inputs={"call": "nests", "args": {"levels": 3}})
+    await on_tasks_ready([deep, plain], executor.service.deps)
+    await until(executor, {"run.1:1": "failed", "run.2:1": "executed"})
+    (attempt,) = await executor.ground.database["attempts"].find({"_id": "run.1:1"})
+    assert (attempt["error"]["code"], attempt["error"]["permanent"]) == ("not_kept", True)
+    assert "deeper than" in attempt["error"]["message"]

@@ -133,6 +133,48 @@ async def test_it_is_not_ready_before_it_hears_nor_while_it_drains() -> None:
     assert "draining" in running.missing()
 
 
+async def test_it_stops_claiming_first_and_lets_its_sweep_say_what_it_found() -> None:
+    order: list[str] = []
+    looking, found = asyncio.Event(), asyncio.Event()
+    life = Life(stop_claiming=lambda: order.append("stop"))
+
+    async def sweep(_deps: Any) -> Says:
+        looking.set()
+        await found.wait()
+        order.append("swept")
+        return NOTHING
+
+    life.sweep = sweep
+    running = await assemble(life.ground(), life.wire)
+    await running.start(http=False)
+    await looking.wait()
+    stopping = asyncio.create_task(running.stop(seconds=5))
+    await until(lambda: order)
+    found.set()
+    await stopping
+    assert order == ["stop", "swept"]
+    assert life.drained
+
+
+async def test_who_asks_while_it_drains_is_told_to_come_on_another_connection() -> None:
+    leaving = asyncio.Event()
+    life = Life()
+
+    async def drain(_seconds: float) -> None:
+        await leaving.wait()
+
+    life.drain = drain
+    running = await assemble(life.ground(), life.wire)
+    await running.start(http=True)
+    assert "connection" not in (await get(running, "/livez")).headers
+    stopping = asyncio.create_task(running.stop(seconds=5))
+    await until(running.missing)
+    answer = await get(running, "/livez")
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+    leaving.set()
+    await stopping
+
+
 async def test_a_sweep_that_fails_is_repeated_and_a_lost_store_is_shown() -> None:
     life = Life()
     async with life.lived() as running:
