@@ -7,7 +7,7 @@ import structlog
 
 from services.approvals.deps import Deps
 from services.approvals.domain.audit import Entry
-from services.approvals.domain.deciding import PENDING, Vote, decide
+from services.approvals.domain.deciding import PENDING, WITHDRAWN, Vote, decide
 from services.approvals.domain.principals import Principal
 from shared.contracts.approvals import ApprovalDecided
 from shared.contracts.views import DecisionRequest
@@ -38,6 +38,16 @@ async def find_question(deps: Deps, approval_id: str) -> Doc:
 async def is_asked_no_more(deps: Deps, approval: Doc) -> bool:
     """Whether an open question is about something that went on without an answer."""
     return bool(await _stale(deps, [approval]))
+
+
+async def withdraw_unasked(deps: Deps, task_ids: Sequence[str]) -> None:
+    """Close the open questions about these tasks, but not what a task waits for: it may have come back to life since it was told of."""
+    asked = await deps.approvals.page({"task_id": {"$in": list(task_ids)}, "state": PENDING}, after_id=None, limit=0)
+    tasks = await deps.reads.tasks({one["task_id"] for one in asked}, ("open", "approval_id"))
+    waited_for = {task.get("approval_id") for task in tasks.values() if task["open"]}
+    if unasked := [one["_id"] for one in asked if one["_id"] not in waited_for]:
+        withdrawn = await deps.approvals.withdraw({"_id": {"$in": unasked}})
+        deps.metrics.decided.labels(decision=WITHDRAWN).inc(withdrawn)
 
 
 async def answer_question(deps: Deps, body: DecisionRequest, caller: Principal) -> Doc:

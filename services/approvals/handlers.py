@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from services.approvals.answering import withdraw_unasked
 from services.approvals.deps import Deps
 from services.approvals.domain.audit import Entry
 from services.approvals.domain.deciding import PENDING
@@ -12,7 +13,7 @@ from shared.contracts.base import Event
 from shared.contracts.checker import TaskVerified
 from shared.contracts.executor import AgentProgress, TaskExecuted
 from shared.contracts.planner import PlanFailed, PlanProposed
-from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady
+from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady, TaskReopened
 from shared.ids import check_run_id
 from shared.imports import take_slice
 from shared.messaging.consumer import Hears
@@ -51,11 +52,9 @@ async def on_approvals_requested(events: Sequence[ApprovalRequested], deps: Deps
     return [ApprovalDecided(run_id=doc["run_id"], task_id=doc["task_id"], approval_id=doc["_id"]) for doc in settled]
 
 
-async def on_tasks_ended(events: Sequence[TaskCompleted | TaskFailed], deps: Deps) -> Says:
-    """Tasks ended: nobody waits for answers about them any more."""
-    ended = [task for event in events for task in event.tasks]
-    if withdrawn := await deps.approvals.withdraw({"task_id": {"$in": ended}}):
-        deps.metrics.decided.labels(decision="withdrawn").inc(withdrawn)
+async def on_tasks_ended(events: Sequence[TaskCompleted | TaskFailed | TaskReopened], deps: Deps) -> Says:
+    """Tasks ended, or are to be done again: nobody waits any more for answers to what was asked about them."""
+    await withdraw_unasked(deps, [task for event in events for task in event.tasks])
     return await on_facts(events, deps)
 
 
@@ -85,6 +84,7 @@ HEARS: Hears = {
     ApprovalRequested: on_approvals_requested,
     TaskCompleted: on_tasks_ended,
     TaskFailed: on_tasks_ended,
+    TaskReopened: on_tasks_ended,
     RunImported: on_runs_imported,
     AgentProgress: on_progress,
     ApprovalDecided: on_facts,

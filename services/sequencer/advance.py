@@ -4,20 +4,22 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from services.sequencer.domain.decide import cancelled, dispatched, released
-from services.sequencer.domain.phases import Move
+from services.sequencer.domain.phases import How, Move
 from services.sequencer.domain.task import Task
 from services.sequencer.store import PAGE, TaskStore
 from shared.contracts.base import Event
 from shared.contracts.phases import Phase
 from shared.contracts.planner import PlanReason
-from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady
+from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady, TaskReopened
 from shared.ids import attempt_id, run_of, subtree
 from shared.messaging.publisher import by_run
 
 FOR_GOOD = frozenset({Phase.COMPLETED, Phase.SKIPPED})
-"""Phases that no task leaves, and that let its dependents go."""
+"""Phases that let a task's dependents go. Only an order to do it again leads out of them."""
+ITS_PARENT_ENDED = {"code": "cancelled", "message": "its parent was cancelled"}
 
 
 async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[Task] = ()) -> list[Event]:
@@ -27,6 +29,7 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
     leaves a `due_at` behind, and the sweep comes here again. The first write may be relaxed where a second, durable one is sure to follow.
     """
     says: list[Event] = []
+    opened: list[str] = []
     over = list(closed)
     again = {task.task_id for task in over}
     passed = {task.task_id for task in over if task.phase in FOR_GOOD}
@@ -34,7 +37,9 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
         relaxed = all(move.closes and move.task.dependents for move in moves)
         done = await store.write(moves, relaxed=relaxed) if moves else []
         says += say(done)
+        opened += [move.task.task_id for move in done if move.opens]
         over += [move.task for move in done if move.closes]
+        says += say([move for one in done if one.abandons for move in await cancel_below(store, one.task, ITS_PARENT_ENDED)])
         passed |= {move.task.task_id for move in done if move.how.target in FOR_GOOD}
         moves = await consequences(store, over, passed=passed) if over else []
         if any(move.closes for move in moves):
@@ -42,9 +47,27 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
         settled = [task.task_id for task in over if task.dependents or task.task_id in again]
         if moves or settled:
             # What may go now is said before what is over: the work waits for the one, and only watchers for the other.
-            says = [*say(await store.write(moves, settled=settled)), *says]
+            done = await store.write(moves, settled=settled)
+            opened += [move.task.task_id for move in done if move.opens]
+            says = [*say(done), *says]
         break
-    return says
+    return [*says, *await _below(store, opened)] if opened else says
+
+
+async def _below(store: TaskStore, opened: Sequence[str]) -> list[Event]:
+    """What may go below these, or they themselves, where nothing below them is left to be done."""
+    says: list[Event] = []
+    blocked = await store.find({"parent_id": {"$in": list(opened)}, "phase": Phase.BLOCKED})
+    for at in range(0, len(blocked), PAGE):
+        says += await advance(store, await unblock(store, blocked[at : at + PAGE]))
+    return [*says, *await advance(store, await parents_through(store, opened))]
+
+
+async def cancel_below(store: TaskStore, task: Task, error: dict[str, Any]) -> list[Move]:
+    """Cancel what is not over below this task."""
+    below = await store.find({"_id": subtree(task.task_id), "open": True})
+    await store.cancel_open({"_id": subtree(task.task_id)}, error)
+    return [Move(one, How(Phase.CANCELLED)) for one in below]
 
 
 async def consequences(store: TaskStore, over: Sequence[Task], *, passed: Collection[str]) -> list[Move]:
@@ -53,21 +76,30 @@ async def consequences(store: TaskStore, over: Sequence[Task], *, passed: Collec
     # A parent with a blocked child is not through; whoever closes that child looks at the parent after it has written.
     waiting = {task.parent_id for task in blocked}
     freed, parents = await asyncio.gather(
-        unblock(store, blocked, passed=passed), _parents(store, {task.parent_id for task in over if task.parent_id} - waiting)
+        unblock(store, blocked, passed=passed), parents_through(store, {task.parent_id for task in over if task.parent_id} - waiting)
     )
     return [*freed, *parents]
 
 
 async def unblock(store: TaskStore, blocked: Sequence[Task], *, passed: Collection[str] = ()) -> list[Move]:
-    """The blocked tasks of these whose own dependencies are done, or can no longer be. `passed` are known to be done."""
+    """The blocked tasks of these whose own dependencies are done, or can no longer be. `passed` were done a moment ago.
+
+    For one that came back to life that is not enough: what it waits for may have come back with it since.
+    """
     narrow = [task for task in blocked if not task.wide]
     wide = [task for task in blocked if task.wide]
-    in_the_way, obstacles = await asyncio.gather(
-        store.not_passing({name for task in narrow for name in task.dependencies}.difference(passed)),
-        asyncio.gather(*(store.wide_obstacle(task.task_id) for task in wide)),
+    asked = {name for task in narrow for name in task.dependencies if task.epoch or name not in passed}
+    in_the_way, obstacles, closed_off = await asyncio.gather(
+        store.not_passing(asked), asyncio.gather(*(store.wide_obstacle(task.task_id) for task in wide)), _behind_blocked(store, blocked)
     )
     verdicts = [(task, _obstacle(task, in_the_way)) for task in narrow] + list(zip(wide, obstacles, strict=True))
-    return [move for task, obstacle in verdicts if (move := _unblocked(task, obstacle))]
+    return [move for task, obstacle in verdicts if (move := _unblocked(task, obstacle, may_go=task.parent_id not in closed_off))]
+
+
+async def _behind_blocked(store: TaskStore, blocked: Sequence[Task]) -> set[str]:
+    """The parents of these that themselves wait: to be done again they, and then those below them, wait for others. A root never does."""
+    parents = {task.parent_id for task in blocked if task.parent_id and task.depth > 1}
+    return {task.task_id for task in (await store.get(parents)).values() if task.phase is not Phase.EXPANDED} if parents else set()
 
 
 async def look_again(store: TaskStore, task: Task) -> list[Event]:
@@ -96,6 +128,11 @@ def say(moves: Iterable[Move]) -> list[Event]:
         elif move.closes:
             over[how.target].append(task.task_id)
     return [*says, *tasks_ready(ready), *_tasks_over(over)]
+
+
+def tasks_reopened(moves: Iterable[Move]) -> list[TaskReopened]:
+    """That these are to be done, or joined, again."""
+    return by_run(dict.fromkeys(move.task.task_id for move in moves), lambda run, ids: TaskReopened(run_id=run, tasks=ids))
 
 
 def tasks_ready(attempts: Iterable[str]) -> list[TaskReady]:
@@ -138,10 +175,14 @@ async def _dependents(store: TaskStore, over: Sequence[Task]) -> list[Task]:
     return list(blocked.values())
 
 
-async def _parents(store: TaskStore, parents: Collection[str]) -> list[Move]:
+async def parents_through(store: TaskStore, parents: Collection[str]) -> list[Move]:
+    """Those of these parents that have nothing open below them are integrated."""
     waiting = await store.open_children(list(parents)) if parents else set()
     tasks = await store.get([parent for parent in parents if parent not in waiting]) if len(waiting) < len(parents) else {}
-    return [Move(task, dispatched(task)) for task in tasks.values() if task.phase is Phase.EXPANDED and not task.paused]
+    through = [task for task in tasks.values() if task.phase is Phase.EXPANDED and not task.paused]
+    # Asked again after the parent was read: what was reopened below it by then is seen now, what is reopened later raises its epoch.
+    reopened = await store.open_children([task.task_id for task in through]) if through else set()
+    return [Move(task, dispatched(task)) for task in through if task.task_id not in reopened]
 
 
 def _obstacle(task: Task, in_the_way: dict[str, bool]) -> bool | None:
@@ -149,10 +190,10 @@ def _obstacle(task: Task, in_the_way: dict[str, bool]) -> bool | None:
     return None if not found else all(found)
 
 
-def _unblocked(task: Task, obstacle: bool | None) -> Move | None:
+def _unblocked(task: Task, obstacle: bool | None, *, may_go: bool) -> Move | None:
     """`obstacle`: None nothing is in the way, True something that may still be done, False something that never will."""
     if obstacle is False:
         return Move(task, cancelled(task, "dependency_failed", "a task that it waits for was not done"))
-    if obstacle is True or task.paused:
+    if obstacle is True or task.paused or not may_go:
         return None
     return Move(task, released(task))

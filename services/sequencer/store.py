@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from services.sequencer.domain.again import OUTLINE
 from services.sequencer.domain.answer import Answer
 from services.sequencer.domain.decide import Verdict
-from services.sequencer.domain.phases import How, Move
+from services.sequencer.domain.phases import REOPENED, How, Move
 from services.sequencer.domain.task import FIELDS, Task, task_from
 from services.sequencer.metrics import SequencerMetrics
 from shared.clock import Clock, after
@@ -55,6 +56,10 @@ class TaskStore:
         """These tasks, by id, as far as they exist."""
         docs = await self._tasks.find({"_id": {"$in": list(task_ids)}}, FIELDS)
         return {doc["_id"]: task_from(doc) for doc in docs}
+
+    async def outlines(self, run_id: str) -> dict[str, Doc]:
+        """What decides which tasks of a run an order reopens."""
+        return {doc["_id"]: doc for doc in await self._tasks.find({"run_id": run_id}, OUTLINE)}
 
     async def timed(self, task_ids: Sequence[str]) -> list[Doc]:
         """What the spans of those of these tasks tell that are over."""
@@ -118,12 +123,18 @@ class TaskStore:
             ]
         )
 
-    async def change(self, where: Where, fields: dict[str, Any], *, unset: Sequence[str] = ()) -> int:
-        """Set fields that are not a phase: pause, the last control, flags."""
-        change: Doc = {"$set": fields, "$inc": {"version": 1}}
-        if unset:
-            change["$unset"] = dict.fromkeys(unset, "")
-        return await self._tasks.update(where, change)
+    async def change(self, where: Where, fields: dict[str, Any]) -> int:
+        """Set fields that are not a phase: pause, flags."""
+        return await self._tasks.update(where, {"$set": fields, "$inc": {"version": 1}})
+
+    async def remove(self, task_ids: Sequence[str]) -> None:
+        """Take away tasks of a plan that is not carried out."""
+        await self._tasks.delete({"_id": {"$in": list(task_ids)}})
+
+    async def note(self, task_id: str, control_id: str, *, refused: str | None = None) -> None:
+        """An order is dealt with: carried out, or refused for this reason. Nothing of the task is another by that."""
+        last = {"$or": [{"last_control": {"$exists": False}}, {"last_control": {"$lt": control_id}}]}
+        await self._tasks.update({"_id": task_id, **last}, {"$set": {"last_control": control_id, "refused": refused}})
 
     async def has_obeyed(self, task_id: str, control_id: str) -> bool:
         """Whether this order, or a later one, was carried out: their ids grow with time."""
@@ -131,7 +142,7 @@ class TaskStore:
 
     async def cancel_open(self, where: Where, error: dict[str, Any], *, wait: float | None = None) -> int:
         """Cancel all of these that are not over: from every such phase the table allows it."""
-        change = self._change(How(Phase.CANCELLED, wait=wait, fields=(("error", error),)))
+        change = self._change(How(Phase.CANCELLED, wait=wait, fields=(("error", error), ("approval_id", None), ("asking", None))))
         cancelled = await self._tasks.update({**where, "open": True}, change)
         self._metrics.entered([Phase.CANCELLED] * cancelled)
         return cancelled
@@ -195,6 +206,8 @@ class TaskStore:
         change: Doc = {"$set": fields, "$inc": {"version": 1, **({"epoch": 1} if how.dispatch or how.renew else {})}}
         if over:
             fields["finished_at"] = self.clock.now()
+        if how.renew and how.target in REOPENED:
+            fields["reopened_at"] = self.clock.now()
         if how.dispatch:
             fields["ready_at"] = self.clock.now()
         if how.wait is None:

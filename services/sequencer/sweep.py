@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from services.sequencer.advance import advance, approval_requested, tasks_ready, unblock
 from services.sequencer.deps import Deps
 from services.sequencer.domain.decide import ASK_SECONDS, HINT_SECONDS, PARENT_SECONDS, PLAN_SECONDS, cancelled, dispatched
+from services.sequencer.domain.grow import plan_version_of
 from services.sequencer.domain.phases import Move
 from services.sequencer.domain.task import Task
 from services.sequencer.retell import PLANNING, wanted_plan
@@ -42,17 +43,21 @@ async def sweep(deps: Deps) -> Says:
 
 
 async def _under_living_parents(store: TaskStore, due: Sequence[Task]) -> tuple[list[Task], list[Task]]:
-    """Open tasks whose parent is over, which go with it; and the others, without those whose plan is still being adopted.
+    """Open tasks whose parent is over, which go with it; and the others, without those whose plan is not adopted (yet).
 
-    As long as not all tasks of a plan are there, what is there cannot tell what it waits for, nor who waits for it.
+    As long as not all tasks of a plan are there, what is there cannot tell what it waits for, nor who waits for it. What grew of a plan
+    that is not wanted any more is taken away.
     """
     parents = await store.get({task.parent_id for task in due if task.parent_id and not task.closed})
-    above = {task.task_id: parents.get(task.parent_id or "") for task in due if not task.closed}
-    orphans = [task for task in due if (parent := above.get(task.task_id)) and parent.closed]
-    early = [task for task in due if (parent := above.get(task.task_id)) and parent.phase in PLANNING]
+    above = [(task, parents[task.parent_id]) for task in due if not task.closed and task.parent_id in parents]
+    stray = [task for task, parent in above if plan_version_of(task.task_id) in parent.dropped]
+    orphans = [task for task, parent in above if parent.closed and task not in stray]
+    early = [task for task, parent in above if not parent.closed and plan_version_of(task.task_id) > parent.plan_version]
+    if stray:
+        await store.remove([task.task_id for task in stray])
     if early:
         await store.hint_later(early, base=HINT_SECONDS, cap=LONGEST)
-    aside = {task.task_id for task in (*orphans, *early)}
+    aside = {task.task_id for task in (*stray, *orphans, *early)}
     return orphans, [task for task in due if task.task_id not in aside]
 
 

@@ -36,6 +36,7 @@ class TaskControl(Event, name="task.control", said_by="approvals", heard_by=("se
     by: str
     reason: str = Field(default="", max_length=4_096)
     result: dict[str, Any] | None = None
+    version: int | None = Field(default=None, description="the task's version that the person saw; null: whichever there is")
 
 
 class RunImported(Event, name="run.imported", said_by="approvals", heard_by=("planner", "sequencer", "executor", "checker", "approvals")):

@@ -39,6 +39,7 @@ class Action(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     RETRY = "retry"
+    RERUN = "rerun"
     COMPLETE = "complete"
 
 
@@ -66,9 +67,9 @@ STATUS = {
 def legal_actions(phase: Phase, *, paused: bool) -> list[Action]:
     """What a person may order for a task in this phase; the API's 409 lists them."""
     if phase in (Phase.FAILED, Phase.CANCELLED):
-        return [Action.RETRY]
+        return [Action.RETRY, Action.RERUN]
     if phase in TERMINAL:
-        return []
+        return [Action.RERUN]
     hold = Action.RESUME if paused else Action.PAUSE
     if phase in (Phase.EXPANDING, Phase.EXPANDED, Phase.REPLANNING):
         return [Action.CANCEL, hold]

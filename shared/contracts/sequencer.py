@@ -56,6 +56,12 @@ class TaskFailed(Event, name="task.failed", said_by="sequencer", heard_by=("appr
     phase: Phase = Phase.FAILED
 
 
+class TaskReopened(Event, name="task.reopened", said_by="sequencer", heard_by=("approvals",)):
+    """These tasks are to be done again, or joined again: how they ended before, and what was asked about them, counts no more."""
+
+    tasks: tuple[str, ...]
+
+
 class Failure(Value):
     """Why a task is where it is."""
 

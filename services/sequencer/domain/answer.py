@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.sequencer.domain.decide import ASK_SECONDS, UNSETTLED_SECONDS, completed, dispatched, escalated, expanding, failed
+from services.sequencer.domain.decide import ASK_SECONDS, UNSETTLED_SECONDS, begun, completed, dispatched, escalated, expanding, failed
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
 from shared.contracts.phases import Phase
@@ -59,7 +59,7 @@ def _approved(task: Task, kind: str) -> How:
         return replace(expanding(task), fields=(*expanding(task).fields, ("approved_plan", True)))
     if task.checkpoint and task.checkpoint.get("when") == "after":
         return completed(task)
-    how = expanding(task) if task.kind == "group" and not task.children else dispatched(task)
+    how = begun(task)
     return replace(how, fields=(*how.fields, ("approved", True)))
 
 
@@ -110,7 +110,7 @@ def after_plan_failed(task: Task, error: str) -> Move | None:
 
 def _next_version(task: Task, how: How) -> How:
     """Who tries again asks for another plan. A nested group has one plan only, which was made with its parent's."""
-    if task.phase is Phase.EXPANDING and task.kind == "group" and task.parent_id:
+    if task.has_one_plan_only:
         return how
     return replace(how, fields=(*how.fields, ("plan_version", task.plan_version + 1)))
 

@@ -124,7 +124,7 @@ def escalated(task: Task, error: dict[str, Any]) -> How:
 
 def cancelled(task: Task, code: str, message: str) -> How:
     """Will not be done."""
-    fields = (("error", Frozen({"code": code, "message": message})),)
+    fields = (("error", Frozen({"code": code, "message": message})), ("approval_id", None), ("asking", None))
     return How(Phase.CANCELLED, wait=UNSETTLED_SECONDS if task.dependents else None, fields=fields)
 
 
@@ -140,9 +140,19 @@ def released(task: Task) -> How:
     checkpoint = task.checkpoint
     if checkpoint and checkpoint.get("when") == "before" and not task.approved:
         return _hold(asking_result(task, checkpoint), approval_id(task, "before"))
-    if task.kind == "group" and not task.children:
-        return expanding(task)
-    return dispatched(task)
+    return begun(task)
+
+
+def begun(task: Task) -> How:
+    """Nothing is in its way, and who had to be asked was: it is planned, or what is below it may go, or it is tried."""
+    if task.children:
+        return opened()
+    return expanding(task) if task.kind == "group" else dispatched(task)
+
+
+def opened() -> How:
+    """Those below it may go, as far as they can."""
+    return How(Phase.EXPANDED, wait=PARENT_SECONDS)
 
 
 def expanding(task: Task) -> How:

@@ -111,6 +111,12 @@ def first_move(document: dict[str, Any]) -> Move | None:
     return Move(task, released(task))
 
 
+def plan_version_of(task_id: str) -> int:
+    """The version of its parent's plan that a task belongs to: its id says so, see `child_id`."""
+    last = task_id.rpartition(".")[2]
+    return int(last[1:].partition("-")[0]) if last.startswith("v") else 1
+
+
 def _from_spec(spec: TaskSpec) -> dict[str, Any]:
     is_group = spec.kind == "group" or bool(spec.subtasks)
     return {

@@ -7,9 +7,18 @@ from services.sequencer.domain.task import Task
 from shared.contracts.phases import TERMINAL, Phase
 
 LEGAL: dict[Phase, frozenset[Phase]] = {
-    Phase.BLOCKED: frozenset({Phase.READY, Phase.AWAITING_APPROVAL, Phase.EXPANDING}),
+    Phase.BLOCKED: frozenset({Phase.READY, Phase.AWAITING_APPROVAL, Phase.EXPANDING, Phase.EXPANDED}),
     Phase.AWAITING_APPROVAL: frozenset(
-        {Phase.READY, Phase.EXPANDING, Phase.INTEGRATING, Phase.COMPLETED, Phase.FAILED, Phase.SKIPPED, Phase.AWAITING_APPROVAL}
+        {
+            Phase.READY,
+            Phase.EXPANDING,
+            Phase.EXPANDED,
+            Phase.INTEGRATING,
+            Phase.COMPLETED,
+            Phase.FAILED,
+            Phase.SKIPPED,
+            Phase.AWAITING_APPROVAL,
+        }
     ),
     Phase.READY: frozenset(
         {
@@ -33,14 +42,19 @@ LEGAL: dict[Phase, frozenset[Phase]] = {
     Phase.ESCALATED: frozenset({Phase.READY, Phase.EXPANDING, Phase.INTEGRATING, Phase.SKIPPED, Phase.FAILED, Phase.ESCALATED}),
     Phase.COMPLETED: frozenset(),
     Phase.SKIPPED: frozenset(),
-    Phase.FAILED: frozenset({Phase.BLOCKED, Phase.EXPANDED}),
-    Phase.CANCELLED: frozenset({Phase.BLOCKED, Phase.EXPANDED}),
+    Phase.FAILED: frozenset(),
+    Phase.CANCELLED: frozenset(),
 }
-"""Beside these, every phase that is not terminal may go to cancelled, and a person may take over (to ready) from any of them."""
+"""Beside these, every phase that is not terminal may go to cancelled, a person may take over (to ready) from any of them, and an order to
+try again or to do again leads from anywhere to REOPENED, under a new epoch."""
+
+REOPENED = frozenset({Phase.BLOCKED, Phase.EXPANDED})
 
 
-def is_legal(source: Phase, target: Phase) -> bool:
-    """Whether the table allows the move."""
+def is_legal(source: Phase, target: Phase, *, renews: bool = False) -> bool:
+    """Whether the table allows the move; `renews`: under a new epoch, as only an order that reopens a task does it."""
+    if renews and target in REOPENED:
+        return True
     if source not in TERMINAL and target in (Phase.CANCELLED, Phase.READY):
         return target is Phase.CANCELLED or source not in (Phase.EXPANDED, Phase.REPLANNING)
     return target in LEGAL[source]
@@ -82,7 +96,7 @@ class Move:
     how: How
 
     def __post_init__(self) -> None:
-        if not is_legal(self.task.phase, self.how.target):
+        if not is_legal(self.task.phase, self.how.target, renews=self.how.renew):
             raise ValueError(f"{self.task.task_id}: the table of phases has no move from {self.task.phase} to {self.how.target}")
 
     @property
@@ -94,3 +108,18 @@ class Move:
     def closes(self) -> bool:
         """Whether the task is over with it."""
         return self.how.target in TERMINAL
+
+    @property
+    def opens(self) -> bool:
+        """Whether those below it may go from now on."""
+        return self.how.target is Phase.EXPANDED
+
+    @property
+    def abandons(self) -> bool:
+        """Whether it is given up after it was to be done again, and with it what would have been done again below it."""
+        return self.closes and self.task.phase is Phase.BLOCKED and bool(self.task.children)
+
+    @property
+    def reopens(self) -> bool:
+        """Whether how the task ended before, if it did, counts no more."""
+        return self.how.renew and self.how.target in REOPENED

@@ -8,7 +8,7 @@ from shared.contracts.phases import TERMINAL, Phase
 FIELDS = (
     "parent_id", "kind", "title", "phase", "passes", "epoch", "attempts", "max_attempts", "depth", "agent", "checkpoint", "approved",
     "on_failure", "paused", "dependents", "feeds", "wide", "approval_id", "asking", "plan_version", "children", "error", "nudges", "losses",
-    "answers", "by_model",
+    "answers", "by_model", "version", "reruns", "own", "dropped",
 )  # fmt: skip
 
 
@@ -42,13 +42,25 @@ class Task:
     nudges: int
     losses: int
     by_model: bool
+    version: int
+    own: dict[str, Any] | None
+    """What a person who took over has replaced: agent and inputs."""
     dependencies: list[str] = field(default_factory=list)
     answers: list[dict[str, Any]] = field(default_factory=list)
+    reruns: list[str] = field(default_factory=list)
+    """The orders by which it came back to life, the newest last; see `again`."""
+    dropped: list[int] = field(default_factory=list)
+    """The versions of its plan that were asked for, and are never carried out."""
 
     @property
     def closed(self) -> bool:
         """Whether it is over, well or not."""
         return self.phase in TERMINAL
+
+    @property
+    def has_one_plan_only(self) -> bool:
+        """Whether it is a group that was planned with its parent, and waits for just that plan."""
+        return self.phase is Phase.EXPANDING and self.kind == "group" and self.parent_id is not None
 
     @property
     def is_group(self) -> bool:
@@ -85,6 +97,10 @@ def task_from(doc: dict[str, Any]) -> Task:
         nudges=doc.get("nudges", 0),
         losses=doc.get("losses", 0),
         by_model=doc.get("by_model", False),
+        version=doc.get("version", 1),
+        own=doc.get("own"),
         dependencies=doc.get("dependencies", []),
         answers=doc.get("answers", []),
+        reruns=doc.get("reruns", []),
+        dropped=doc.get("dropped", []),
     )

@@ -58,7 +58,7 @@ class TestOrders:
         await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": {"phase": "failed"}})
         answer = await desk.as_("sue").put(f"/tasks/{run_id}.1", json={"action": "cancel"})
         assert answer.status_code == 409
-        assert answer.json()["legal"] == ["retry"]
+        assert answer.json()["legal"] == ["retry", "rerun"]
         assert answer.headers["content-type"] == "application/problem+json"
 
     async def test_a_phase_that_is_only_seen_counts(self, desk: Desk) -> None:

@@ -37,6 +37,8 @@ STATE = (
     "children",
     "plan_version",
     "last_control",
+    "refused",
+    "reruns",
     "agent",
 )
 

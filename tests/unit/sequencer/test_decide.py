@@ -100,7 +100,7 @@ def test_what_is_released_asks_first_then_is_planned_or_tried() -> None:
     assert released(task(Phase.BLOCKED, checkpoint=before, approved=True)).target is Phase.READY
     assert released(task(Phase.BLOCKED, kind="group")).field("plan_reason") == "expand"
     assert released(task(Phase.BLOCKED, kind="group", parent_id=None, _id=RUN)).field("plan_reason") == "submitted"
-    assert released(task(Phase.BLOCKED, kind="group", children=3)).target is Phase.INTEGRATING
+    assert released(task(Phase.BLOCKED, kind="group", children=3)).target is Phase.EXPANDED
 
 
 @given(attempts=st.integers(1, 200), epoch=st.integers(0, 1_000), base=st.floats(0, 100), cap=st.floats(0, 1_000))

@@ -82,6 +82,43 @@ async def retried(bench: Bench) -> Act:
     return ordered(Action.RETRY, f"{RUN}.1")
 
 
+async def finished(bench: Bench) -> None:
+    """All of the plan is done."""
+    await (await expanded(bench))(bench)
+    for names in (("3.1",), ("3.2",), ("3",), map(str, range(4, 105)), ("105", "106"), ("",)):
+        await bench.judged("passed", *names)
+    assert {task["phase"] for task in (await bench.state()).values()} == {"completed"}
+
+
+async def done_again(bench: Bench) -> Act:
+    """b, and with it g and all below it, join, later and the run; a and the 101 are kept."""
+    await finished(bench)
+    return ordered(Action.RERUN, f"{RUN}.2")
+
+
+async def done_again_while_others_go_on(bench: Bench) -> Act:
+    """a, while y runs, later waits and the run is under way."""
+    await (await expanded(bench))(bench)
+    await bench.judged("passed", "3.1")
+    return ordered(Action.RERUN, f"{RUN}.1")
+
+
+async def done_again_as_a_whole(bench: Bench) -> Act:
+    await finished(bench)
+    return ordered(Action.RERUN, RUN)
+
+
+async def retried_after_others_went_on_without_it(bench: Bench) -> Act:
+    """c failed and its dependents went on: they are done again, as what they did was without it."""
+    plan = (spec("a", on_failure="continue", retries=0), spec("b", "a"), spec("c", "b"), spec("d"))
+    await bench.adopts(await bench.plan(*plan))
+    await bench.judged("failed", "1", error=BROKEN)
+    await bench.judged("passed", "2", "4")
+    await bench.judged("passed", "3")
+    await bench.judged("failed", "", error={"code": "children_failed", "message": "a"})
+    return ordered(Action.RETRY, f"{RUN}.1")
+
+
 async def skipped(bench: Bench) -> Act:
     await bench.adopts(await bench.plan(spec("a"), spec("b", "a")))
     await bench.judged("asks", "1")
@@ -104,7 +141,22 @@ def ordered(action: Action, task_id: str, number: int = 1) -> Act:
     return lambda bench: obey(bench.store, order)
 
 
-SCENARIOS = [planned, passed, last_of_all, failed, expanded, cancelled, paused, resumed, retried, skipped]
+SCENARIOS = [
+    planned,
+    passed,
+    last_of_all,
+    failed,
+    expanded,
+    cancelled,
+    paused,
+    resumed,
+    retried,
+    retried_after_others_went_on_without_it,
+    done_again,
+    done_again_while_others_go_on,
+    done_again_as_a_whole,
+    skipped,
+]
 
 
 @pytest.mark.parametrize("prepare", SCENARIOS, ids=lambda prepare: str(prepare.__name__))

@@ -23,8 +23,10 @@ def test_what_is_not_over_may_be_cancelled_and_what_is_over_may_not(source: Phas
 
 @pytest.mark.parametrize("phase", [Phase.COMPLETED, Phase.SKIPPED])
 def test_nothing_leaves_a_good_end(phase: Phase) -> None:
+    """Unless a person orders that it is done again."""
     assert not [target for target in Phase if is_legal(phase, target)]
-    assert legal_actions(phase, paused=False) == []
+    assert [target for target in Phase if is_legal(phase, target, renews=True)] == [Phase.BLOCKED, Phase.EXPANDED]
+    assert legal_actions(phase, paused=False) == [Action.RERUN]
 
 
 def test_an_illegal_move_cannot_be_made() -> None:
@@ -48,4 +50,4 @@ def test_pause_and_resume_exclude_each_other() -> None:
     assert Action.PAUSE in legal_actions(Phase.READY, paused=False)
     assert Action.RESUME in legal_actions(Phase.READY, paused=True)
     assert Action.PAUSE not in legal_actions(Phase.READY, paused=True)
-    assert legal_actions(Phase.FAILED, paused=False) == [Action.RETRY]
+    assert legal_actions(Phase.FAILED, paused=False) == [Action.RETRY, Action.RERUN]
