@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from services.executor.agents.answers import TooBig
 from services.executor.agents.callables import callable_
+from shared.contracts.plan import TaskSpec
 
 
 @callable_()
-async def nests(levels: int) -> dict[str, Any]:
-    """Documents inside documents."""
-    answer: dict[str, Any] = {}
+async def nests(levels: int) -> TooBig:
+    """It proposes a task whose inputs are documents inside documents."""
+    inputs: dict[str, Any] = {}
     for _ in range(levels):
-        answer = {"x": answer}
-    return answer
+        inputs = {"x": inputs}
+    return TooBig("too deep", subtasks=(TaskSpec(key="a", title="A", inputs=inputs),))

@@ -199,7 +199,7 @@ async def test_an_answer_that_no_store_takes_is_a_failure_and_harms_no_neighbour
     deep = await put(executor, "run.1", inputs={"call": "nests", "args": {"levels": 200}})
     plain = await put(executor, "run.2", inputs={"call": "nests", "args": {"levels": 3}})
     await on_tasks_ready([deep, plain], executor.service.deps)
-    await until(executor, {"run.1:1": "failed", "run.2:1": "executed"})
+    await until(executor, {"run.1:1": "failed", "run.2:1": "too_big"})
     (attempt,) = await executor.ground.database["attempts"].find({"_id": "run.1:1"})
     assert (attempt["error"]["code"], attempt["error"]["permanent"]) == ("not_kept", True)
     assert "deeper than" in attempt["error"]["message"]
