@@ -14,6 +14,7 @@ from services.executor.agents.base import Agent, Answer, Done, Work
 from services.executor.domain import Claim, failed, is_still_wanted, written
 from services.executor.metrics import ExecutorMetrics
 from services.executor.progress import Progress
+from services.executor.reading import answered
 from services.executor.running import Running
 from services.executor.settings import ExecutorSettings
 from services.executor.store import AttemptStore
@@ -222,10 +223,10 @@ class Workers:
             env=self._store.inputs_of_run(claim.run_id),
             directory=directory,
             say=say,
-            dependencies=lambda: self._store.dependencies(claim),
-            children=lambda: self._store.children(claim),
+            dependencies=lambda: answered(lambda: self._store.dependencies(claim), self._clock),
+            children=lambda: answered(lambda: self._store.children(claim), self._clock),
             control=running.control,
-            around=lambda: self._store.around(claim.task_id),
+            around=lambda: answered(lambda: self._store.around(claim.task_id), self._clock),
             by_model=bool(task.get("by_model")),
         )
 
