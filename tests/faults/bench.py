@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.contracts.plan import NotesFile
-from tests.faults.recovery import Fault, Recovery, measure
+from tests.faults.recovery import Fault, Piece, Recovery, measure
 from tests.faults.rig import Rig
 from tests.faults.verify import Tally, verify
 from tests.faults.workload import Load, grove, load
@@ -36,7 +36,7 @@ class Bench:
     kills: int = 0
     """How many kills the long mode asks for; 0: the scenario's own number."""
     faults: list[Fault] = field(default_factory=list)
-    accepted: list[str] = field(default_factory=list)
+    accepted: dict[str, Piece] = field(default_factory=dict)
     refused: int = 0
     quarantined: int = 0
     """How many messages may lie in quarantine in the end."""
@@ -128,7 +128,7 @@ async def play(scene: Scenario, *, kills: int = 0) -> Result:
 
 async def judge(scene: Scenario, bench: Bench, *, seconds: float) -> Result:
     """What store and ledger say about what was played."""
-    tally = await verify(bench.rig, bench.accepted, quarantined=bench.quarantined)
+    tally = await verify(bench.rig, list(bench.accepted), quarantined=bench.quarantined)
     recovery = await measure(bench.rig, bench.faults, bench.accepted)
     if not tally.completed:
         bench.findings.append("no run was completed: nothing was tried")

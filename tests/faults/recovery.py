@@ -1,7 +1,7 @@
 """How long it took after each fault: read from the times that the services themselves wrote down."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,48 +22,54 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """`resumed`: seconds from a fault's end to the next piece of work done (by that service, if it hit one), the worst of all faults.
+    """`resumed`: seconds from a fault's end to the next piece of work done by the service that it hit (by the checker, if it hit none).
 
-    An upper bound: where nothing was to be done, it is the time until there was. `reclaimed`: seconds from an executor's death to the next
-    claim of a task that it had under way, the worst of all; at most one lease, half a second until a sweep sees it, and what follows.
+    The worst of all faults, and which it was; for the sequencer and the executor an upper bound: where nothing was to be done, it is the
+    time until there was. `reclaimed`: seconds from an executor's death to the next claim of a task that it had under way, the worst of all;
+    at most one lease, half a second until a sweep sees it, and what follows. `interrupted`: how many of those there were.
     """
 
     resumed: float | None = None
+    worst: str = ""
     reclaimed: float | None = None
     interrupted: int = 0
 
 
-SLICES = {
-    "planner": ("plans", "created_at"),
-    "sequencer": ("attempts", "claimed_at"),
-    "executor": ("attempts", "finished_at"),
-    "approvals": ("submissions", "created_at"),
-}
-"""Where a service's work is dated. The sequencer dates none of its changes: what it released is claimed a moment later."""
+Piece = tuple[float, float]
+"""Some work: from when on it waited to be done, and when it was done."""
 
 
-async def measure(rig: Rig, faults: Sequence[Fault], run_ids: list[str]) -> Recovery:
-    """The worst of all faults."""
-    moments = await _moments(rig, run_ids)
-    resumed = [gap for fault in faults if (gap := _gap(moments[fault.service or "checker"], fault.end)) is not None]
-    reclaimed = await _reclaimed(rig, run_ids)
-    return Recovery(_worst(resumed), _worst(reclaimed), len(reclaimed))
+async def measure(rig: Rig, faults: Sequence[Fault], submissions: Mapping[str, Piece]) -> Recovery:
+    """The worst of all faults. `submissions`: the runs, each with the time of its first try to submit it and of its acceptance."""
+    pieces = await _pieces(rig, submissions)
+    gaps = [(gap, fault.what) for fault in faults if (gap := _gap(pieces[fault.service or "checker"], fault.end)) is not None]
+    resumed, worst = max(gaps, default=(None, ""))
+    reclaimed = await _reclaimed(rig, list(submissions))
+    return Recovery(resumed and round(resumed, 2), worst, round(max(reclaimed), 2) if reclaimed else None, len(reclaimed))
 
 
-async def _moments(rig: Rig, run_ids: list[str]) -> dict[str, list[float]]:
-    of_runs = {"$in": run_ids}
-    moments = {}
-    for service, (collection, at) in SLICES.items():
-        key = "_id" if collection == "submissions" else "run_id"
-        docs = await rig.docs(collection, **{key: of_runs, at: {"$exists": True}})
-        moments[service] = sorted(doc[at].timestamp() for doc in docs if doc.get("state") != "lost")
-    moments["checker"] = sorted(judged_at(doc).timestamp() for doc in await rig.docs("verdicts", run_id=of_runs, judgement="passed"))
-    return moments
+async def _pieces(rig: Rig, submissions: Mapping[str, Piece]) -> dict[str, list[Piece]]:
+    """The work of each service by its end. The sequencer dates none of its changes: what it released is claimed a moment later."""
+    of_runs = {"$in": list(submissions)}
+    plans = await rig.docs("plans", run_id=of_runs, part=False)
+    attempts = await rig.docs("attempts", run_id=of_runs, state={"$ne": "lost"})
+    verdicts = await rig.docs("verdicts", run_id=of_runs, judgement="passed")
+    ended = {doc["_id"]: doc["finished_at"].timestamp() for doc in attempts if "finished_at" in doc}
+    claimed = [doc["claimed_at"].timestamp() for doc in attempts]
+    pieces = {
+        "approvals": list(submissions.values()),
+        "planner": [(submissions[doc["run_id"]][1], doc["created_at"].timestamp()) for doc in plans],
+        "sequencer": [(0.0, at) for at in claimed],
+        "executor": [(0.0, at) for at in ended.values()],
+        "checker": [(ended.get(doc["_id"], 0.0), judged_at(doc).timestamp()) for doc in verdicts],
+    }
+    return {service: sorted(work, key=lambda piece: piece[1]) for service, work in pieces.items()}
 
 
-def _gap(moments: list[float], since: float) -> float | None:
-    at = bisect_right(moments, since)
-    return moments[at] - since if at < len(moments) else None
+def _gap(work: list[Piece], since: float) -> float | None:
+    """From `since`, or from when on there was something to do, to the first that was done after it."""
+    after = work[bisect_right(work, since, key=lambda piece: piece[1]) :]
+    return after[0][1] - max(since, min(began for began, _ in after)) if after else None
 
 
 async def _reclaimed(rig: Rig, run_ids: list[str]) -> list[float]:
@@ -78,7 +84,3 @@ async def _reclaimed(rig: Rig, run_ids: list[str]) -> list[float]:
         if attempt["state"] == "lost" and later and death:
             gaps.append(later["claimed_at"].timestamp() - death)
     return gaps
-
-
-def _worst(seconds: list[float]) -> float | None:
-    return round(max(seconds), 2) if seconds else None

@@ -51,8 +51,9 @@ def show(results: Sequence[Result], console: Console) -> None:
         table.add_row(*line(result))
     console.print(table)
     for result in results:
-        if result.notes:
-            console.print(f"{result.name}: " + ", ".join(f"{key} {value}" for key, value in result.notes.items()), highlight=False)
+        worst = {"worst after": result.recovery.worst} if result.recovery.worst else {}
+        if notes := worst | result.notes:
+            console.print(f"{result.name}: " + ", ".join(f"{key} {value}" for key, value in notes.items()), highlight=False)
         for finding in result.findings:
             console.print(f"[red]{result.name}[/red]: {finding}", highlight=False)
     figures = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in totals(results).items())

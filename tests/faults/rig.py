@@ -5,7 +5,7 @@
             rig.kill("executor-0")                        # SIGKILL; started again after RESTART_SECONDS unless rig.hold(name)
             await rig.ready()                             # all replicas answer 200 on /readyz
         # here all accepted runs are over
-    tally = await verify(rig, runs.accepted)              # verify.py: lost, doubled, again, findings (call it inside the block)
+    tally = await verify(rig, list(runs.accepted))              # verify.py: lost, doubled, again, findings (call it inside the block)
 
 Names: `planner-0`, `sequencer-0`, `executor-0`, `executor-1`, … (`rig.names("executor")`). Store: `rig.store` (replica_set.py: members,
 primary(), start_member()); broker: `rig.broker` (taskgrove.local.rabbit.Rabbit). With `Rig(proxied=True)` the services reach both through

@@ -21,7 +21,7 @@ async def test_a_kill_of_each_service(rig: Rig) -> None:
         for name in rig.services:
             rig.kill(name)
             await rig.ready()
-    tally = await verify(rig, runs.accepted)
+    tally = await verify(rig, list(runs.accepted))
     print(tally)
     assert tally.findings == []
     assert tally.completed == len(runs.accepted) > 0

@@ -83,13 +83,15 @@ class Load:
 
     rig: "Rig"
     make: Callable[["Rig"], NotesFile] = grove
-    accepted: list[str] = field(default_factory=list)
+    accepted: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Their ids, each with when it was submitted first and when that was answered (seconds since 1970)."""
     refused: int = 0
     ended: int = 0
     stopping: bool = False
 
     async def submit(self) -> str | None:
         """Submit one run; None when nobody accepted it in time."""
+        began = time.time()
         options = RunOptions(planner="import", inputs={"ledger": str(self.rig.ledger.path)})
         async with self.rig.client() as client:
             try:
@@ -97,7 +99,7 @@ class Load:
             except (TaskgroveError, TimeoutError):
                 self.refused += 1
                 return None
-        self.accepted.append(run_id)
+        self.accepted[run_id] = (began, time.time())
         return run_id
 
     async def lane(self) -> None:
@@ -120,8 +122,8 @@ class Load:
             await asyncio.sleep(0.2)
 
     async def _open(self) -> list[str]:
-        over = await self.rig.docs("tasks", _id={"$in": self.accepted}, phase={"$in": sorted(TERMINAL)})
-        return sorted(set(self.accepted) - {doc["_id"] for doc in over})
+        over = await self.rig.docs("tasks", _id={"$in": list(self.accepted)}, phase={"$in": sorted(TERMINAL)})
+        return sorted(self.accepted.keys() - {doc["_id"] for doc in over})
 
     async def _what_waits(self, runs: list[str]) -> str:
         tasks = await self.rig.docs("tasks", run_id={"$in": runs}, phase={"$nin": sorted(TERMINAL)})
@@ -131,13 +133,18 @@ class Load:
 
 @asynccontextmanager
 async def load(
-    rig: "Rig", *, lanes: int = 2, make: Callable[["Rig"], NotesFile] = grove, patience: float = PATIENCE, accepted: list[str] | None = None
+    rig: "Rig",
+    *,
+    lanes: int = 2,
+    make: Callable[["Rig"], NotesFile] = grove,
+    patience: float = PATIENCE,
+    accepted: dict[str, tuple[float, float]] | None = None,
 ) -> AsyncIterator[Load]:
     """Runs go on while the block does; after it, all that were accepted have ended, within `patience` seconds.
 
     `accepted`: where their ids are put.
     """
-    running = Load(rig, make, accepted if accepted is not None else [])
+    running = Load(rig, make, accepted if accepted is not None else {})
     tasks = [asyncio.create_task(running.lane()) for _ in range(lanes)]
     try:
         yield running
