@@ -28,7 +28,7 @@ async def somebody(rig: Rig) -> AsyncIterator[list[str]]:
 async def _live(rig: Rig, complaints: list[str]) -> None:
     async with rig.client() as client:
         while True:
-            for act in (_answer, _order, _look):
+            for act in (_answer, _pause, _resume, _look):
                 try:
                     await act(client)
                 except TaskgroveError as error:
@@ -41,10 +41,16 @@ async def _answer(client: Client) -> None:
         await client.decide(DecisionRequest(approval_id=approval.approval_id, decision="approve"))
 
 
-async def _order(client: Client) -> None:
+async def _pause(client: Client) -> None:
     for root in (await client.tasks(roots=True, status="In Progress", limit=1)).items:
         await client.update(root.task_id, Action.PAUSE)
-        await client.update(root.task_id, Action.RESUME)
+
+
+async def _resume(client: Client) -> None:
+    """Whatever is paused: an order may be carried out long after it was given."""
+    for root in (await client.tasks(roots=True, status="In Progress")).items:
+        if root.paused:
+            await client.update(root.task_id, Action.RESUME)
 
 
 async def _look(client: Client) -> None:
