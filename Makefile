@@ -7,7 +7,7 @@ TEST_TOOLS := $(VENV)/.test-tools
 NODE_PARTS := scripts/docs/node/node_modules/.package-lock.json
 DEPLOY_TOOLS := .venv-checkov
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick docs lock clean
+.PHONY: help install demo test simulate test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ $(TEST_TOOLS): $(INSTALLED) scripts/install-test-tools
 
 test: $(INSTALLED) $(TEST_TOOLS) ## all tests, with real MongoDB, RabbitMQ, Prometheus and a real browser
 	$(BIN)/python -m pytest -m "not bench and not containers and not model"
+
+SCHEDULES ?= 20000
+SWEEP ?= both
+simulate: $(INSTALLED) ## 20 000 seeded fault schedules of all services in virtual time; SEED=… replays one with its timeline
+	$(BIN)/python -m tests.simulation --jobs 2 --sweep $(SWEEP) $(if $(SEED),--seed $(SEED) $(if $(KEEP),--keep $(KEEP)) --logs,--schedules $(SCHEDULES))
 
 test-containers: $(INSTALLED) ## build the images, bring docker-compose.yml up, kill containers; needs a Docker engine
 	$(BIN)/python -m pytest -m containers -s tests/containers

@@ -5,12 +5,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import count
 
 from tests.simulation.faults import Sweep
 from tests.simulation.schedule import Outcome, Schedule
 
 FIRST_SEED = 1
+WORKLOAD = "workload" if find_spec("tests.simulation.workload") else "walk"
 REPORT_EVERY = 10.0
 
 
@@ -23,10 +25,10 @@ def main() -> int:
     sweeps: tuple[Sweep, ...] = ("on", "off") if given.sweep == "both" else (given.sweep,)
     from tests.simulation import crowd, replay  # noqa: PLC0415 (they import all services: not before the hash seed is set)
 
-    crowd.warm_up()
+    crowd.warm_up(given.workload)
     keep = None if given.keep is None else frozenset(int(number) for number in given.keep.split(",") if number)
     if given.seed is not None:
-        return max(replay.show(Schedule(given.seed, sweep, keep), logs=given.logs) for sweep in sweeps)
+        return max(replay.show(Schedule(given.seed, sweep, keep, given.workload, given.mute), logs=given.logs) for sweep in sweeps)
     totals, began, told = crowd.Totals(), time.monotonic(), time.monotonic()
     for outcomes, cpu in crowd.play_all(_schedules(given, sweeps, began), jobs=given.jobs):
         totals.add(outcomes, cpu)
@@ -48,6 +50,8 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first seed")
     parser.add_argument("--seed", type=int, help="replay this one, with its timeline")
     parser.add_argument("--keep", help="with --seed: the numbers of the faults to leave on, separated by commas; not given: all")
+    parser.add_argument("--mute", default="", metavar="TYPE", help="with --seed: lose all messages of this type, to see that it is seen")
+    parser.add_argument("--workload", default=WORKLOAD, help="module of tests/simulation that has live() and check()")
     parser.add_argument("--logs", action="store_true", help="with --seed: what the services log, too")
     parser.add_argument("--sweep", choices=("on", "off", "both"), default="both", help="with what the sweeps say again, or without it")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once")
@@ -59,7 +63,7 @@ def _schedules(given: argparse.Namespace, sweeps: tuple[Sweep, ...], began: floa
     for number in range(given.schedules) if given.minutes is None else count():
         if given.minutes is not None and time.monotonic() - began > 60 * given.minutes:
             return
-        yield Schedule(given.first + number // len(sweeps), sweeps[number % len(sweeps)])
+        yield Schedule(given.first + number // len(sweeps), sweeps[number % len(sweeps)], workload=given.workload)
 
 
 def _cry(outcomes: list[Outcome]) -> None:

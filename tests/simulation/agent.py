@@ -1,1 +1,47 @@
-"""What simulated tasks do, offered to the agent `python` as any package would offer its functions."""
+"""What simulated tasks do, offered to the agent `python` as any package offers its functions: take time, have an effect, fail, ask, split."""
+
+import asyncio
+from typing import Any
+
+from services.executor.agents import Asks, TooBig, Work, callable_
+from shared.contracts.plan import TaskSpec
+from shared.errors import AgentFailed
+from tests.simulation.loop import host
+
+
+@callable_()
+async def act(
+    work: Work,
+    *,
+    does: str = "work",
+    seconds: float = 0.0,
+    times: int = 0,
+    reads: bool = False,
+    subtasks: tuple[dict[str, Any], ...] = (),
+) -> dict[str, Any] | Asks | TooBig:
+    """An attempt. `does` says how it goes wrong the first so many `times`; then, and for `work` always, it does what it is for."""
+    process: Any = host.get()
+    ledger = process.world.ledger
+    ledger.begin(work.attempt_id)
+    if does == "ask" and not (await work.around()).answers:
+        return Asks(f"What about {work.title}?")
+    if does == "split":
+        return TooBig("this is a lot", tuple(TaskSpec.model_validate(task) for task in subtasks))
+    goes_wrong = does in WAYS and ledger.failed_before(work.task_id) < times
+    saw = {key: token_of(one.result.data) for key, one in (await work.dependencies()).items() if one.result} if reads else {}
+    await asyncio.sleep(work.timeout * 2 if goes_wrong and does == "hang" else seconds)
+    if goes_wrong and does == "fail":
+        raise AgentFailed(f"{work.title} fails", permanent=times > work.epoch > 8)
+    if goes_wrong and does == "break":
+        raise RuntimeError(f"{work.title} breaks")
+    number = ledger.do(task_id=work.task_id, key=work.attempt_id, process=process.name)
+    return {"good": not goes_wrong, "token": number, "saw": saw}
+
+
+WAYS = frozenset({"fail", "break", "hang", "spoil"})
+"""Of going wrong: it says so, it breaks, it takes too long, or it does it badly, which only the check sees."""
+
+
+def token_of(data: dict[str, Any]) -> int | None:
+    """The number of the effect that a result rests on; None: a person gave it, or it joins others."""
+    return data.get("token")

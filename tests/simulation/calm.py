@@ -6,8 +6,8 @@ What has to be done at a time stays: retries, leases that run out, plans that ot
 from dataclasses import replace
 from typing import Any
 
-from services.sequencer.store import TaskStore
 from services.sequencer.domain.task import Task
+from services.sequencer.store import TaskStore
 from shared.contracts.phases import Phase
 from shared.messaging.publisher import NOTHING, Says
 from shared.service import Service

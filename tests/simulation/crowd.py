@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from random import Random
 
+from tests.simulation.faults import Sweep
 from tests.simulation.logs import quiet
 from tests.simulation.schedule import Outcome, Schedule, play
 from tests.simulation.world import World
 
 BATCH = 20
+SWEEPS: tuple[Sweep, ...] = ("on", "off")
 SETTINGS = {
     "TASKGROVE_EXECUTOR_SANDBOX": "process",
     "TASKGROVE_CHECKER_SANDBOX": "process",
@@ -54,14 +55,14 @@ class Totals:
                 self.failed.append(one)
 
 
-def warm_up() -> None:
+def warm_up(workload: str) -> None:
     """What all schedules share is built once, before the processes that live through them are forked."""
     os.environ.update(SETTINGS)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda _: None  # what the tasks of dead processes still raise while they are thrown away
     quiet()
-    for sweep in ("on", "off"):
-        play(Schedule(0, sweep))  # type: ignore[arg-type]
+    for sweep in SWEEPS:
+        play(Schedule(0, sweep, workload=workload))
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -88,8 +89,3 @@ def _batch(schedules: list[Schedule]) -> tuple[list[Outcome], float]:
 
 
 _graveyard: list[World] = []
-
-
-def some(seed: int, count: int) -> list[int]:
-    """Seeds for a run that shall be another one each time."""
-    return [Random(seed).getrandbits(40) for _ in range(count)]  # noqa: S311 (no secret)

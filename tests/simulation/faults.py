@@ -14,8 +14,11 @@ IN_TIME = (
     "crash", "pause", "terminate", "store away", "broker away", "broker wiped", "connection lost", "all of a service", "clock jump",
 )  # fmt: skip
 NEEDS_SWEEP = frozenset(
-    {"not done", "done but unknown", "torn", "dropped", "pause", "store away", "broker away", "broker wiped", "all of a service", "terminate"}
-)
+    {
+        "not done", "done but unknown", "torn", "dropped", "pause", "store away", "broker away", "broker wiped", "all of a service",
+        "terminate",
+    }
+)  # fmt: skip
 """Off: what is lost then is found by a sweep alone."""
 
 CRASHABLE = frozenset({"sequencer"})
@@ -31,6 +34,7 @@ class Faults:
     keep: frozenset[int] | None = None
     fired: list[tuple[int, float, str, str]] = field(default_factory=list)
     over: bool = False
+    mute: str = ""
     _numbers: int = 0
 
     def __post_init__(self) -> None:
@@ -56,6 +60,8 @@ class Faults:
 
     def at_message(self, where: str, now: float) -> str | None:
         """What goes wrong with this message on its way, if anything."""
+        if where == self.mute:
+            return "dropped"
         if self.over or self.random.random() >= self.message_rate:
             return None
         return self._one_of(self.at_messages, "", where=where, now=now)

@@ -24,8 +24,8 @@ def quiet() -> None:
 def aloud(tell: Callable[[str], None]) -> None:
     """As `quiet`, but everything is told as well: for the replay of one schedule."""
 
-    def say(logger: Any, name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        tell(f"{host.get().name:<16} {name} " + " ".join(f"{key}={value}" for key, value in line.items()))
+    def say(_logger: Any, name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        tell(f"{getattr(host.get(), 'name', ''):<16} {name} " + " ".join(f"{key}={value}" for key, value in line.items()))
         return line
 
     structlog.configure(

@@ -5,10 +5,9 @@ not tried, so that whatever fails here can fail there.
 """
 
 import asyncio
-import gc
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
@@ -27,9 +26,8 @@ class Host:
         self.queued = False
 
 
-OUTSIDE = Host("outside")
-host: ContextVar[Host] = ContextVar("host", default=OUTSIDE)
-"""Whose handle runs. Tasks and callbacks inherit it, as they inherit every context variable."""
+host: ContextVar[Host | None] = ContextVar("host", default=None)
+"""Whose handle runs; None: what lies outside. Tasks and callbacks inherit it, as they inherit every context variable."""
 
 
 class Stuck(Exception):
@@ -46,8 +44,8 @@ class SimulationLoop(asyncio.BaseEventLoop):
         self._runnable: list[Host] = []
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._order = count()
+        self.outside = Host("outside")
         self.steps = 0
-        OUTSIDE.__init__(OUTSIDE.name)  # type: ignore[misc]
 
     def time(self) -> float:
         return self._now
@@ -70,7 +68,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
         task = asyncio.Task(coro, loop=self, name=name, context=context)
         # The tasks of a process that was killed stay pending for good: kept to the end of the schedule, and not complained about.
         task._log_destroy_pending = False  # noqa: SLF001
-        owner = context[host] if context and host in context else host.get()
+        owner = (context or copy_context()).get(host) or self.outside
         owner.tasks.append(task)
         return task
 
@@ -102,7 +100,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
         owner.ready.clear()
 
     def _enqueue(self, handle: asyncio.Handle) -> None:
-        owner: Host = handle._context.get(host, OUTSIDE)  # type: ignore[attr-defined]  # noqa: SLF001
+        owner: Host = handle._context.get(host) or self.outside  # type: ignore[attr-defined]  # noqa: SLF001
         if not owner.dead:
             owner.ready.append(handle)
             if not owner.queued:
@@ -149,8 +147,3 @@ class SimulationLoop(asyncio.BaseEventLoop):
         self._timers.clear()
         self._runnable.clear()
         super().close()
-
-
-def sweep_up() -> None:
-    """Free what earlier schedules left; the collector is off while one runs, so that it comes at the same place each time."""
-    gc.collect()

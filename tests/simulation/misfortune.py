@@ -1,8 +1,20 @@
-"""The faults that come by themselves, at their times: processes that end or stand still, broker and store that go away, clocks that jump."""
+"""The faults that come by themselves, each at its time: processes that end or stand still, parts that go away, clocks that jump."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from tests.simulation.world import Process, World
+from tests.simulation.world import SERVICES, Process, World
+
+
+@dataclass(frozen=True)
+class Blow:
+    """Whom it hits, where in a range from 0 to 1 the choice falls that is left, and for how long."""
+
+    world: World
+    process: Process
+    place: float
+    seconds: float
 
 
 class Misfortune:
@@ -33,59 +45,79 @@ class Misfortune:
 
 async def _one(world: World, kind: str) -> None:
     draw = world.faults.random
-    service, place, seconds = draw.choice(SERVICES_HIT), draw.random(), draw.uniform(0.2, 8.0)
+    service, place, seconds = draw.choice(SERVICES), draw.random(), draw.uniform(0.2, 8.0)
     if world.sweep == "off" and kind == "crash":
         service = "sequencer"
     able = world.living(service)
-    if not able or not world.faults.happens(kind, service, world.loop.time()):
-        return
-    process = able[int(place * len(able))]
-    match kind:
-        case "crash":
-            world.crash(process, why="at some time")
-        case "all of a service":
-            for one in able:
-                world.crash(one, why="all of it", away=seconds)
-        case "terminate":
-            await world.terminate(process)
-        case "pause":
-            await _paused(world, process, seconds=seconds)
-        case "connection lost":
-            world.note(process.name, "loses its connection", kind)
-            process.broker.cut(both=world.sweep == "on" and place < 0.5)
-        case "clock jump":
-            world.note("store", f"its clock jumps by {seconds - 4:.1f} s", kind)
-            world.server_jump += seconds - 4.0
-        case _:
-            await _parts(world, kind, seconds=seconds)
+    if able and world.faults.happens(kind, service, world.loop.time()):
+        await BLOWS[kind](Blow(world, able[int(place * len(able))], place, seconds))
 
 
-async def _paused(world: World, process: Process, *, seconds: float) -> None:
-    """SIGSTOP, and SIGCONT later: by then its leases may be somebody else's."""
-    world.note(process.name, f"stands still for {seconds:.1f} s", "pause")
+async def _crash(blow: Blow) -> None:
+    blow.world.crash(blow.process, why="at some time")
+
+
+async def _crash_all(blow: Blow) -> None:
+    for one in blow.world.living(blow.process.service):
+        blow.world.crash(one, why="all of its service do", away=blow.seconds)
+
+
+async def _terminate(blow: Blow) -> None:
+    await blow.world.terminate(blow.process)
+
+
+async def _pause(blow: Blow) -> None:
+    """SIGSTOP, and SIGCONT later: by then its leases may be somebody else's, and the broker may have given it up."""
+    world, process = blow.world, blow.process
+    world.note(process.name, f"stands still for {blow.seconds:.1f} s", "pause")
     world.loop.pause(process)
-    await asyncio.sleep(seconds)
-    if not process.dead:
-        if seconds > 5.0:
-            process.broker.cut()
-        world.note(process.name, "goes on", "pause")
-        world.loop.resume(process)
+    await asyncio.sleep(blow.seconds)
+    if process.dead:
+        return
+    if blow.seconds > 5.0:
+        process.broker.cut()
+    world.note(process.name, "goes on", "pause")
+    world.loop.resume(process)
 
 
-async def _parts(world: World, kind: str, *, seconds: float) -> None:
-    world.note("world", f"{kind} for {seconds:.1f} s", kind)
-    match kind:
-        case "store away":
-            world.store_away = True
-            await asyncio.sleep(seconds)
-            world.store_away = False
-        case "broker away":
-            world.broker_away = True
-            world.cut_all()
-            await asyncio.sleep(seconds)
-            world.broker_away = False
-        case "broker wiped":
-            world.wipe()
+async def _lose_connection(blow: Blow) -> None:
+    blow.world.note(blow.process.name, "loses its connection", "connection lost")
+    blow.process.broker.cut(both=blow.world.sweep == "on" and blow.place < 0.5)
 
 
-SERVICES_HIT = ("planner", "sequencer", "executor", "checker", "approvals")
+async def _jump(blow: Blow) -> None:
+    blow.world.note("store", f"its clock jumps by {blow.seconds - 4.0:.1f} s", "clock jump")
+    blow.world.server_jump += blow.seconds - 4.0
+
+
+async def _store_away(blow: Blow) -> None:
+    blow.world.note("store", f"is away for {blow.seconds:.1f} s", "store away")
+    blow.world.store_away += 1
+    await asyncio.sleep(blow.seconds)
+    blow.world.store_away -= 1
+
+
+async def _broker_away(blow: Blow) -> None:
+    blow.world.note("broker", f"is away for {blow.seconds:.1f} s", "broker away")
+    blow.world.broker_away += 1
+    blow.world.cut_all()
+    await asyncio.sleep(blow.seconds)
+    blow.world.broker_away -= 1
+
+
+async def _wipe(blow: Blow) -> None:
+    blow.world.note("broker", "forgets everything", "broker wiped")
+    blow.world.wipe()
+
+
+BLOWS: dict[str, Callable[[Blow], Awaitable[None]]] = {
+    "crash": _crash,
+    "pause": _pause,
+    "terminate": _terminate,
+    "store away": _store_away,
+    "broker away": _broker_away,
+    "broker wiped": _wipe,
+    "connection lost": _lose_connection,
+    "all of a service": _crash_all,
+    "clock jump": _jump,
+}

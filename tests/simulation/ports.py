@@ -1,6 +1,6 @@
 """Broker and store as a process sees them: the twins at the far end of a line on which anything can happen.
 
-A request travels, is carried out at the far end, and its answer travels back. A process that dies meanwhile stops neither the one nor the other.
+A request travels, is carried out at the far end, and its answer travels back. A process that dies meanwhile stops neither of them.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from shared.messaging.port import Delivery, Message, Queue
 from shared.storage.port import Change, Collection, Doc, Schema, Update, Where
 
 if TYPE_CHECKING:
-    from tests.simulation.world import Process, World
+    from tests.simulation.world import Process
 
 Step = Callable[[], Any]
 
@@ -122,7 +122,7 @@ class SimulatedDatabase(Line):
         super().__init__(process, StoreUnavailable)
 
     def away(self) -> bool:
-        return self._world.store_away
+        return self._world.store_away > 0
 
     def __getitem__(self, name: str) -> Collection:
         return SimulatedCollection(self, self._world.store[name])
@@ -198,7 +198,7 @@ class SimulatedBroker(Line):
         self._can_publish = False
 
     def away(self) -> bool:
-        return self._world.broker_away or not self._can_publish
+        return self._world.broker_away > 0 or not self._can_publish
 
     async def start(self, queues: Sequence[Queue]) -> None:
         self._queues = queues
@@ -296,9 +296,7 @@ class SimulatedDelivery:
     async def ack(self) -> None:
         world = self._process.world
         what = f"ack {self.routing_key}"
-        fault = world.faults.at_io(
-            writes=True, service=self._process.service, where=f"{self._process.name} {what}", now=world.loop.time()
-        )
+        fault = world.faults.at_io(writes=True, service=self._process.service, where=f"{self._process.name} {what}", now=world.loop.time())
         if fault == "crash before":
             world.crash(self._process, why=what)
             await world.loop.create_future()

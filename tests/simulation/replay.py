@@ -1,5 +1,7 @@
 """One schedule again: told with its timeline, or with fewer faults until only those are left that matter."""
 
+from dataclasses import replace
+
 from tests.simulation.crowd import Totals
 from tests.simulation.logs import aloud, quiet
 from tests.simulation.schedule import Outcome, Schedule, play
@@ -38,13 +40,13 @@ def shrink(failed: Outcome) -> Outcome:
         for at in range(0, len(left), portion):
             fewer = frozenset(left[:at] + left[at + portion :])
             tries += 1
-            outcome = play(Schedule(failed.schedule.seed, failed.schedule.sweep, fewer))
+            outcome = play(replace(failed.schedule, keep=fewer))
             if outcome.violations and len(outcome.numbers) < len(smallest.numbers):
                 smallest = outcome
                 break
         else:
             portion //= 2
-    schedule = Schedule(failed.schedule.seed, failed.schedule.sweep, frozenset(smallest.numbers))
+    schedule = failed.schedule
     keep = ",".join(str(number) for number in sorted(smallest.numbers))
     print(f"shrunk: --seed {schedule.seed} --sweep {schedule.sweep} --keep '{keep}': {smallest.violations[0][:300]}", flush=True)
     return smallest

@@ -1,26 +1,28 @@
 """One schedule from its seed to what can be said of it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from tests.simulation.faults import Sweep
 from tests.simulation.loop import Stuck
-from tests.simulation.world import Lives, NotOver, World
-
-HARMLESS = ("message.quarantined",)
+from tests.simulation.world import Checks, Lives, NotOver, World
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What decides everything that happens. `keep`: the faults that are left on, by number; None: all."""
+    """What decides everything that happens.
+
+    `keep`: the faults that are left on, by number; None: all. `mute`: all messages of this type are lost.
+    """
 
     seed: int
     sweep: Sweep
     keep: frozenset[int] | None = None
+    workload: str = "workload"
+    mute: str = ""
 
 
 @dataclass
@@ -39,13 +41,14 @@ class Outcome:
 
 def play(schedule: Schedule, *, keep_world: Callable[[World], object] = lambda _: None) -> Outcome:
     """Live through it, and ask the invariants."""
-    live, check = parts()
+    live, check = parts(schedule.workload)
     world = World(schedule.seed, schedule.sweep, keep=schedule.keep)
+    world.faults.mute = schedule.mute
     keep_world(world)
     violations: list[str] = []
     try:
         world.run(live)
-        violations += check(world)
+        violations += check(world) or ()
     except (NotOver, Stuck, AssertionError) as error:
         violations.append(f"{type(error).__name__}: {error}")
     violations += [f"{when:.4f} {who}: {what}" for when, who, what in world.errors]
@@ -62,10 +65,7 @@ def play(schedule: Schedule, *, keep_world: Callable[[World], object] = lambda _
     )
 
 
-def parts() -> tuple[Lives, Callable[[World], Sequence[str]]]:
-    """The workload and the invariants."""
-    live: Any = import_module("tests.simulation." + ("workload" if find_spec("tests.simulation.workload") else "walk")).live
-    if not find_spec("tests.simulation.invariants"):
-        return live, lambda _: []
-    check: Any = import_module("tests.simulation.invariants").check
-    return live, lambda world: check(world) or []
+def parts(workload: str) -> tuple[Lives, Checks]:
+    """The workload and the invariants that go with it."""
+    module: Any = import_module(f"tests.simulation.{workload}")
+    return module.live, module.check

@@ -12,6 +12,11 @@ from tests.simulation.world import World
 ADA = Principal("ada", frozenset({ADMIN}), frozenset())
 
 
+def check(world: World) -> list[str]:
+    """All of it was done."""
+    return [f"{doc['key']} is {doc['phase']}" for doc in world.documents("tasks") if doc["phase"] != "completed"]
+
+
 async def live(world: World) -> None:
     """Submit it; wait for it."""
     tasks = [

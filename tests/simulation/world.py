@@ -126,8 +126,8 @@ class World:
         self.timeline: list[tuple[float, str, str, str]] = []
         self.errors: list[tuple[float, str, str]] = []
         self.ledger: Any = None
-        self.store_away = False
-        self.broker_away = False
+        self.store_away = 0
+        self.broker_away = 0
         self.server_jump = 0.0
         self.latency = self._network.choice((0.0005, 0.002, 0.02))
         self.settled = asyncio.Event()
@@ -225,12 +225,10 @@ class World:
 
     def run(self, live: Callable[["World"], Awaitable[None]]) -> None:
         """The whole schedule. Raises NotOver when it does not come to rest."""
-        asyncio.set_event_loop(self.loop)
         self.loop.set_exception_handler(self._complain)
         try:
             self.loop.run_until_complete(self._whole(live))
         finally:
-            asyncio.set_event_loop(None)
             self.loop.close()
 
     async def _whole(self, live: Callable[["World"], Awaitable[None]]) -> None:
@@ -274,7 +272,7 @@ class World:
 
     def complain(self, what: str) -> None:
         """Keep an error that a process logged, or did not catch."""
-        self.errors.append((self.loop.time(), host.get().name, what))
+        self.errors.append((self.loop.time(), (host.get() or self.loop.outside).name, what))
 
     def _complain(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -307,4 +305,4 @@ def _settle(answer: "asyncio.Future[Any]", result: Any, error: Exception | None)
 
 
 Lives = Callable[[World], Awaitable[None]]
-Checks = Callable[[World], Sequence[str]]
+Checks = Callable[[World], Sequence[str] | None]

@@ -1,0 +1,15 @@
+"""The simulation as a program: it needs a hash seed and an event loop of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def simulate(*arguments: str, seconds: float = 600) -> "subprocess.CompletedProcess[str]":
+    """Run `python -m tests.simulation` to its end."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("TASKGROVE_", "PYTHONHASHSEED"))}
+    command = [sys.executable, "-m", "tests.simulation", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=seconds, check=False)

@@ -1,0 +1,183 @@
+"""Sees every change of the store as it happens, and says at once when one should not have been: what a look at the end could not tell any more."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.sequencer.domain.phases import is_legal
+from shared.clock import Clock
+from shared.contracts.phases import TERMINAL, Phase
+from shared.memory.store import MemoryCollection, MemoryDatabase
+from shared.storage.port import Doc
+
+Document = Mapping[str, Any]
+
+LIVE_WAITS = frozenset(Phase) - TERMINAL - {Phase.BLOCKED}
+"""Who is in one of these waits for something that may be lost, and so must have a `due_at`. A blocked task waits for tasks, which have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A task went from one phase to another, or was born (`before` is None). `order` counts all that is seen, so that it can be compared."""
+
+    order: int
+    at: float
+    task_id: str
+    before: Phase | None
+    after: Phase
+    epoch: int
+    question: str | None
+
+
+class Watch:
+    """What was seen. Everything in the world that has an order takes its number from `next`."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        self.changes: list[Change] = []
+        self.claims: dict[str, tuple[int, float, bool]] = {}
+        self.violations: list[str] = []
+        self.tasks: dict[str, Doc] = {}
+        self.open: set[str] = set()
+        self.questions: dict[str, Doc] = {}
+        self._order = 0
+
+    def next(self) -> int:
+        """The number of what happens now."""
+        self._order += 1
+        return self._order
+
+    def saw(self, collection: str, before: Document | None, after: Document | None) -> None:
+        """A document was born, changed, or went."""
+        name = (after or before or {})["_id"]
+        for problem in LOOKS[collection](self, before, after):
+            self.violations.append(f"{self.now():.4f} {name}: {problem}")
+
+
+def _task(watch: Watch, before: Document | None, after: Document | None) -> list[str]:
+    if after is None:
+        return ["a task was deleted"]
+    phase, name = Phase(after["phase"]), after["_id"]
+    earlier = Phase(before["phase"]) if before else None
+    watch.tasks[name] = dict(after)
+    (watch.open.add if after["open"] else watch.open.discard)(name)
+    raised = before is None or after["epoch"] > before["epoch"]
+    if before is None or earlier is not phase or raised:
+        question = before.get("approval_id") if before else None
+        watch.changes.append(Change(watch.next(), watch.now(), name, earlier, phase, after["epoch"], question))
+    problems = _state(after, phase)
+    if before and earlier is not None:
+        problems += _move(before, after, earlier=earlier, phase=phase)
+    return problems
+
+
+def _state(task: Document, phase: Phase) -> list[str]:
+    problems = []
+    if task["open"] is (phase in TERMINAL):
+        problems.append(f"it is {phase} and open is {task['open']}")
+    if phase in LIVE_WAITS and "due_at" not in task:
+        problems.append(f"it is {phase}, and nothing is due")
+    if phase in TERMINAL and "finished_at" not in task:
+        problems.append(f"it is {phase} and has no time of its end")
+    if task["passes"] and phase not in (Phase.COMPLETED, Phase.SKIPPED, Phase.FAILED):
+        problems.append(f"it is {phase} and lets its dependents go")
+    return problems
+
+
+def _move(before: Document, after: Document, *, earlier: Phase, phase: Phase) -> list[str]:
+    problems = []
+    if after["epoch"] < before["epoch"]:
+        problems.append(f"its epoch fell from {before['epoch']} to {after['epoch']}")
+    raised = after["epoch"] > before["epoch"]
+    if phase is not earlier and not is_legal(earlier, phase, renews=raised):
+        problems.append(f"it went from {earlier} to {phase}{' under a new epoch' if raised else ''}")
+    if phase is not earlier and phase in (Phase.READY, Phase.INTEGRATING) and not raised:
+        problems.append(f"it went from {earlier} to {phase} without a new epoch")
+    return problems
+
+
+def _attempt(watch: Watch, before: Document | None, after: Document | None) -> list[str]:
+    if after is None:
+        return ["an attempt was deleted"]
+    if before is None:
+        task = watch.tasks.get(after["task_id"], {})
+        parent = watch.tasks.get(task.get("parent_id") or "", {"open": True})
+        watch.claims[after["_id"]] = (watch.next(), watch.now(), bool(parent["open"]))
+    return _leased(before, after)
+
+
+def _verdict(_watch: Watch, before: Document | None, after: Document | None) -> list[str]:
+    if after is None:
+        return ["a verdict that was done was deleted"] if before and before["state"] == "done" else []
+    return _leased(before, after)
+
+
+def _leased(before: Document | None, after: Document) -> list[str]:
+    """Of what is done under a lease: it waits for its time while it runs, and ends once."""
+    problems = []
+    if after["state"] == "running" and "due_at" not in after:
+        problems.append("it is running, and nothing is due")
+    if before and before["state"] != "running":
+        problems.append(f"it had ended as {before['state']}, and was written again as {after['state']}")
+    return problems
+
+
+def _approval(watch: Watch, before: Document | None, after: Document | None) -> list[str]:
+    if after is None:
+        return ["a question was deleted"]
+    if after["state"] == "pending":
+        watch.questions[after["_id"]] = dict(after)
+    else:
+        watch.questions.pop(after["_id"], None)
+    if before is None:
+        return []
+    if before["state"] not in ("pending", after["state"]):
+        return [f"it was settled as {before['state']}, and then as {after['state']}"]
+    kept = after["decisions"][: len(before["decisions"])] == before["decisions"]
+    return [] if kept else ["answers were lost"]
+
+
+def _audited(_watch: Watch, before: Document | None, _after: Document | None) -> list[str]:
+    return ["an entry was changed"] if before else []
+
+
+LOOKS: dict[str, Callable[[Watch, Document | None, Document | None], list[str]]] = {
+    "tasks": _task,
+    "attempts": _attempt,
+    "verdicts": _verdict,
+    "approvals": _approval,
+    "audit": _audited,
+}
+
+
+class WatchedCollection(MemoryCollection):
+    """A collection whose changes are told to the watch."""
+
+    def __init__(self, name: str, clock: Clock, watch: Watch) -> None:
+        super().__init__(name, clock)
+        self._watch = watch
+
+    def _keep(self, doc: Doc) -> None:
+        super()._keep(doc)
+        self._watch.saw(self.name, None, doc)
+
+    def _replace(self, old: Doc, new: Doc) -> None:
+        super()._replace(old, new)
+        self._watch.saw(self.name, old, new)
+
+    def _remove(self, doc: Doc) -> None:
+        super()._remove(doc)
+        self._watch.saw(self.name, doc, None)
+
+
+class WatchedDatabase(MemoryDatabase):
+    """The twin of the store, watched."""
+
+    def __init__(self, clock: Clock, watch: Watch) -> None:
+        super().__init__(clock)
+        self._watch = watch
+
+    def _collection(self, name: str) -> MemoryCollection:
+        if name in LOOKS and name not in self._collections:
+            self._collections[name] = WatchedCollection(name, self._clock, self._watch)
+        return super()._collection(name)
