@@ -1,6 +1,7 @@
 """What the tasks of these tests call: an effect outside the house that counts how often it was had."""
 
 import asyncio
+import time
 from pathlib import Path
 
 from services.executor.agents import Work, callable_
@@ -20,6 +21,12 @@ async def second_try(work: Work) -> dict[str, str]:
     if work.epoch == 1:
         raise ValueError("not the first time")
     return {"attempt": work.attempt_id}
+
+
+@callable_()
+def stuck(seconds: float) -> None:
+    """Sleeps in a thread, where nobody can stop it."""
+    time.sleep(seconds)
 
 
 def _note(ledger: Path, line: str) -> None:

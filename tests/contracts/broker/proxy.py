@@ -28,6 +28,14 @@ class Wire:
     def release(self) -> None:
         self._flowing.set()
 
+    def fail(self, *, hangs: bool) -> None:
+        """Fail as a machine that hangs does, or as one whose server ended."""
+        if hangs:
+            self.hold()
+        else:
+            self.refuses = True
+            self.cut()
+
     @asynccontextmanager
     async def laid(self) -> AsyncIterator["Wire"]:
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
