@@ -150,7 +150,7 @@ async def test_none_of_it_is_left_in_a_queue(grove: Grove) -> None:
     """Neither waiting nor unacked: whatever was sent before this has found its end."""
 
     async def queues_are_empty() -> bool:
-        return set((await queues(grove.root / "rabbitmq", epmd=grove.state.ports["epmd"])).values()) == {0}
+        return set((await queues(grove.state.processes["rabbitmq"].pid)).values()) == {0}
 
     await until(queues_are_empty, seconds=SECONDS, what="empty queues")
 
