@@ -12,7 +12,7 @@ from tests.simulation.faults import Sweep
 from tests.simulation.schedule import Outcome, Schedule
 
 FIRST_SEED = 1
-WORKLOAD = "workload" if find_spec("tests.simulation.workload") else "walk"
+WORKLOAD = "workload" if find_spec("tests.simulation.invariants") else "walk"
 REPORT_EVERY = 10.0
 
 
