@@ -1,4 +1,4 @@
-"""The broker's twin: a topic exchange and queues in one process, with acks, redelivery and a delivery limit."""
+"""The broker's twin: a topic exchange and queues in one process, with acks, redelivery, a delivery limit and a greatest length."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.errors import BrokerUnavailable
 from shared.messaging.port import Delivery, Message, Queue
-from shared.messaging.topology import DELIVERY_LIMIT
+from shared.messaging.topology import DELIVERY_LIMIT, EXCHANGE, MOST_MESSAGES
 
 
 @dataclass(slots=True)
@@ -18,66 +18,93 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _QueueState:
+    """What came back goes out before what never went, in the order in which it came back."""
+
     queue: Queue
     waiting: deque[_Waiting] = field(default_factory=deque)
+    returned: deque[_Waiting] = field(default_factory=deque)
     consumers: "list[_Consumer]" = field(default_factory=list)
+    wakes: bool = False
+
+    def next(self) -> _Waiting:
+        """What goes out now."""
+        return self.returned.popleft() if self.returned else self.waiting.popleft()
 
 
 class MemoryExchange:
-    """What all brokers of one process share: the queues and what waits in them."""
+    """What all brokers of one process share: the queues and what waits in them, `most` messages each."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = MOST_MESSAGES) -> None:
         self._queues: dict[str, _QueueState] = {}
+        self._most = most
 
     def waiting(self) -> int:
         """How many messages wait or are not acked, in all queues."""
         states = self._queues.values()
-        return sum(len(state.waiting) + sum(len(consumer.unacked) for consumer in state.consumers) for state in states)
+        held = (sum(len(consumer.unacked) for consumer in state.consumers) for state in states)
+        return sum(held) + sum(len(state.waiting) + len(state.returned) for state in states)
 
     def declare(self, queues: Sequence[Queue]) -> None:
         """Make the queues that are missing."""
         for queue in queues:
             self._queues.setdefault(queue.name, _QueueState(queue))
 
-    def route(self, message: Message, *, dead: bool = False) -> int:
-        """Put the message into every queue that is bound to its key; how many those were."""
-        found = [s for s in self._queues.values() if s.queue.dead == dead and (message.routing_key in s.queue.keys or "#" in s.queue.keys)]
-        for state in found:
-            self.put(state, _Waiting(message))
-        return len(found)
+    def delete(self, name: str) -> None:
+        """The queue is gone with all that waits in it. Who heard it is told, as by RabbitMQ, and builds everything again."""
+        state = self._queues.pop(name)
+        for consumer in list(state.consumers):
+            consumer.broker.cut()
 
-    def put(self, state: _QueueState, waiting: _Waiting, *, first: bool = False) -> None:
-        """Queue it, or give it up to the dead queue once it was delivered too often. What comes back goes `first`."""
+    def route(self, message: Message, *, dead: bool = False) -> int:
+        """Put the message into every queue that is bound to its key and has room; how many those were."""
+        found = [
+            state
+            for state in self._queues.values()
+            if state.queue.dead == dead and (message.routing_key in state.queue.keys or "#" in state.queue.keys)
+        ]
+        taken = [state for state in found if dead or len(state.waiting) + len(state.returned) < self._most]
+        for state in taken:
+            state.waiting.append(_Waiting(message))
+            self.wake(state)
+        return len(taken) if len(taken) == len(found) else 0
+
+    def put_back(self, state: _QueueState, waiting: _Waiting) -> None:
+        """Queue it before the others, or give it up to the dead queue once it was delivered too often."""
         if waiting.deliveries > DELIVERY_LIMIT and not state.queue.dead:
-            headers = {**waiting.message.headers, "x-first-death-queue": state.queue.name}
-            self.route(replace(waiting.message, headers=headers), dead=True)
+            died = {
+                "x-first-death-queue": state.queue.name,
+                "x-first-death-exchange": EXCHANGE,
+                "x-first-death-reason": "delivery_limit",
+            }
+            self.route(replace(waiting.message, headers={**waiting.message.headers, **died}), dead=True)
             return
-        if first:
-            state.waiting.appendleft(waiting)
-        else:
-            state.waiting.append(waiting)
-        asyncio.get_running_loop().call_soon(self._hand_out, state)
+        state.returned.append(waiting)
+        self.wake(state)
 
     def add(self, name: str, consumer: "_Consumer") -> None:
         """Let a consumer hear the queue."""
         state = self._queues[name]
         consumer.state = state
         state.consumers.append(consumer)
-        asyncio.get_running_loop().call_soon(self._hand_out, state)
+        self.wake(state)
+
+    def wake(self, state: _QueueState) -> None:
+        """There may be something to hand out: soon, never inside the call that says so."""
+        if not state.wakes:
+            state.wakes = True
+            asyncio.get_running_loop().call_soon(self._hand_out, state)
 
     def _hand_out(self, state: _QueueState) -> None:
-        while state.waiting and (free := [consumer for consumer in state.consumers if consumer.has_room()]):
-            state.consumers.append(state.consumers.pop(state.consumers.index(free[0])))
-            free[0].take(state.waiting.popleft())
-
-    def refill(self, state: _QueueState) -> None:
-        """There is room again."""
-        self._hand_out(state)
+        state.wakes = False
+        while (state.returned or state.waiting) and (free := next((one for one in state.consumers if one.has_room()), None)):
+            state.consumers.remove(free)
+            state.consumers.append(free)
+            free.take(state.next())
 
 
 class _Consumer:
-    def __init__(self, exchange: MemoryExchange, receive: Callable[[Delivery], None], prefetch: int) -> None:
-        self._exchange = exchange
+    def __init__(self, broker: "MemoryBroker", receive: Callable[[Delivery], None], prefetch: int) -> None:
+        self.broker = broker
         self._receive = receive
         self._prefetch = prefetch
         self.unacked: dict[int, _Waiting] = {}
@@ -95,7 +122,7 @@ class _Consumer:
 
     def acked(self, tag: int) -> None:
         if self.unacked.pop(tag, None) and self.state:
-            self._exchange.refill(self.state)
+            self.broker.exchange.wake(self.state)
 
     def leave(self, *, requeue: bool) -> None:
         if self.state is None:
@@ -103,9 +130,9 @@ class _Consumer:
         if self in self.state.consumers:
             self.state.consumers.remove(self)
         if requeue:
-            for waiting in reversed(self.unacked.values()):
-                self._exchange.put(self.state, waiting, first=True)
-            self.unacked.clear()
+            unacked, self.unacked = self.unacked, {}
+            for waiting in unacked.values():
+                self.broker.exchange.put_back(self.state, waiting)
 
 
 class MemoryDelivery:
@@ -117,43 +144,70 @@ class MemoryDelivery:
         self.body = waiting.message.body
         self.routing_key = waiting.message.routing_key
         self.message_id = waiting.message.message_id
-        self.headers: Mapping[str, object] = {**waiting.message.headers, "x-delivery-count": waiting.deliveries - 1}
+        again = {"x-delivery-count": waiting.deliveries - 1} if waiting.deliveries > 1 else {}
+        self.headers: Mapping[str, object] = {**waiting.message.headers, **again}
 
     async def ack(self) -> None:
         self._consumer.acked(self._tag)
 
 
 class MemoryBroker:
-    """One service's connection to the shared exchange."""
+    """One service's connection to the shared exchange. What it hears is remembered over `cut` and `stop`, as by the real one."""
 
     def __init__(self, exchange: MemoryExchange) -> None:
-        self._exchange = exchange
-        self._consumers: dict[str, _Consumer] = {}
+        self.exchange = exchange
+        self._queues: Sequence[Queue] = ()
+        self._subscriptions: dict[str, tuple[Callable[[Delivery], None], int]] = {}
+        self._consumers: list[tuple[str, _Consumer]] = []
         self._connected = False
 
     async def start(self, queues: Sequence[Queue]) -> None:
-        self._exchange.declare(queues)
-        self._connected = True
+        self._queues = queues
+        self._connect()
 
     async def publish(self, messages: Sequence[Message]) -> None:
         await asyncio.sleep(0)
         if not self._connected:
             raise BrokerUnavailable("this in-memory broker was stopped")
-        if unrouted := [message.routing_key for message in messages if not self._exchange.route(message)]:
-            raise BrokerUnavailable(f"no queue is bound to {', '.join(sorted(set(unrouted)))}")
+        if refused := [message.routing_key for message in messages if not self.exchange.route(message)]:
+            raise BrokerUnavailable(f"no queue is bound to {', '.join(sorted(set(refused)))}, or one that is bound is full")
 
     async def consume(self, queue: str, receive: Callable[[Delivery], None], *, prefetch: int) -> None:
-        consumer = self._consumers[queue] = _Consumer(self._exchange, receive, prefetch)
-        self._exchange.add(queue, consumer)
+        self._subscriptions[queue] = (receive, prefetch)
+        if self._connected:
+            self._hear(queue)
 
     async def cancel(self, queue: str) -> None:
-        if queue in self._consumers:
-            self._consumers[queue].leave(requeue=False)
+        self._subscriptions.pop(queue, None)
+        for name, consumer in self._consumers:
+            if name == queue:
+                consumer.leave(requeue=False)
 
     def connected(self) -> bool:
         return self._connected
 
+    def cut(self) -> None:
+        """The connection is lost, and built again at once: what was not acked is delivered again, and acks for it do nothing."""
+        self._let_go()
+        self._connect()
+
     async def stop(self) -> None:
+        self._let_go()
+
+    def _connect(self) -> None:
+        self.exchange.declare(self._queues)
+        self._connected = True
+        for queue in self._subscriptions:
+            self._hear(queue)
+
+    def _hear(self, queue: str) -> None:
+        receive, prefetch = self._subscriptions[queue]
+        consumer = _Consumer(self, receive, prefetch)
+        self._consumers.append((queue, consumer))
+        self.exchange.add(queue, consumer)
+
+    def _let_go(self) -> None:
         self._connected = False
-        for consumer in self._consumers.values():
+        consumers, self._consumers = self._consumers, []
+        for _, consumer in consumers:
             consumer.leave(requeue=True)

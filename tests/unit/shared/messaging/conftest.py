@@ -92,7 +92,7 @@ class Stage:
     def unacked(self) -> int:
         """Messages that the service's queue still answers for."""
         state = self.exchange._queues[queue_of(SERVICE)]  # noqa: SLF001 (the twin shows its insides to nobody else)
-        return len(state.waiting) + sum(len(consumer.unacked) for consumer in state.consumers)
+        return len(state.waiting) + len(state.returned) + sum(len(consumer.unacked) for consumer in state.consumers)
 
     def count(self, metric: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(metric, labels) or 0.0
