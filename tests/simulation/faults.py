@@ -7,16 +7,17 @@ from typing import Literal
 
 Sweep = Literal["on", "off"]
 
-AT_READS = ("crash before", "crash after", "not done", "slow")
-AT_WRITES = ("crash before", "crash after", "not done", "done but unknown", "torn", "slow")
+AT_READS = ("crash before", "crash after", "not done", "hung", "slow")
+AT_WRITES = ("crash before", "crash after", "not done", "hung", "done but unknown", "torn", "slow")
 AT_MESSAGES = ("dropped", "duplicated", "delayed")
 IN_TIME = (
     "crash", "pause", "terminate", "store away", "broker away", "broker wiped", "connection lost", "all of a service", "clock jump",
+    "all stand still", "cut off",
 )  # fmt: skip
 NEEDS_SWEEP = frozenset(
     {
         "not done", "done but unknown", "torn", "dropped", "pause", "store away", "broker away", "broker wiped", "all of a service",
-        "terminate",
+        "terminate", "hung", "all stand still", "cut off",
     }
 )  # fmt: skip
 """Off: what is lost then is found by a sweep alone."""

@@ -69,6 +69,8 @@ async def _terminate(blow: Blow) -> None:
 async def _pause(blow: Blow) -> None:
     """SIGSTOP, and SIGCONT later: by then its leases may be somebody else's, and the broker may have given it up."""
     world, process = blow.world, blow.process
+    if process.paused:
+        return
     world.note(process.name, f"stands still for {blow.seconds:.1f} s", "pause")
     world.loop.pause(process)
     await asyncio.sleep(blow.seconds)
@@ -78,6 +80,26 @@ async def _pause(blow: Blow) -> None:
         process.broker.cut()
     world.note(process.name, "goes on", "pause")
     world.loop.resume(process)
+
+
+async def _pause_all(blow: Blow) -> None:
+    """The whole machine, as when it is moved; the far ends go on."""
+    world, stopped = blow.world, [one for one in blow.world.processes if not one.paused]
+    world.note("world", f"all stand still for {blow.seconds:.1f} s", "all stand still")
+    for one in stopped:
+        world.loop.pause(one)
+    await asyncio.sleep(blow.seconds)
+    for one in stopped:
+        if not one.dead:
+            world.loop.resume(one)
+
+
+async def _cut_off(blow: Blow) -> None:
+    """This process alone does not reach the store, and all others do."""
+    blow.world.note(blow.process.name, f"does not reach the store for {blow.seconds:.1f} s", "cut off")
+    blow.process.cut_off = True
+    await asyncio.sleep(blow.seconds)
+    blow.process.cut_off = False
 
 
 async def _lose_connection(blow: Blow) -> None:
@@ -120,4 +142,6 @@ BLOWS: dict[str, Callable[[Blow], Awaitable[None]]] = {
     "connection lost": _lose_connection,
     "all of a service": _crash_all,
     "clock jump": _jump,
+    "all stand still": _pause_all,
+    "cut off": _cut_off,
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import Process
 
 Step = Callable[[], Any]
+Parts = Callable[[], Sequence[Step]]
 
 
 def now_done(operation: Coroutine[Any, Any, Any]) -> Any:
@@ -40,15 +41,15 @@ class Line:
         """Whether the far end cannot be reached now."""
         raise NotImplementedError
 
-    async def ask(self, what: str, steps: Sequence[Step], *, writes: bool) -> list[Any]:
-        """The results of all steps, carried out together unless a fault tears them apart."""
+    async def ask(self, what: str, steps: Sequence[Step], *, writes: bool, parts: Parts | None = None) -> list[Any]:
+        """The results of all steps, carried out together unless a fault tears them apart: then as `parts`, if there are any."""
         process, world = self._process, self._world
         fault = world.faults.at_io(writes=writes, service=process.service, where=f"{process.name} {what}", now=world.loop.time())
         if fault == "crash before":
             world.crash(process, why=what)
             await world.loop.create_future()
         answer: asyncio.Future[list[Any]] = world.loop.create_future()
-        request = Request(self, answer, what, steps=steps, fault=fault)
+        request = Request(self, answer, what, steps=steps, fault=fault, parts=parts)
         world.loop.call_later(world.travel(slow=fault == "slow"), request.arrive, context=world.context)
         return await answer
 
@@ -60,22 +61,27 @@ class Line:
 class Request:
     """One request on its way."""
 
-    def __init__(self, line: Line, answer: "asyncio.Future[list[Any]]", what: str, *, steps: Sequence[Step], fault: str | None) -> None:
+    def __init__(
+        self, line: Line, answer: "asyncio.Future[list[Any]]", what: str, *, steps: Sequence[Step], fault: str | None, parts: Parts | None
+    ) -> None:
         self._line = line
         self._process = line._process  # noqa: SLF001
         self._world = line._world  # noqa: SLF001
         self._answer = answer
         self._what = what
         self._steps = list(steps)
+        self._parts = parts
         self._fault = fault
         self._results: list[Any] = []
 
     def arrive(self) -> None:
         """At the far end: carry it out, as far as the fault allows, and answer."""
         world = self._world
-        if self._line.away() or self._fault == "not done":
-            self._reply(self._line.unavailable(self._what), later=world.patience())
+        if self._line.away() or self._fault in ("not done", "hung"):
+            self._reply(self._line.unavailable(self._what), later=world.patience(hung=self._fault == "hung"))
             return
+        if self._fault == "torn" and self._parts:
+            self._steps, self._parts = list(self._parts()), None
         torn = self._fault == "torn" and len(self._steps) > 1
         done = self._steps[: world.random.randint(1, len(self._steps) - 1)] if torn else self._steps
         try:
@@ -122,7 +128,7 @@ class SimulatedDatabase(Line):
         super().__init__(process, StoreUnavailable)
 
     def away(self) -> bool:
-        return self._world.store_away > 0
+        return self._world.store_away > 0 or self._process.cut_off
 
     def __getitem__(self, name: str) -> Collection:
         return SimulatedCollection(self, self._world.store[name])
@@ -160,7 +166,18 @@ class SimulatedCollection:
         return await self.bulk([Update(where, change)])
 
     async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:  # noqa: ARG002 (here every write lasts)
-        return sum(await self._write("update", [lambda one=one: self._inner.bulk([one]) for one in updates]))  # type: ignore[misc]
+        """One update of many documents is no more atomic than many updates are."""
+
+        def parts() -> list[Step]:
+            alone = [
+                Update({**one.where, "_id": doc["_id"]}, one.change)
+                for one in updates
+                for doc in now_done(self._inner.find(one.where, ("_id",)))
+            ]
+            return [lambda one=one: now_done(self._inner.bulk([one])) for one in alone]  # type: ignore[misc]
+
+        whole = [lambda one=one: self._inner.bulk([one]) for one in updates]  # type: ignore[misc]
+        return sum(await self._write("update", whole, parts=None if any(one.upsert for one in updates) else parts))
 
     async def take(self, where: Where, change: Change) -> Doc | None:
         (found,) = await self._write("take", [lambda: self._inner.take(where, change)])
@@ -181,9 +198,11 @@ class SimulatedCollection:
         (found,) = await self._line.ask(f"{self.name}.{name}", [lambda: now_done(operation())], writes=False)
         return found
 
-    async def _write(self, name: str, operations: Sequence[Callable[[], Coroutine[Any, Any, Any]]]) -> list[Any]:
+    async def _write(
+        self, name: str, operations: Sequence[Callable[[], Coroutine[Any, Any, Any]]], *, parts: Parts | None = None
+    ) -> list[Any]:
         steps = [lambda operation=operation: now_done(operation()) for operation in operations]  # type: ignore[misc]
-        return await self._line.ask(f"{self.name}.{name}", steps, writes=True) if steps else []
+        return await self._line.ask(f"{self.name}.{name}", steps, writes=True, parts=parts) if steps else []
 
 
 class SimulatedBroker(Line):

@@ -68,6 +68,7 @@ class Process(Host):
         self.database = SimulatedDatabase(self)
         self.running: Running | None = None
         self.ready_now = False
+        self.cut_off = False
         self._ids = 0
         self.context: Context = world.context.copy()
         self.context.run(host.set, self)
@@ -140,9 +141,9 @@ class World:
         """How long a message is on its way."""
         return self._network.uniform(0.1, 4.0) if slow else self.latency * self._network.random()
 
-    def patience(self) -> float:
+    def patience(self, *, hung: bool = False) -> float:
         """How long it takes until a client gives up, or tries again."""
-        return self._network.uniform(0.05, 1.0)
+        return self._network.uniform(4.0, 12.0) if hung else self._network.uniform(0.05, 1.0)
 
     def skew(self) -> float:
         """How wrong the wall clock of a new process is."""
