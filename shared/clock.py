@@ -28,9 +28,14 @@ class ServerClock:
         self._monotonic = monotonic
         self._offset = wall() - monotonic()
 
-    def set(self, server_now: datetime) -> None:
-        """Take over what the store just said; called on each connection and by the sweep."""
-        self._offset = server_now.replace(tzinfo=server_now.tzinfo or UTC).timestamp() - self._monotonic()
+    def set(self, server_now: datetime, *, took: float = 0.0) -> None:
+        """Take over what the store just said; called on each connection and by the sweep.
+
+        It read its clock at some moment of the `took` seconds that it took to answer. Where ours may be right, it stays: a slow answer
+        must not set it back by as long as the answer took.
+        """
+        latest = server_now.replace(tzinfo=server_now.tzinfo or UTC).timestamp() - self._monotonic()
+        self._offset = min(max(self._offset, latest), latest + took)
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._offset + self._monotonic(), UTC)

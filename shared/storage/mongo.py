@@ -51,7 +51,9 @@ class MongoDatabase:
         # Under the client's timeoutMS even this would be tried again for 15 s before anybody hears that nobody answers.
         async with translated("hello"):
             with timeout(HELLO_SECONDS):
+                asked = self._clock.monotonic()
                 hello = await self._client.admin.command("hello")
+                took = self._clock.monotonic() - asked
         if not hello.get("isWritablePrimary"):
             raise StoreUnavailable("MongoDB has no primary; start a replica set (a single node is enough) and try again")
         if "setName" not in hello and hello.get("msg") != "isdbgrid":
@@ -59,7 +61,7 @@ class MongoDatabase:
             raise StoreUnavailable(
                 "this MongoDB is no replica set; start it with --replSet (a single node is enough) and call rs.initiate()"
             )
-        self._clock.set(hello["localTime"])
+        self._clock.set(hello["localTime"], took=took)
 
     @never_cancelled
     async def ensure(self, schemas: Sequence[Schema]) -> None:

@@ -53,7 +53,7 @@ def test_an_attempt_knows_its_task_and_epoch(epoch: int) -> None:
     assert (task_of(attempt), epoch_of(attempt), run_of(attempt)) == ("r.1.v2-3", epoch, "r")
 
 
-@pytest.mark.parametrize("wrong", ["", "r.1", "r.1:", "r.1:x", ":", "r.1:-1", "r.1:1.5"])
+@pytest.mark.parametrize("wrong", ["", "r.1", "r.1:", "r.1:x", ":", "r.1:-1", "r.1:1.5", "r.1:²", "r.1:" + "9" * 19])
 def test_what_is_no_attempt_is_refused(wrong: str) -> None:
     with pytest.raises(BadInput, match="TASK:EPOCH"):
         epoch_of(wrong)
@@ -68,6 +68,23 @@ def test_a_clock_may_be_given_its_own_time() -> None:
     assert (clock.now(), clock.monotonic()) == (datetime.fromtimestamp(1_000, UTC), 5.0)
     clock.set(datetime.fromtimestamp(3_000, UTC))
     assert clock.now() == datetime.fromtimestamp(3_000, UTC)
+
+
+@pytest.mark.parametrize(
+    ("ours", "said", "took", "then"),
+    [
+        (1_000.0, 999.6, 0.5, 1_000.0),
+        (1_000.0, 1_000.0, 0.5, 1_000.0),
+        (1_000.0, 3_000.0, 0.5, 3_000.0),
+        (9_000.0, 3_000.0, 0.5, 3_000.5),
+        (1_000.0, 999.6, 0.0, 999.6),
+    ],
+    ids=["a slow answer changes nothing", "nor one just read", "we were behind", "we were ahead", "an answer at once is exact"],
+)
+def test_a_slow_answer_does_not_set_the_clock_back(ours: float, said: float, took: float, then: float) -> None:
+    clock = ServerClock(wall=lambda: ours, monotonic=lambda: 5.0)
+    clock.set(datetime.fromtimestamp(said, UTC), took=took)
+    assert clock.now() == datetime.fromtimestamp(then, UTC)
 
 
 def test_the_servers_time_is_carried_forward() -> None:
