@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
+from yarl import URL
 
 from shared.ids import new_id
 from shared.memory.broker import MemoryBroker, MemoryExchange
 from shared.messaging.port import Broker, Delivery, Message, Queue
 from shared.messaging.rabbit import RabbitBroker
+from tests.contracts.broker.proxy import Wire
 
 
 @dataclass
@@ -86,5 +88,24 @@ def maker(request: pytest.FixtureRequest) -> Callable[[], Broker]:
 async def house(maker: Callable[[], Broker]) -> AsyncIterator[House]:
     house = House(maker)
     yield house
+    for broker in house.made:
+        await broker.stop()
+
+
+@pytest.fixture
+async def wire(broker_url: str) -> AsyncIterator[Wire]:
+    """A line to RabbitMQ that can be cut."""
+    url = URL(broker_url)
+    async with Wire(url.host or "127.0.0.1", url.port or 5672).laid() as wire:
+        yield wire
+
+
+@pytest.fixture
+async def wired_house(wire: Wire, broker_url: str) -> AsyncIterator[House]:
+    """Brokers that reach RabbitMQ over the wire."""
+    through = str(URL(broker_url).with_port(wire.port))
+    house = House(lambda: RabbitBroker(through, name="test"))
+    yield house
+    wire.release()
     for broker in house.made:
         await broker.stop()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import aio_pika
 import pytest
-from yarl import URL
 
 from shared.errors import BrokerUnavailable
 from shared.messaging.rabbit import PUBLISH_TIMEOUT, WATCH_SECONDS, RabbitBroker, honest
@@ -20,21 +19,9 @@ from tests.contracts.broker.proxy import Wire
 
 
 @pytest.fixture
-async def wire(broker_url: str) -> AsyncIterator[Wire]:
-    url = URL(broker_url)
-    async with Wire(url.host or "127.0.0.1", url.port or 5672).laid() as wire:
-        yield wire
-
-
-@pytest.fixture
-async def house(wire: Wire, broker_url: str) -> AsyncIterator[House]:
+def house(wired_house: House) -> House:
     """Brokers that reach RabbitMQ over the wire."""
-    through = str(URL(broker_url).with_port(wire.port))
-    house = House(lambda: RabbitBroker(through, name="test"))
-    yield house
-    wire.release()
-    for broker in house.made:
-        await broker.stop()
+    return wired_house
 
 
 async def eventually(publish: Callable[[], Awaitable[None]], seconds: float = 30) -> int:
