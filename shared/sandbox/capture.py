@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+from shared.sandbox.pipe import Pipe
+
 LINE = 16 * 1024
-READ = 2**20
-FLOOD_PAUSE = 0.005  # slows a process that writes without end, so that it cannot take the event loop with it
+READ = 2**16
+FLOOD_PAUSE = 0.001  # slows a process that writes without end, so that it cannot take the event loop with it
 
 
 class Capture:
@@ -20,9 +22,9 @@ class Capture:
         self._on_line = on_line
         self._live = most
 
-    async def read(self, stream: asyncio.StreamReader) -> None:
+    async def read(self, pipe: Pipe) -> None:
         """Take all there is, until every writer has closed its end."""
-        while chunk := await stream.read(READ):
+        while chunk := await pipe.read(READ):
             self.feed(chunk)
             if self._flooded:
                 await asyncio.sleep(FLOOD_PAUSE)

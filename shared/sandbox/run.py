@@ -17,9 +17,10 @@ import structlog
 
 from shared.errors import BadInput, MissingPart, Unavailable
 from shared.sandbox import bubblewrap
-from shared.sandbox.capture import READ, Capture
+from shared.sandbox.capture import Capture
 from shared.sandbox.control import ProcessControl
 from shared.sandbox.family import MARK, Family
+from shared.sandbox.pipe import Pipe
 from shared.sandbox.values import Finished, Level, Limits
 
 GRACE = 2.0
@@ -100,22 +101,22 @@ class Sandbox:
         self, argv: Sequence[str], view: bubblewrap.View, environment: Mapping[str, str], *, output: Capture, mark: str
     ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Family]]:
         """The process, its output being read; on leaving, all of its family has ended and all of its output is in."""
-        async with _pipe() as (stream, write_end):
+        with Pipe() as pipe:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *argv,
                     cwd=view.directory,
                     env=environment,
                     stdin=asyncio.subprocess.DEVNULL,
-                    stdout=write_end,
-                    stderr=write_end,
+                    stdout=pipe.write_end,
+                    stderr=pipe.write_end,
                     start_new_session=True,
                 )
             except OSError as error:
                 raise Unavailable(f"no process could be started in {view.directory}: {error}; check the disk and the limits") from error
             finally:
-                os.close(write_end)
-            reading = asyncio.create_task(output.read(stream))
+                os.close(pipe.write_end)
+            reading = asyncio.create_task(output.read(pipe))
             family = Family(process.pid, mark, wrapped=self.level == "bubblewrap")
             try:
                 yield process, family
@@ -218,19 +219,6 @@ async def _end(process: asyncio.subprocess.Process, family: Family, reading: asy
         await asyncio.shield(asyncio.gather(process.wait(), asyncio.to_thread(family.kill_stragglers)))
         await asyncio.wait({reading}, timeout=DRAIN)
         reading.cancel()
-
-
-@asynccontextmanager
-async def _pipe() -> AsyncIterator[tuple[asyncio.StreamReader, int]]:
-    """A pipe of our own: with asyncio's, waiting for a process can mean waiting for all who inherited its output."""
-    read_end, write_end = os.pipe()
-    loop = asyncio.get_running_loop()
-    stream = asyncio.StreamReader(limit=READ)
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(read_end, "rb", 0))
-    try:
-        yield stream, write_end
-    finally:
-        transport.close()
 
 
 @asynccontextmanager
