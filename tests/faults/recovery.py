@@ -42,7 +42,11 @@ Piece = tuple[float, float]
 async def measure(rig: Rig, faults: Sequence[Fault], submissions: Mapping[str, Piece]) -> Recovery:
     """The worst of all faults. `submissions`: the runs, each with the time of its first try to submit it and of its acceptance."""
     pieces = await _pieces(rig, submissions)
-    gaps = [(gap, fault.what) for fault in faults if (gap := _gap(pieces[fault.service or "checker"], fault.end)) is not None]
+    gaps = [
+        (gap, f"{fault.what} {fault.service or ''}".strip())
+        for fault in faults
+        if (gap := _gap(pieces[fault.service or "checker"], fault.end)) is not None
+    ]
     resumed, worst = max(gaps, default=(None, ""))
     reclaimed = await _reclaimed(rig, list(submissions))
     return Recovery(resumed and round(resumed, 2), worst, round(max(reclaimed), 2) if reclaimed else None, len(reclaimed))

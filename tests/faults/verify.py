@@ -1,13 +1,13 @@
 """What must be true after any fault: read from the store and from the ledger of effects, which nothing of ours writes."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from services.approvals.domain.audit import verify as verify_chain
 from shared.contracts.phases import TERMINAL, Phase
-from shared.ids import attempt_id
+from shared.ids import attempt_id, task_of
 from tests.faults.rig import Rig
 
 Doc = dict[str, Any]
@@ -62,7 +62,7 @@ async def verify(rig: Rig, run_ids: list[str], *, quarantined: int = 0) -> Tally
     _ends(tally, run_ids, tasks)
     _results(tally, tasks, attempts, verdicts=verdicts)
     _effects(tally, rig, run_ids, tasks=tasks, attempts=attempts)
-    _order(tally, tasks, attempts, verdicts=verdicts)
+    _order(tally, rig, tasks)
     chain = await rig.documents["audit"].find({}, sort=[("_id", 1)]).to_list()
     if finding := verify_chain(chain):
         tally.breaks(f"broken link of the audit chain ({finding.reason})", {finding.entry_id})
@@ -111,16 +111,15 @@ def _effects(tally: Tally, rig: Rig, run_ids: list[str], *, tasks: dict[str, Doc
     )
 
 
-def _order(tally: Tally, tasks: dict[str, Doc], attempts: dict[str, Doc], *, verdicts: dict[str, Doc]) -> None:
-    """No attempt was claimed before what its task waits for was judged."""
-    judged = {doc["task_id"]: judged_at(doc) for doc in verdicts.values() if doc.get("judgement") == "passed"}
-    first: dict[str, Any] = {}
-    for attempt in attempts.values():
-        task = attempt["task_id"]
-        first[task] = min(first.get(task, attempt["claimed_at"]), attempt["claimed_at"])
-    early = defaultdict(list)
-    for name, task in tasks.items():
-        for needed in task.get("dependencies") or ():
-            if name in first and needed in judged and first[name] < judged[needed]:
-                early[name].append(needed)
-    tally.breaks("tasks were begun before what they wait for was done", set(early))
+def _order(tally: Tally, rig: Rig, tasks: dict[str, Doc]) -> None:
+    """No effect before those of what the task waits for: by the ledger, whose lines all bear the time of one clock."""
+    first: dict[str, float] = {}
+    adopted: dict[str, float] = {}
+    for effect in rig.ledger.effects():
+        task = task_of(effect.attempt_id)
+        first.setdefault(task, effect.at)
+        if task in tasks and effect.attempt_id == attempt_id(task, tasks[task]["epoch"]):
+            adopted[task] = effect.at
+    needs = {name: [*(task.get("dependencies") or ())] for name, task in tasks.items() if name in first}
+    early = {name for name, needed in needs.items() if any(first[name] < adopted.get(other, 0.0) for other in needed)}
+    tally.breaks("tasks were begun before what they wait for was done", early)
