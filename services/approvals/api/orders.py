@@ -15,7 +15,7 @@ from services.approvals.domain.principals import APPROVER, SUBMITTER
 from shared.contracts.approvals import TaskControl
 from shared.contracts.views import TaskView
 from shared.errors import Forbidden
-from shared.ids import new_id
+from shared.ids import id_at
 
 router = APIRouter(tags=["tasks"])
 log = structlog.get_logger()
@@ -33,7 +33,14 @@ async def order(task_id: str, body: UpdateBody, deps: DepsHere, *, caller: Calle
     check_move(view, action)
     result = body.result.wire() if body.result else None
     event = TaskControl(
-        run_id=view["runId"], task_id=task_id, control_id=new_id(), action=action, by=caller.name, reason=body.reason, result=result
+        run_id=view["runId"],
+        task_id=task_id,
+        # Of two orders the later one counts, whichever replica took it: their machines' clocks may differ by minutes.
+        control_id=id_at(deps.ground.clock.now()),
+        action=action,
+        by=caller.name,
+        reason=body.reason,
+        result=result,
     )
     detail = {"action": str(action), "reason": body.reason, "control": event.control_id}
     await deps.audit.add(Entry(caller.name, "control", task_id, detail))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.clock import ServerClock, after, full_jitter
 from shared.errors import BadInput
-from shared.ids import above, attempt_id, child_id, epoch_of, maker, new_id, plan_id, run_of, subtree, task_of
+from shared.ids import above, attempt_id, child_id, epoch_of, id_at, made_at, maker, new_id, plan_id, run_of, subtree, task_of
 
 
 def test_fresh_ids_are_sortable_by_time_and_as_long_as_a_trace() -> None:
@@ -25,6 +25,15 @@ def test_a_simulation_may_make_the_ids_of_its_own_tasks() -> None:
     made.run(maker.set, lambda: "f" * 32)
     assert made.run(new_id) == "f" * 32
     assert new_id() != "f" * 32
+
+
+def test_an_id_for_a_moment_is_sorted_by_it() -> None:
+    """Whatever the clock of its maker says."""
+    moments = [datetime(2001, 2, 3, tzinfo=UTC) + timedelta(milliseconds=number) for number in range(5)]
+    ids = [id_at(moment) for moment in moments]
+    assert ids == sorted(ids)
+    assert [made_at(one) for one in ids] == [pytest.approx(moment.timestamp()) for moment in moments]
+    assert len({id_at(moments[0]) for _ in range(100)}) == 100
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 99_999)), max_size=8))
