@@ -1,4 +1,4 @@
-"""What simulated tasks do, offered to the agent `python` as any package offers its functions: take time, have an effect, fail, ask, split."""
+"""What simulated tasks do, offered to the agent `python` as any package offers functions: take time, have effects, fail, ask, split."""
 
 import asyncio
 from typing import Any
@@ -21,7 +21,7 @@ async def act(
 ) -> dict[str, Any] | Asks | TooBig:
     """An attempt. `does` says how it goes wrong the first so many `times`; then, and for `work` always, it does what it is for."""
     process: Any = host.get()
-    ledger = process.world.ledger
+    ledger = process.world.ledger.effects
     ledger.begin(work.attempt_id)
     if does == "ask" and not (await work.around()).answers:
         return Asks(f"What about {work.title}?")
@@ -31,7 +31,7 @@ async def act(
     saw = {key: token_of(one.result.data) for key, one in (await work.dependencies()).items() if one.result} if reads else {}
     await asyncio.sleep(work.timeout * 2 if goes_wrong and does == "hang" else seconds)
     if goes_wrong and does == "fail":
-        raise AgentFailed(f"{work.title} fails", permanent=times > work.epoch > 8)
+        raise AgentFailed(f"{work.title} fails")
     if goes_wrong and does == "break":
         raise RuntimeError(f"{work.title} breaks")
     number = ledger.do(task_id=work.task_id, key=work.attempt_id, process=process.name)

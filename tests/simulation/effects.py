@@ -1,7 +1,7 @@
 """The ledger of effects: what simulated tasks did to the world outside, kept where no crash and no store can touch it.
 
-The contract gives a script no key of its own that outlives an attempt; what it promises is that an attempt is made by one executor, once. So
-an effect is keyed by its attempt, and each key may be here once; the adopted result names the effect that it rests on.
+The contract gives a script no key of its own that outlives an attempt; what it promises is that an attempt is made by one executor, once.
+So an effect is keyed by its attempt, and each key may be here once; the adopted result names the effect that it rests on.
 """
 
 from collections import Counter, defaultdict

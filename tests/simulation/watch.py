@@ -1,4 +1,4 @@
-"""Sees every change of the store as it happens, and says at once when one should not have been: what a look at the end could not tell any more."""
+"""Sees every change of the store as it happens, and says at once when one should not have been: at the end nobody could tell any more."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from shared.storage.port import Doc
 Document = Mapping[str, Any]
 
 LIVE_WAITS = frozenset(Phase) - TERMINAL - {Phase.BLOCKED}
-"""Who is in one of these waits for something that may be lost, and so must have a `due_at`. A blocked task waits for tasks, which have one."""
+"""Who is in one of these waits for what may be lost, and so must have a `due_at`. A blocked task waits for tasks, which have one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A task went from one phase to another, or was born (`before` is None). `order` counts all that is seen, so that it can be compared."""
+    """A task went from one phase to another, or was born (`before` is None). `order` counts all that is seen, so that it compares."""
 
     order: int
     at: float
@@ -40,6 +40,8 @@ class Watch:
         self.tasks: dict[str, Doc] = {}
         self.open: set[str] = set()
         self.questions: dict[str, Doc] = {}
+        self.controls: dict[str, Doc] = {}
+        self.noted: dict[str, int] = {}
         self._order = 0
 
     def next(self) -> int:
@@ -61,6 +63,8 @@ def _task(watch: Watch, before: Document | None, after: Document | None) -> list
     earlier = Phase(before["phase"]) if before else None
     watch.tasks[name] = dict(after)
     (watch.open.add if after["open"] else watch.open.discard)(name)
+    if control := after.get("last_control"):
+        watch.noted.setdefault(control, watch.next())
     raised = before is None or after["epoch"] > before["epoch"]
     if before is None or earlier is not phase or raised:
         question = before.get("approval_id") if before else None
@@ -137,6 +141,16 @@ def _approval(watch: Watch, before: Document | None, after: Document | None) -> 
     return [] if kept else ["answers were lost"]
 
 
+def _asked(watch: Watch, before: Document | None, after: Document | None) -> list[str]:
+    """What was accepted: submissions and orders, kept for good, and said again until they are known to have arrived."""
+    if after is None:
+        return ["what was accepted was deleted"]
+    if before is None and after["kind"] == "control":
+        watch.controls[after["_id"]] = {**after, "order": watch.next(), "seen_at": watch.now()}
+    waits = after["kind"] != "key" and after["state"] in ("accepted", "said")
+    return ["it is not known to have arrived, and nothing is due"] if waits and "due_at" not in after else []
+
+
 def _audited(_watch: Watch, before: Document | None, _after: Document | None) -> list[str]:
     return ["an entry was changed"] if before else []
 
@@ -146,6 +160,7 @@ LOOKS: dict[str, Callable[[Watch, Document | None, Document | None], list[str]]]
     "attempts": _attempt,
     "verdicts": _verdict,
     "approvals": _approval,
+    "submissions": _asked,
     "audit": _audited,
 }
 
