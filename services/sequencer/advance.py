@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -127,7 +127,7 @@ def say(moves: Iterable[Move]) -> list[Event]:
             says.append(plan_requested(task, how.field("plan_reason") or "expand", error=how.field("error")))
         elif move.closes:
             over[how.target].append(task.task_id)
-    return [*says, *tasks_ready(ready), *_tasks_over(over)]
+    return [*says, *tasks_ready(ready), *tasks_over(over)]
 
 
 def tasks_reopened(moves: Iterable[Move]) -> list[TaskReopened]:
@@ -153,7 +153,8 @@ def approval_requested(task: Task, approval_id: str, asking: dict[str, object]) 
     )
 
 
-def _tasks_over(over: dict[Phase, list[str]]) -> list[Event]:
+def tasks_over(over: Mapping[Phase, Sequence[str]]) -> list[Event]:
+    """These are over, by phase."""
     says: list[Event] = []
     for phase, ids in over.items():
         kind = TaskCompleted if phase in (Phase.COMPLETED, Phase.SKIPPED) else TaskFailed

@@ -1,8 +1,9 @@
 """What was written before is said again: whoever wrote it may have died before saying it, and its message came to somebody else."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from services.sequencer.advance import approval_requested, plan_requested, tasks_ready
+from services.sequencer.advance import approval_requested, plan_requested, tasks_over, tasks_ready
 from services.sequencer.domain.task import Task
 from services.sequencer.store import TaskStore
 from shared.contracts.base import Event
@@ -16,15 +17,19 @@ ASKING = (Phase.AWAITING_APPROVAL, Phase.ESCALATED)
 
 
 def still_wanted(tasks: Sequence[Task]) -> list[Event]:
-    """What these tasks wait for, as it was said when they came to wait."""
+    """What these tasks wait for, or that they are over, as it was said when they came to be so."""
     plans = [wanted_plan(task) for task in tasks if task.phase in PLANNING]
     questions = [
         approval_requested(task, task.approval_id, task.asking)
         for task in tasks
         if task.phase in ASKING and task.approval_id and task.asking
     ]
+    over: dict[Phase, list[str]] = defaultdict(list)
+    for task in tasks:
+        if task.closed:
+            over[task.phase].append(task.task_id)
     ready = tasks_ready(attempt_id(task.task_id, task.epoch) for task in tasks if task.phase in DISPATCHED and not task.paused)
-    return [*plans, *questions, *ready]
+    return [*plans, *questions, *ready, *tasks_over(over)]
 
 
 def wanted_plan(task: Task) -> Event:
@@ -33,11 +38,18 @@ def wanted_plan(task: Task) -> Event:
 
 
 async def freed_by(store: TaskStore, over: Sequence[Task]) -> list[Event]:
-    """What the tasks wait for that went on because these were over: those that depend on them, and their parents."""
-    narrow = [task.task_id for task in over if task.dependents]
-    found = {task.task_id: task for task in await store.find({"dependencies": {"$in": narrow}, "open": True})} if narrow else {}
-    near = dict.fromkeys([*(name for task in over for name in task.feeds), *(task.parent_id for task in over if task.parent_id)])
-    found |= await store.get(near) if near else {}
+    """What is to be said of the tasks that went on, or came to their end, because these were over: their dependents and parents."""
+    found: dict[str, Task] = {}
+    wave = list(over)
+    while wave:
+        narrow = [task.task_id for task in wave if task.dependents]
+        near = dict.fromkeys(name for task in wave for name in (*task.feeds, *([task.parent_id] if task.parent_id else [])))
+        after = {task.task_id: task for task in await store.find({"dependencies": {"$in": narrow}})} if narrow else {}
+        after |= await store.get(near) if near else {}
+        fresh = [task for name, task in after.items() if name not in found]
+        found |= after
+        # Only what ended without a verdict of its own: the others' ends are said by whoever hears of their verdicts.
+        wave = [task for task in fresh if (task.error or {}).get("code") == "dependency_failed"]
     return still_wanted(list(found.values()))
 
 

@@ -9,7 +9,7 @@ from services.sequencer.handlers import on_approvals_decided
 from shared.contracts.approvals import ApprovalDecided, TaskControl
 from shared.contracts.phases import Action
 from shared.contracts.plan import RunOptions
-from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskReady
+from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady
 from tests.unit.sequencer.interrupted import Bench, Crash, proposed, spec
 from tests.unit.sequencer.tasks import RUN
 
@@ -194,9 +194,9 @@ async def test_hearing_it_twice_changes_nothing(prepare: Callable[[Bench], Await
 
 
 @pytest.mark.parametrize(
-    "prepare", [planned, passed, last_of_all, expanded, skipped, broken_down], ids=lambda prepare: str(prepare.__name__)
+    "prepare", [planned, passed, last_of_all, failed, expanded, skipped, broken_down], ids=lambda prepare: str(prepare.__name__)
 )
-async def test_hearing_it_twice_says_twice_what_shall_be_done(prepare: Callable[[Bench], Awaitable[Act]]) -> None:
+async def test_hearing_it_twice_says_twice_what_follows(prepare: Callable[[Bench], Awaitable[Act]]) -> None:
     """Who heard it first may have died after writing and before saying: found by the simulation, seeds 27, 36 and 85 without the sweep."""
     bench = Bench()
     act = await prepare(bench)
@@ -208,6 +208,7 @@ async def test_hearing_it_twice_says_twice_what_shall_be_done(prepare: Callable[
 def _hints(says: object) -> set[object]:
     assert isinstance(says, (list, tuple))
     ready = {attempt for said in says if isinstance(said, TaskReady) for attempt in said.attempts}
+    ready |= {f"{name} is over" for said in says if isinstance(said, (TaskCompleted, TaskFailed)) for name in said.tasks}
     return ready | {said.wire().get("approvalId", said.subject()) for said in says if isinstance(said, (PlanRequested, ApprovalRequested))}
 
 
