@@ -72,6 +72,7 @@ class Scenario:
     play: Play
     setup: Mapping[str, Any]
     limit: float
+    timed: bool = True
 
     @property
     def what(self) -> str:
@@ -101,11 +102,14 @@ class Result:
 SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(name: str, *, limit: float = LIMIT, **setup: Any) -> Callable[[Play], Play]:
-    """Register a scenario. `setup`: keywords of `Rig`. `limit`: seconds after which it has failed."""
+def scenario(name: str, *, limit: float = LIMIT, timed: bool = True, **setup: Any) -> Callable[[Play], Play]:
+    """Register a scenario. `setup`: keywords of `Rig`. `limit`: seconds after which it has failed.
+
+    `timed`: whether the time of recovery says something: it does not where the next fault comes before all is well again.
+    """
 
     def register(play: Play) -> Play:
-        SCENARIOS[name] = Scenario(name, play, setup, limit)
+        SCENARIOS[name] = Scenario(name, play, setup, limit, timed)
         return play
 
     return register
@@ -129,7 +133,7 @@ async def play(scene: Scenario, *, kills: int = 0) -> Result:
 async def judge(scene: Scenario, bench: Bench, *, seconds: float) -> Result:
     """What store and ledger say about what was played."""
     tally = await verify(bench.rig, list(bench.accepted), quarantined=bench.quarantined)
-    recovery = await measure(bench.rig, bench.faults, bench.accepted)
+    recovery = await measure(bench.rig, bench.faults if scene.timed else (), bench.accepted)
     if not tally.completed:
         bench.findings.append("no run was completed: nothing was tried")
     notes = {**bench.notes, **({"refused": bench.refused} if bench.refused else {})}

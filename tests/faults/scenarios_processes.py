@@ -28,7 +28,7 @@ async def kill_each(bench: Bench) -> None:
 
 @scenario("kill-random", replicas=dict.fromkeys(SERVICES, 2), limit=300)
 async def kill_random(bench: Bench) -> None:
-    """Two of each service; any of the ten is killed every 0.2 to 1.5 s, whatever else is down at that moment. KILLS says how often."""
+    """Two of each service; any of the ten is killed every 0.3 to 2 s, whatever else is down at that moment. KILLS says how often."""
     dice = random.Random(4)  # noqa: S311 (the same order every time)
     left = bench.kills or KILLS
     async with bench.load(lanes=3, patience=READY_SECONDS):
@@ -37,7 +37,7 @@ async def kill_random(bench: Bench) -> None:
             if bench.rig.services[name].running:
                 bench.struck("kill", bench.rig.kill(name), service=name.rpartition("-")[0])
                 left -= 1
-            await asyncio.sleep(dice.uniform(0.2, 1.5))
+            await asyncio.sleep(dice.uniform(0.3, 2.0))
         await bench.rig.ready()
 
 
