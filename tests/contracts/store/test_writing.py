@@ -293,6 +293,12 @@ class TestBulk:
         assert (await one(things, "1")) == {"_id": "1", "n": 11, "l": [1]}
         assert await things.count({}) == 2
 
+    async def test_a_relaxed_write_is_seen_and_counted_like_any_other(self, things: Collection) -> None:
+        await things.insert([{"_id": "1", "n": 0}])
+        assert await things.bulk([Update({"_id": "1"}, {"$inc": {"n": 1}})], relaxed=True) == 1
+        assert await things.bulk([Update({"_id": "1", "n": 1}, {"$inc": {"n": 1}})]) == 1
+        assert (await one(things))["n"] == 2
+
     async def test_an_upsert_makes_what_is_missing(self, things: Collection) -> None:
         change = {"$setOnInsert": {"first": 1, "a.c": 2}, "$inc": {"count": 1}, "$set": {"last": 1}}
         upsert = Update({"_id": "1", "kind": "x", "a.b": 1, "n": {"$exists": False}}, change, upsert=True)
