@@ -7,7 +7,7 @@ TEST_TOOLS := $(VENV)/.test-tools
 NODE_PARTS := scripts/docs/node/node_modules/.package-lock.json
 DEPLOY_TOOLS := .venv-checkov
 .DEFAULT_GOAL := help
-.PHONY: help install demo test simulate test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick docs lock clean
+.PHONY: help install demo test faults simulate test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-model: $(INSTALLED) ## a prompt by a real model to a verified end: TASKGROV
 
 compose-secrets: ## random keys and passwords for docker-compose.yml, in secrets/
 	@scripts/compose-secrets
+
+faults: $(INSTALLED) ## kill, freeze and cut real processes and say what was lost: SCENARIO=name for one, KILLS=2000 for the long run
+	$(BIN)/python -m tests.faults $(SCENARIO) $(if $(KILLS),--kills $(KILLS)) $(if $(JSON),--json $(JSON))
 
 check: $(INSTALLED) ## lint, format, types, and who may import whom
 	$(BIN)/ruff check

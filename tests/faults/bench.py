@@ -133,7 +133,7 @@ async def play(scene: Scenario, *, kills: int = 0) -> Result:
 async def judge(scene: Scenario, bench: Bench, *, seconds: float) -> Result:
     """What store and ledger say about what was played."""
     tally = await verify(bench.rig, list(bench.accepted), quarantined=bench.quarantined)
-    recovery = await measure(bench.rig, bench.faults if scene.timed else (), bench.accepted)
+    recovery = await measure(bench.rig, bench.faults, bench.accepted) if scene.timed else Recovery()
     if not tally.completed:
         bench.findings.append("no run was completed: nothing was tried")
     notes = {**bench.notes, **({"refused": bench.refused} if bench.refused else {})}
