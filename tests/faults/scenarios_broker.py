@@ -233,6 +233,7 @@ class Tap:
 
     def __init__(self, dice: random.Random) -> None:
         self.said = 0
+        self._closing = False
         self._dice = dice
         self._later: set[asyncio.Task[None]] = set()
         self._exchange: aio_pika.abc.AbstractExchange | None = None
@@ -246,11 +247,12 @@ class Tap:
         await queue.consume(self._hear, no_ack=True)
 
     async def close(self) -> None:
-        """Say what is still to be said."""
+        """Take nothing new, and say what is still to be said."""
+        self._closing = True
         await asyncio.gather(*self._later)
 
     async def _hear(self, message: AbstractIncomingMessage) -> None:
-        if TAPPED in message.headers or self._dice.random() < 0.5:
+        if self._closing or TAPPED in message.headers or self._dice.random() < 0.5:
             return
         for _ in range(self._dice.randint(1, 3)):
             task = asyncio.create_task(self._say(message, self._dice.uniform(0, 3)))
@@ -264,7 +266,7 @@ class Tap:
             message.body, message_id=message.message_id, content_type=message.content_type, headers={**message.headers, TAPPED: "1"},
             correlation_id=message.correlation_id, delivery_mode=message.delivery_mode,
         )  # fmt: skip
-        with suppress(AMQPError):
+        with suppress(AMQPError, RuntimeError):
             await self._exchange.publish(again, message.routing_key or "")
             self.said += 1
 
