@@ -130,9 +130,9 @@ def say(moves: Iterable[Move]) -> list[Event]:
     return [*says, *tasks_ready(ready), *tasks_over(over)]
 
 
-def tasks_reopened(moves: Iterable[Move]) -> list[TaskReopened]:
+def tasks_reopened(task_ids: Iterable[str]) -> list[TaskReopened]:
     """That these are to be done, or joined, again."""
-    return by_run(dict.fromkeys(move.task.task_id for move in moves), lambda run, ids: TaskReopened(run_id=run, tasks=ids))
+    return by_run(dict.fromkeys(task_ids), lambda run, ids: TaskReopened(run_id=run, tasks=ids))
 
 
 def tasks_ready(attempts: Iterable[str]) -> list[TaskReady]:

@@ -11,6 +11,7 @@ from services.sequencer.domain.decide import UNSETTLED_SECONDS
 from services.sequencer.domain.phases import How, Move
 from services.sequencer.domain.task import Task
 from services.sequencer.reopen import rerun, retry
+from services.sequencer.retell import still_wanted
 from services.sequencer.store import TaskStore
 from shared.contracts.approvals import TaskControl
 from shared.contracts.base import Event
@@ -32,15 +33,16 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
         log.warning("control.unknown_task", task_id=order.task_id, action=order.action)
         return []
     if await store.has_obeyed(order.task_id, order.control_id):
-        return []
+        return still_wanted([task])
     if refused := await _refused(store, task, order):
         log.warning("control.refused", task_id=order.task_id, action=order.action, phase=task.phase, why=refused)
         await store.note(order.task_id, order.control_id, refused=refused)
         return []
     log.info("control.obeyed", task_id=order.task_id, action=order.action, by=order.by)
+    interrupted = _begun(task, order)
     says = await ORDERS[order.action](store, task, order)
     await store.note(order.task_id, order.control_id)
-    return says
+    return [*says, *still_wanted([*(await store.get([task.task_id])).values()])] if interrupted else says
 
 
 async def _refused(store: TaskStore, task: Task, order: TaskControl) -> str | None:

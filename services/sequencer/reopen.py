@@ -8,7 +8,6 @@ import structlog
 
 from services.sequencer.advance import advance, parents_through, tasks_reopened, unblock
 from services.sequencer.domain.again import next_moves, of_rerun, of_retry
-from services.sequencer.domain.phases import Move
 from services.sequencer.domain.task import Task
 from services.sequencer.store import PAGE, TaskStore
 from shared.contracts.base import Event
@@ -32,7 +31,7 @@ async def retry(store: TaskStore, task_id: str, order: str) -> list[Event]:
 
 
 async def _reopen(store: TaskStore, task_id: str, order: str, *, choose: Choose) -> list[Event]:
-    reopened: list[Move] = []
+    reopened: list[str] = []
     while True:
         what = choose(await store.outlines(run_of(task_id)))
         tasks = {task.task_id: task for task in await store.find({"_id": {"$in": [*what.again, *what.around, *above(task_id)]}})}
@@ -41,12 +40,14 @@ async def _reopen(store: TaskStore, task_id: str, order: str, *, choose: Choose)
         if not rounds:
             break
         for moves in rounds:
-            reopened += await store.write(moves)
+            reopened += [move.task.task_id for move in await store.write(moves)]
     log.info("tasks.reopened", task_id=task_id, again=len(what.again), around=len(what.around))
     if _is_held(await store.get(above(task_id)), task_id) is not held:
         # Whoever paused or resumed what is around it meanwhile did not reach what was not open yet.
         await store.change({"_id": {"$in": [*what.again]}, "open": True}, {"paused": not held})
         tasks = {task.task_id: task for task in await store.find({"_id": {"$in": [*tasks]}})}
+    if not reopened:  # by who was interrupted, perhaps before saying so
+        reopened = [*tasks]
     return [*tasks_reopened(reopened), *await _begin(store, tasks)]
 
 

@@ -101,8 +101,9 @@ def reset(task: Task, order: str, *, paused: bool) -> Move:
 def joined_again(task: Task, order: str, *, paused: bool) -> Move:
     """Its own part, after all below it, is done again; whoever allowed it to start need not be asked again."""
     waits_to_start = task.phase is Phase.AWAITING_APPROVAL and (task.checkpoint or {}).get("when") == "before"
-    may_have_to_wait = task.closed and (task.dependencies or task.wide)
-    target = Phase.BLOCKED if task.phase is Phase.BLOCKED or waits_to_start or may_have_to_wait else Phase.EXPANDED
+    may_have_to_wait = task.closed and task.parent_id is not None
+    has_begun = task.children and not (task.phase is Phase.BLOCKED or waits_to_start or may_have_to_wait)
+    target = Phase.EXPANDED if has_begun else Phase.BLOCKED
     return _reopened(task, target, _afresh(task, order, paused=paused))
 
 

@@ -83,11 +83,11 @@ class MortalDatabase:
     """A database with so many writes left to live."""
 
     def __init__(self, inner: MemoryDatabase) -> None:
-        self._inner = inner
+        self.inner = inner
         self.writes_left: int | None = None
 
     def __getitem__(self, name: str) -> Collection:
-        return Mortal(self._inner[name], self)
+        return Mortal(self.inner[name], self)
 
     def outlived(self, result: Any) -> Any:
         """The result of a write, unless it was the last."""
@@ -98,21 +98,21 @@ class MortalDatabase:
         return result
 
     async def ready(self) -> None:
-        await self._inner.ready()
+        await self.inner.ready()
 
     async def ensure(self, schemas: Sequence[Schema]) -> None:
-        await self._inner.ensure(schemas)
+        await self.inner.ensure(schemas)
 
     async def close(self) -> None:
-        await self._inner.close()
+        await self.inner.close()
 
 
 class Bench:
     """A sequencer alone, with all that it reads of others put there by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: "MortalDatabase | None" = None) -> None:
         self.clock = ServerClock()
-        self.database = MortalDatabase(MemoryDatabase(self.clock))
+        self.database = database or MortalDatabase(MemoryDatabase(self.clock))
         registry = CollectorRegistry()
         self.store = TaskStore(self.database, self.clock, SequencerMetrics(registry))
         self.deps = Deps(self.store, self.database, Patience(0.0, 0.0), ServiceMetrics(registry))
