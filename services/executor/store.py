@@ -85,9 +85,10 @@ class AttemptStore:
                 given = doc.get("options", {}).get("inputs", {})
                 self._inputs[doc["_id"]] = {f"TASKGROVE_INPUT_{name.upper().replace('-', '_')}": value for name, value in given.items()}
 
-    def inputs_of_run(self, run_id: str) -> dict[str, str]:
-        """What the submission gives to every task, as environment variables."""
-        return self._inputs.get(run_id, {})
+    def environment(self, claim: Claim) -> dict[str, str]:
+        """What scripts are told: what was submitted, and who they are. The id of the task outlives the attempt: a key for effects."""
+        names = {"RUN_ID": claim.run_id, "TASK_ID": claim.task_id, "ATTEMPT_ID": claim.attempt_id}
+        return self._inputs.get(claim.run_id, {}) | {f"TASKGROVE_{name}": value for name, value in names.items()}
 
     async def dependencies(self, claim: Claim) -> dict[str, DependencyResult]:
         """How the tasks that this one waited for have ended, by key; and those that a group around it waited for, the nearest last.

@@ -220,7 +220,7 @@ class Workers:
             inputs=task.get("inputs", {}),
             outputs=tuple(task.get("outputs", ())),
             timeout=task.get("timeout") or self._settings.timeout_seconds,
-            env=self._store.inputs_of_run(claim.run_id),
+            env=self._store.environment(claim),
             directory=directory,
             say=say,
             dependencies=lambda: answered(lambda: self._store.dependencies(claim), self._clock),

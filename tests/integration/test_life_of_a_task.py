@@ -76,6 +76,14 @@ class TestFailing:
         assert "check not passed: schema" in verdicts[0]["error"]["message"]
         await house.assert_sound(run)
 
+    async def test_a_script_knows_its_task_by_one_id_in_every_attempt(self, house: House) -> None:
+        script = 'echo "$TASKGROVE_RUN_ID $TASKGROVE_TASK_ID $TASKGROVE_ATTEMPT_ID"; case $TASKGROVE_ATTEMPT_ID in *:1) exit 1; esac'
+        run = await house.submit([shell("a", script)])
+        assert await house.ended(run) == "completed"
+        first, second = await house.docs("attempts", task_id=f"{run}.1")
+        assert f"{run} {run}.1 {run}.1:1" in first["error"]["message"]
+        assert second["result"]["summary"] == f"{run} {run}.1 {run}.1:2"
+
     async def test_a_permanent_failure_is_not_tried_again(self, house: House) -> None:
         run = await house.submit([work("a", call="fail", args={"permanent": True}, on_failure="fail")])
         assert await house.ended(run) == "failed"

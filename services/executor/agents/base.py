@@ -65,7 +65,7 @@ async def nothing_around() -> Around:
 class Work:
     """One attempt. What costs anything is a function, and is done only when asked for.
 
-    `directory` names the attempt's own directory, which the agent makes; `say` takes a line for the logs; `env` has TASKGROVE_INPUT_<NAME>.
+    `directory` names the attempt's own directory, which the agent makes; `say` takes a line for the logs; `env` is for scripts.
     `by_model` says that a language model planned the task, with its inputs.
     """
 
