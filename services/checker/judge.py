@@ -18,6 +18,7 @@ from shared.catalogue.checks import parse_check
 from shared.contracts.checker import Evidence, TaskVerified
 from shared.ending import end
 from shared.errors import BadInput, TaskgroveError, Unavailable
+from shared.ids import new_id
 from shared.messaging.publisher import Publisher, by_run
 from shared.telemetry.traces import Traces
 
@@ -42,6 +43,7 @@ class Judge:
         self.metrics = metrics
         self._traces = traces
         self._draining = False
+        self._process = new_id()[-8:]
         self.running: dict[str, asyncio.Task[None]] = {}
 
     async def verdict(self, case: Case, *, slot: Slot | None = None) -> dict[str, Any]:
@@ -52,7 +54,9 @@ class Judge:
         return found
 
     async def _found(self, case: Case, slot: Slot) -> dict[str, Any]:
-        directory = self._work_dir / case.run_id / f"check-{case.attempt_id.replace(':', '_')}"
+        # Its own: what a killed checker left of the same attempt is not in the way, and one that only seemed dead does not share it.
+        name = f"check-{case.attempt_id.replace(':', '_')}"
+        directory = self._work_dir / case.run_id / f"{name}-{self._process}-{new_id()[-8:]}"
         files = _once(lambda: self._laid_out(case, directory))
         subject = Subject(case.result, case.title, files, run_id=case.run_id, task_id=case.task_id, by_model=case.by_model)
         evidence: list[Evidence] = []
@@ -161,9 +165,17 @@ class Judge:
         return found.model_copy(update={"seconds": round(seconds, 6)})
 
     async def _laid_out(self, case: Case, directory: Path) -> Path:
-        await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(self._make, directory)
         await self._artifacts.lay_out(case.result.artifacts, directory)
         return directory
+
+    def _make(self, directory: Path) -> None:
+        """Make it, and remove what other processes left of the same attempt: they are dead, or have lost their lease to us."""
+        directory.mkdir(parents=True)
+        attempt, mine, _ = directory.name.rsplit("-", 2)
+        for other in directory.parent.glob(f"{attempt}-*"):
+            if not other.name.startswith(f"{attempt}-{mine}-"):
+                shutil.rmtree(other, ignore_errors=True)
 
 
 def _once(lay_out: Callable[[], Awaitable[Path]]) -> Callable[[], Awaitable[Path]]:

@@ -10,6 +10,7 @@ import pytest
 from services.checker.checks import Check, NotJudged, Subject
 from services.checker.handlers import on_tasks_executed, sweep
 from services.checker.wiring import wire
+from shared.artifacts import ArtifactStore
 from shared.catalogue.checks import CheckParams
 from shared.clock import ServerClock
 from shared.contracts.checker import Evidence, TaskVerified
@@ -100,6 +101,29 @@ async def test_a_judgement_whose_checker_died_is_made_anew(checker: Running) -> 
     await checker.ground.database["verdicts"].insert([{"_id": "run.1:1", **lease}])
     assert not await sweep(checker.service.deps)
     assert (await verdict(checker, "run.1:1"))["judgement"] == "failed"
+
+
+async def test_what_a_killed_checker_left_of_the_same_attempt_is_not_in_the_way_and_goes(checker: Running) -> None:
+    """As the fault scenario broker-purge found it: sound work was judged failed, and done again."""
+    artifact = await ArtifactStore.open(checker.ground.settings.artifacts_url).put_bytes(b"done", name="out.txt")
+    event = await put(checker, "run.1", {"kind": "command", "run": "test -s out.txt"}, result={"artifacts": [artifact.wire()]})
+    runs = checker.ground.settings.work_dir / "run"
+    for left in ("check-run.1_1", "check-run.1_1-of-another"):
+        (runs / left).mkdir(parents=True)
+        (runs / left / "out.txt").write_text("half")
+    assert not await on_tasks_executed([event], checker.service.deps)
+    found = await verdict(checker, "run.1:1")
+    assert (found["judgement"], found["error"]) == ("passed", None)
+    assert [left.name for left in runs.iterdir()] == ["check-run.1_1"]
+
+
+async def test_two_who_judge_one_attempt_at_once_do_not_share_a_directory(checker: Running) -> None:
+    artifact = await ArtifactStore.open(checker.ground.settings.artifacts_url).put_bytes(b"done", name="out.txt")
+    checks = [{"kind": "command", "run": "sleep 0.2; test -s out.txt"}]
+    await put(checker, "run.1", *checks, result={"artifacts": [artifact.wire()]})
+    (case,) = await checker.service.deps.verdicts.cases(["run.1:1"])
+    found = await asyncio.gather(*(checker.service.deps.judge.verdict(case) for _ in range(2)))
+    assert [verdict["judgement"] for verdict in found] == ["passed", "passed"]
 
 
 async def test_a_check_that_breaks_is_not_passed(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
