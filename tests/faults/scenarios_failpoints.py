@@ -60,13 +60,13 @@ def _names(file: Path) -> list[str]:
     return sorted(set(file.read_text(encoding="utf-8").split()))
 
 
-async def die_at_all(bench: Bench, victim: Victim) -> None:
-    """One life for each point, up to it."""
+async def die_at_all(bench: Bench, victim: Victim, *, seconds: float = POINT_SECONDS) -> None:
+    """One life for each point, up to it; at most so many seconds long."""
     rig = bench.rig
     while victim.left:
         point = victim.left.popleft()
         pid = await rig.reborn(victim.name, {KILL: f"{point}:1"})
-        if died := await _death(rig, pid):
+        if died := await _death(rig, pid, seconds):
             bench.struck(f"kill at {point}", died)
             victim.died.append(point)
         else:
@@ -75,9 +75,9 @@ async def die_at_all(bench: Bench, victim: Victim) -> None:
     rig.release(victim.name)
 
 
-async def _death(rig: Rig, pid: int) -> float | None:
+async def _death(rig: Rig, pid: int, seconds: float) -> float | None:
     """When this process died; None: it lives on."""
-    deadline = time.monotonic() + POINT_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if died := next((death.at for death in reversed(rig.deaths) if death.pid == pid), None):
             return died

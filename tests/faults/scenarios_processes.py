@@ -73,23 +73,32 @@ _register_all_down()
 @scenario("freeze-executor", replicas={"executor": 2}, limit=120)
 async def freeze_executor(bench: Bench) -> None:
     """An executor is frozen past its leases and goes on: what it then brings is refused."""
-    rig, kept = bench.rig, bench.rig.services["executor-0"]
     async with bench.load(lanes=3, make=partial(grove, seconds=0.5)):
-        for _ in range(3):
-            await until(lambda: _holds(rig, kept.pid), what="work under way in executor-0")
-            began = time.time()
-            rig.freeze(kept.name)
-            await asyncio.sleep(PAST_LEASE)
-            rig.thaw(kept.name)
-            bench.struck("freeze", began, end=time.time(), service="executor")
-            await asyncio.sleep(2)
-    # Counted in the process, which did not die; and in the store, which it could not write to.
-    said = await rig.metric(kept.name, "taskgrove_attempts_total")
-    owned = {doc["owner"] for doc in await rig.docs("attempts", _id={"$in": _mine(rig, kept.pid)})}
-    written = await rig.docs("attempts", owner={"$in": list(owned)}, state={"$nin": ["lost", "running"]})
-    bench.notes["results of the zombie refused"] = refused = int(said) - len(written)
-    bench.expect(len(owned) == 1, f"the zombie is one owner: {owned}")
-    bench.expect(refused > 0, "the zombie brought a result of which the store knows nothing")
+        await freeze_and_thaw(bench, "executor-0", rounds=3)
+    bench.notes["results of the zombie refused"] = count = await refused(bench, "executor-0")
+    bench.expect(count > 0, "the zombie brought a result of which the store knows nothing")
+
+
+async def freeze_and_thaw(bench: Bench, name: str, *, rounds: int) -> None:
+    """While it has work under way, past the lease."""
+    rig, pid = bench.rig, bench.rig.services[name].pid
+    for _ in range(rounds):
+        await until(lambda: _holds(rig, pid), what=f"work under way in {name}")
+        began = time.time()
+        rig.freeze(name)
+        await asyncio.sleep(PAST_LEASE)
+        rig.thaw(name)
+        bench.struck("freeze", began, end=time.time(), service="executor")
+        await asyncio.sleep(2)
+
+
+async def refused(bench: Bench, name: str) -> int:
+    """Results that this process brought, by its own metric in this life, less those that the store took from it."""
+    rig = bench.rig
+    brought = await rig.metric(name, "taskgrove_attempts_total")
+    owned = {doc["owner"] for doc in await rig.docs("attempts", _id={"$in": _mine(rig, rig.services[name].pid)})}
+    bench.expect(len(owned) == 1, f"a process is one owner of leases: {owned}")
+    return int(brought) - len(await rig.docs("attempts", owner={"$in": list(owned)}, state={"$nin": ["lost", "running"]}))
 
 
 def _mine(rig: Rig, pid: int) -> list[str]:

@@ -103,7 +103,7 @@ def _effects(tally: Tally, rig: Rig, run_ids: list[str], *, tasks: dict[str, Doc
     working = {name for name, task in tasks.items() if task["phase"] == Phase.COMPLETED and task.get("agent") in ("python", "shell")}
     last = {attempt_id(name, tasks[name]["epoch"]) for name in working}
     tally.loses("completed tasks had no effect", last - counts.keys())
-    again = counts.keys() - last
+    again = (counts.keys() & attempts.keys()) - last
     tally.again = len(again)
     ended = {"lost", "failed", "released", "cancelled"}
     tally.doubles(
