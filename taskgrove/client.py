@@ -18,6 +18,7 @@ from shared.contracts.views import (
     LogPage,
     QuarantinePage,
     QuarantineView,
+    RerunView,
     SequenceView,
     SubmitRequest,
     TaskPage,
@@ -64,7 +65,7 @@ class Client:
         chosen = options or RunOptions(planner=default_planner(notes=bool(notes)))
         request = SubmitRequest(description=prompt, notes=tuple(notes), options=chosen)
         headers = {"idempotency-key": idempotency_key or new_id()}
-        return await self._send(TaskView, "POST", "/tasks", body=request.wire(), headers=headers, again=True)
+        return await self._send(TaskView, "POST", "/tasks", body=_said(request), headers=headers, again=True)
 
     async def task(self, task_id: str, *, tree: bool = False) -> TaskView:
         """One task; with `tree`, all below it in `children`."""
@@ -88,10 +89,18 @@ class Client:
     async def update(
         self, task_id: str, action: Action, *, reason: str = "", result: Mapping[str, Any] | None = None, version: int | None = None
     ) -> TaskView:
-        """Order something for a task and all below it. Raises IllegalMove, which carries what is legal; `version` guards against races."""
-        update = TaskUpdate.model_validate({"action": action, "reason": reason, "result": result})
-        headers = {"if-match": f'"{version}"'} if version is not None else None
-        return await self._send(TaskView, "PUT", f"/tasks/{_part(task_id)}", body=update.wire(), headers=headers)
+        """Order something for a task and all below it. Raises IllegalMove, which carries what is legal; `version` guards against races.
+
+        To do a task again (`rerun`) the `version` must be said: that of `rerun_preview`, or of the task as it was looked at.
+        """
+        again = action is Action.RERUN
+        update = TaskUpdate.model_validate({"action": action, "reason": reason, "result": result, "version": version if again else None})
+        headers = {"if-match": f'"{version}"'} if version is not None and not again else None
+        return await self._send(TaskView, "PUT", f"/tasks/{_part(task_id)}", body=_said(update), headers=headers)
+
+    async def rerun_preview(self, task_id: str) -> RerunView:
+        """How many tasks would be done again with this one."""
+        return await self._get(RerunView, f"/tasks/{_part(task_id)}/rerun")
 
     async def sequence(self, task_id: str) -> SequenceView:
         """Order, graph, parallel groups and critical path of the plan for a task."""
@@ -135,7 +144,7 @@ class Client:
 
     async def decide(self, request: DecisionRequest) -> ApprovalView:
         """Answer a question. Raises IllegalMove if it was answered already, or is not what was shown."""
-        return await self._send(ApprovalView, "POST", "/approvals", body=request.wire())
+        return await self._send(ApprovalView, "POST", "/approvals", body=_said(request))
 
     async def logs(self, *, limit: int = PAGE, after: str | None = None, **filters: str | None) -> LogPage:
         """Log lines, oldest first. Filters: run, task, level, grep (a regular expression), text (words)."""
@@ -192,6 +201,11 @@ class Client:
     async def _send(self, view: type[View], method: str, path: str, **request: Any) -> View:
         response = await self._transport.send(method, path, **request)
         return view.model_validate_json(response.content)
+
+
+def _said(request: Value) -> dict[str, Any]:
+    """What the caller said, without what is usual: a service of an older version refuses names that it does not know."""
+    return request.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def _part(identifier: str) -> str:

@@ -120,6 +120,7 @@ class PlanStore:
             "options": options.model_dump(mode="json"),
             "submitted_by": submitted_by,
             "created_at": self._clock.now(),
+            **({"further": plan.further} if plan.further else {}),
         }
 
 

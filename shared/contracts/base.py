@@ -13,9 +13,20 @@ type_names: dict[str, type["Event"]] = {}
 
 
 class Value(BaseModel):
-    """Frozen, camelCase in JSON, and tolerant: a field that a newer version added is carried, not refused."""
+    """Frozen, camelCase in JSON, and tolerant: what a newer version added is neither refused nor lost; it goes where the value goes."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="allow")
+
+    def model_post_init(self, _context: object) -> None:
+        """A field that came under both of its names is known, not further: kept twice it would write over itself."""
+        if further := self.__pydantic_extra__:
+            for name in further.keys() & type(self).model_fields.keys():
+                del further[name]
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """What came with it that this version does not know."""
+        return dict(self.__pydantic_extra__ or {})
 
     def wire(self) -> dict[str, Any]:
         """This value as JSON types, camelCase."""

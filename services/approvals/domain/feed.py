@@ -6,11 +6,13 @@ from typing import Any
 from shared.contracts.base import Event
 
 LISTS = ("tasks", "attempts", "verdicts")
+TOLD = (*LISTS, "taskId")
+"""What tells a watcher whom an event is about; under these names no field is taken over that its version of the contract does not have."""
 
 
 def feed_data(event: Event) -> dict[str, Any]:
     """The event's JSON, without the text of notes: those may be megabytes, and are kept in the submission."""
-    wire = event.wire()
+    wire = {name: value for name, value in event.wire().items() if name not in event.further or name not in TOLD}
     if "notes" in wire:
         wire["notes"] = [{**note, "text": ""} for note in wire["notes"]]
     return wire

@@ -53,7 +53,8 @@ class Approvals:
 
     def _question(self, event: ApprovalRequested) -> Doc:
         now = self._clock.now()
-        doc = event.model_dump(mode="json", exclude={"approval_id", "within"})
+        doc = event.model_dump(mode="json", exclude={"approval_id", "within", *event.further})
+        doc |= {"further": event.further} if event.further else {}
         doc |= {"_id": event.approval_id, "state": PENDING, "decisions": [], "votes": 0, "requested_at": now}
         if event.within is not None:
             doc |= {"expires_at": now + timedelta(seconds=event.within), "due_at": now + timedelta(seconds=event.within)}

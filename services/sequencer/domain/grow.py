@@ -135,6 +135,7 @@ def _from_spec(spec: TaskSpec) -> dict[str, Any]:
         "max_attempts": spec.retries + 1,
         "priority": spec.priority,
         "estimate": spec.estimate,
+        **({"further": spec.further} if spec.further else {}),
     }
 
 

@@ -35,8 +35,43 @@ def test_its_wire_names_are_camel_case(kind: type[BaseModel]) -> None:
     assert [name for name in names if "_" in name or not name[:1].islower()] == []
 
 
-def test_what_a_newer_version_added_is_no_error() -> None:
-    assert TaskReady.model_validate({"runId": "r", "attempts": [], "colour": "red"}) == TaskReady(run_id="r", attempts=())
+def test_what_a_newer_version_added_is_neither_refused_nor_lost() -> None:
+    newer = {"runId": "r", "attempts": [], "newColour": {"deep": [1, None]}}
+    heard = TaskReady.model_validate(newer)
+    assert (heard.run_id, heard.attempts, heard.further) == ("r", (), {"newColour": {"deep": [1, None]}})
+    assert heard.wire() == newer
+    assert TaskReady.model_validate(heard.wire()) == heard
+    assert heard.model_copy(update={"attempts": ("r.1:1",)}).wire()["newColour"] == newer["newColour"]
+
+
+def test_it_goes_where_the_value_goes_however_deep_it_is() -> None:
+    spec = {
+        "key": "a",
+        "title": "A",
+        "team": "x",
+        "checkpoint": {"when": "before", "why": "y"},
+        "subtasks": [{"key": "b", "title": "B", "z": 0}],
+    }
+    wire = Plan.model_validate({"taskId": "r", "planner": "p", "tasks": [spec], "mood": "good"}).wire()
+    assert (wire["mood"], wire["tasks"][0]["team"], wire["tasks"][0]["checkpoint"]["why"], wire["tasks"][0]["subtasks"][0]["z"]) == (
+        "good",
+        "x",
+        "y",
+        0,
+    )
+
+
+def test_a_name_that_means_something_here_means_it_still() -> None:
+    odd = TaskReady.model_validate({"runId": "r", "run_id": "other", "attempts": [], "wire": 1, "name": "x", "said_by": "me", "type": "y"})
+    assert (odd.run_id, odd.name, odd.said_by, odd.type) == ("r", "task.ready", "sequencer", "dev.taskgrove.task.ready.v1")
+    assert odd.wire()["runId"] == "r"
+    assert "run_id" not in odd.wire()
+    assert odd.model_dump()["run_id"] == "r"
+
+
+def test_only_what_came_is_further() -> None:
+    assert TaskReady(run_id="r", attempts=()).further == {}
+    assert TaskReady.model_validate({"runId": "r", "attempts": []}).further == {}
 
 
 def test_both_names_of_a_field_are_read_and_one_is_written() -> None:
