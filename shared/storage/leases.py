@@ -31,6 +31,7 @@ class Leases:
         self.held: dict[str, Callable[[], object]] = {}
         self._lost = metrics.leases_lost
         metrics.leases_held.set_function(lambda: float(len(self.held)))
+        self._unknown: set[str] = set()
         self._finishing: set[str] = set()
         self._renewed = clock.monotonic()
         self._finished: GroupCommit[Update] = GroupCommit(self._finish)
@@ -41,12 +42,18 @@ class Leases:
         After an unknown result of an earlier insert, ours are found again by their owner.
         """
         lease = {"state": HELD, "owner": self._owner, "due_at": after(self._clock, self.seconds), "claimed_at": self._clock.now()}
-        taken = await self._collection.insert([{**doc, **lease} for doc in docs])
-        won = {doc["_id"] for doc in docs} - taken
-        if unknown := taken - set(self.held):
+        wanted = {doc["_id"]: {**doc, **lease} for doc in docs}
+        try:
+            taken = await self._collection.insert([*wanted.values()])
+        except StoreUnavailable:
+            self._unknown.update(wanted)
+            raise
+        # Any other of ours is held, or was given up: what was begun under it is not begun again.
+        if unknown := taken & self._unknown:
             mine = {"_id": {"$in": list(unknown)}, "owner": self._owner, "state": HELD}
-            won |= {doc["_id"] for doc in await self._collection.find(mine, ("state",))}
-        return won
+            taken -= {doc["_id"] for doc in await self._collection.find(mine, ("state",))}
+        self._unknown.difference_update(wanted)
+        return wanted.keys() - taken
 
     async def leave(self, docs: Sequence[Doc]) -> set[str]:
         """Note that these are wanted, for whoever has room; the ids of those that nobody had noted or claimed."""
