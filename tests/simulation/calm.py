@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.sequencer.domain.task import Task
+from services.sequencer.retell import DISPATCHED
 from services.sequencer.store import TaskStore
 from shared.contracts.phases import Phase
 from shared.messaging.publisher import NOTHING, Says
@@ -14,7 +15,7 @@ from shared.service import Service
 
 
 class OnlyRetries(TaskStore):
-    """Nothing is overdue but tries that had to wait."""
+    """Nothing is overdue but tries that had to wait, and what a sweep that died may have begun without saying so."""
 
     @classmethod
     def over(cls, store: TaskStore) -> "OnlyRetries":
@@ -24,7 +25,7 @@ class OnlyRetries(TaskStore):
         return calm
 
     async def due(self) -> list[Task]:
-        return [task for task in await super().due() if task.phase is Phase.RETRYING]
+        return [task for task in await super().due() if task.phase is Phase.RETRYING or (task.phase in DISPATCHED and task.attempts > 1)]
 
 
 async def _take_over(deps: Any) -> Says:
