@@ -94,7 +94,8 @@ class Client:
         To do a task again (`rerun`) the `version` must be said: that of `rerun_preview`, or of the task as it was looked at.
         """
         again = action is Action.RERUN
-        update = TaskUpdate.model_validate({"action": action, "reason": reason, "result": result, "version": version if again else None})
+        seen = {"version": version} if again else {}
+        update = TaskUpdate.model_validate({"action": action, "reason": reason, "result": result, **seen})
         headers = {"if-match": f'"{version}"'} if version is not None and not again else None
         return await self._send(TaskView, "PUT", f"/tasks/{_part(task_id)}", body=_said(update), headers=headers)
 

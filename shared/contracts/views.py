@@ -84,6 +84,17 @@ class TaskUpdate(Value):
     status: Status | None = None
     reason: str = Field(default="", max_length=4_096)
     result: Result | None = None
+    version: int | None = Field(default=None, description="the version that was seen; when the task has another one by now, it is 409")
+
+
+class RerunView(Value):
+    """What `rerun` would do to a task with this version."""
+
+    task_id: str
+    version: int
+    again: int = Field(description="tasks that would be done again, the task itself among them")
+    joined: int = Field(description="groups around them that would only join their results again")
+    kept: int = Field(description="tasks of the run that would stay as they are")
 
 
 class ApprovalView(Value):

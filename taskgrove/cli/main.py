@@ -29,6 +29,7 @@ COMMANDS = {
     "pause": ("steer", DECIDE, "Start nothing new below a task."),
     "resume": ("steer", DECIDE, "Let a paused task go on."),
     "retry": ("steer", DECIDE, "Try a failed or cancelled task again."),
+    "rerun": ("steer", DECIDE, "Do a task again, with all that comes after it."),
     "up": ("up", OPERATE, "Start Taskgrove on this machine and keep it running."),
     "down": ("up", OPERATE, "Stop the Taskgrove that runs on this machine."),
     "export": ("transfer", OPERATE, "Write a run with all that belongs to it as one JSON document."),

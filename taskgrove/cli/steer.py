@@ -1,4 +1,4 @@
-"""`taskgrove cancel`, `pause`, `resume` and `retry`: orders for a task and all below it."""
+"""`taskgrove cancel`, `pause`, `resume`, `retry` and `rerun`: orders for a task and all below it."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import typer
 
 from shared.contracts.phases import Action
 from shared.contracts.views import TaskView
+from shared.figures import count_of
 from taskgrove.cli import resolve
 from taskgrove.cli.options import ApiOption, DataOption, JsonOption, TaskArgument, commands
 from taskgrove.cli.place import Place, find_place
@@ -38,6 +39,32 @@ def _command(action: Action) -> Callable[..., None]:
 
 for _action, _summary in SUMMARIES.items():
     app.command(_action.value, help=_summary)(_command(_action))
+
+
+@app.command()
+def rerun(
+    task: TaskArgument,
+    *,
+    reason: ReasonOption = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    api: ApiOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Do a task that is over again, with all that comes after it. All else is kept."""
+    asyncio.run(_rerun(task, reason=reason, yes=yes, place=find_place(api, data), screen=Screen(as_json=as_json)))
+
+
+async def _rerun(wanted: str, *, reason: str, yes: bool, place: Place, screen: Screen) -> None:
+    async with place.client() as client:
+        task_id = await resolve.task_id(client, wanted)
+        task, what = await asyncio.gather(client.task(task_id), client.rerun_preview(task_id))
+        meaning = f"{line_of(task.title)}: {count_of(what.again, 'task')} will be done again, {what.kept} are kept"
+        if not yes and not typer.confirm(f"{meaning}. Go on?", err=True):
+            raise typer.Abort
+        task = await client.update(task_id, Action.RERUN, reason=reason, version=what.version)
+    screen.say(f"rerun: {meaning}; {words(task.phase)}{' (paused)' if task.paused else ''}")
+    screen.document(task)
 
 
 def _order(wanted: str, action: Action, *, reason: str, place: Place, screen: Screen) -> None:

@@ -9,7 +9,9 @@ from services.approvals.api.answers import answer, answer_large, etag
 from services.approvals.deps import Deps
 from services.approvals.domain.submitting import waiting_view
 from services.approvals.domain.tree import nested_view, top_view
-from shared.errors import NotFound
+from shared.contracts.views import RerunView
+from shared.downstream import Graph
+from shared.errors import Conflict, NotFound
 from shared.ids import run_of
 from shared.storage.port import Doc
 
@@ -42,6 +44,17 @@ async def answer_tree(deps: Deps, task_id: str) -> Response:
         return answer(view, headers=etag(view))
     branch = await deps.reads.branch(task, whole=True)
     return await answer_large(len(branch.tasks), lambda: nested_view(branch), etag)
+
+
+async def load_rerun(deps: Deps, task_id: str) -> RerunView:
+    """What would be done again with this task. Raises NotFound, Conflict while it is not planned yet."""
+    task, _ = await find_task(deps, task_id)
+    if task is None:
+        raise Conflict(f"{task_id} is not planned yet; there is nothing to do again")
+    edges = await deps.reads.edges(task["run_id"])
+    what = await asyncio.to_thread(lambda: Graph(edges).downstream([task_id]))
+    again, joined = len(what.again), len(what.around)
+    return RerunView(task_id=task_id, version=task["version"], again=again, joined=joined, kept=len(edges) - again - joined)
 
 
 async def submitter_of(deps: Deps, task_id: str) -> str | None:

@@ -10,11 +10,11 @@ from services.approvals.api.bodies import UpdateBody
 from services.approvals.api.loading import load_view, submitter_of
 from services.approvals.deps import Deps
 from services.approvals.domain.audit import Entry
-from services.approvals.domain.controls import action_of, check_move, check_version
+from services.approvals.domain.controls import action_of, check_move, check_version, seen_version
 from services.approvals.domain.principals import APPROVER, SUBMITTER
 from shared.contracts.approvals import TaskControl
 from shared.contracts.views import TaskView
-from shared.errors import Forbidden
+from shared.errors import Conflict, Forbidden
 from shared.ids import id_at
 
 router = APIRouter(tags=["tasks"])
@@ -25,11 +25,12 @@ LOOK_EVERY = 0.05
 
 @router.put("/tasks/{task_id}", status_code=202, response_model=TaskView, dependencies=[requires(APPROVER, SUBMITTER)])
 async def order(task_id: str, body: UpdateBody, deps: DepsHere, *, caller: CallerHere, if_match: IfMatch = None) -> Response:
-    """Cancel, pause, resume, retry, or complete by hand. Answers with the task as it is once the order is carried out, or after 2 s."""
+    """Cancel, pause, resume, retry, rerun, or complete by hand. Answers with the task once the order is carried out, or after 2 s."""
     action, view = action_of(body), await load_view(deps, task_id)
     if not caller.may_order(await submitter_of(deps, task_id)):
         raise Forbidden(f"{caller.name} did not submit this run; with the role approver one may order in all runs")
     check_version(view, if_match)
+    version = seen_version(body, view, if_match, action=action)
     check_move(view, action)
     result = body.result.wire() if body.result else None
     event = TaskControl(
@@ -41,8 +42,9 @@ async def order(task_id: str, body: UpdateBody, deps: DepsHere, *, caller: Calle
         by=caller.name,
         reason=body.reason,
         result=result,
+        version=version,
     )
-    detail = {"action": str(action), "reason": body.reason, "control": event.control_id}
+    detail = {"action": str(action), "reason": body.reason, "control": event.control_id, "version": view["version"]}
     await deps.audit.add(Entry(caller.name, "control", task_id, detail))
     await deps.submissions.order(event)
     log.info("task.ordered", task_id=task_id, action=str(action), who=caller.name, control_id=event.control_id)
@@ -53,11 +55,13 @@ async def order(task_id: str, body: UpdateBody, deps: DepsHere, *, caller: Calle
 
 
 async def _carried_out(deps: Deps, event: TaskControl) -> None:
-    """Return when the sequencer has applied the order, or after the time that is set for it."""
+    """Return when the sequencer has applied the order, or after the time that is set for it. Raises Conflict when it was refused."""
     clock = deps.ground.clock
     deadline = clock.monotonic() + deps.settings.control_seconds
     while clock.monotonic() < deadline:
-        task = (await deps.reads.tasks([event.task_id], ("last_control",))).get(event.task_id, {})
+        task = (await deps.reads.tasks([event.task_id], ("last_control", "refused"))).get(event.task_id, {})
+        if task.get("last_control") == event.control_id and task.get("refused"):
+            raise Conflict(f"{event.task_id}: {event.action} was not carried out: {task['refused']}; look at it again")
         if (task.get("last_control") or "") >= event.control_id:
             return
         await clock.sleep(LOOK_EVERY)

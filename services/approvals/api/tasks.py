@@ -8,10 +8,10 @@ from starlette.responses import Response
 from services.approvals.api.access import LOOK, Cursor, DepsHere, Limit
 from services.approvals.api.answers import answer, etag, paged
 from services.approvals.api.listing import Wanted, list_tasks
-from services.approvals.api.loading import answer_tree, find_task, load_view
+from services.approvals.api.loading import answer_tree, find_task, load_rerun, load_view
 from services.approvals.domain.views import sequence_view
 from shared.contracts.phases import Phase, Status
-from shared.contracts.views import SequenceView, TaskPage, TaskView
+from shared.contracts.views import RerunView, SequenceView, TaskPage, TaskView
 from shared.errors import NotFound
 
 router = APIRouter(tags=["tasks"], dependencies=[LOOK])
@@ -43,6 +43,12 @@ async def get(task_id: str, deps: DepsHere, *, tree: Annotated[Literal["full"] |
         return await answer_tree(deps, task_id)
     view = await load_view(deps, task_id)
     return answer(view, headers=etag(view))
+
+
+@router.get("/tasks/{task_id}/rerun", response_model=RerunView)
+async def rerun(task_id: str, deps: DepsHere) -> Response:
+    """What `rerun` would mean for this task: how many tasks would be done again, and which version to order it for."""
+    return answer((await load_rerun(deps, task_id)).wire())
 
 
 @router.get("/tasks/{task_id}/sequence", response_model=SequenceView)

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.contracts.phases import Action, Phase, Status, legal_actions
 from shared.contracts.views import TaskUpdate
-from shared.errors import BadInput, IllegalMove, VersionMismatch
+from shared.errors import BadInput, Conflict, IllegalMove, VersionMismatch
 
 BY_STATUS = {Status.COMPLETED: Action.COMPLETE, Status.FAILED: Action.CANCEL}
 
@@ -26,6 +26,22 @@ def action_of(update: TaskUpdate) -> Action:
     if action is Action.COMPLETE and update.result is None:
         raise BadInput("result: to complete a task by hand, give its result: summary, data or both")
     return action
+
+
+def seen_version(update: TaskUpdate, view: Mapping[str, Any], if_match: str | None, *, action: Action) -> int | None:
+    """The version that whoever orders has seen; None: any will do. Raises Conflict if there is another by now, BadInput if none is said."""
+    if update.version is not None and update.version != view["version"]:
+        task, version = view["taskId"], view["version"]
+        raise Conflict(f"{task} has changed: it has version {version} now, not {update.version}; look at it again, then order anew")
+    if update.version is not None:
+        return update.version
+    if if_match is not None and if_match.strip() != "*":
+        return int(view["version"])
+    if action is Action.RERUN:
+        raise BadInput(
+            "version: to do a task again, say which version of it you saw; GET /tasks/{id}/rerun tells it, and what it would mean"
+        )
+    return None
 
 
 def check_move(view: Mapping[str, Any], action: Action) -> None:
@@ -52,6 +68,8 @@ def is_done_with(control: Mapping[str, Any], task: Mapping[str, Any] | None) -> 
         return False
     if (last := task.get("last_control")) and last >= control["_id"]:
         return True
+    if any(mark.startswith(control["_id"]) for mark in task.get("reruns", ())):
+        return False  # it has begun
     was_said_again = control.get("wait", 0) > FIRST_WAIT
     return was_said_again and control["event"]["action"] not in legal_actions(Phase(task["phase"]), paused=bool(task.get("paused")))
 

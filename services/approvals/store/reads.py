@@ -9,6 +9,7 @@ from typing import Any
 from services.approvals.domain.runs import CALLS
 from services.approvals.domain.tree import Branch, by_task
 from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, task_view, usage_of
+from shared.downstream import FIELDS
 from shared.ids import attempt_id, plan_id, run_of, subtree
 from shared.storage.port import Database, Doc, Where
 
@@ -46,6 +47,10 @@ class Reads:
         """Those of these tasks that exist."""
         wanted = list(ids)
         return {task["_id"]: task for task in await self._tasks.find({"_id": {"$in": wanted}}, fields)} if wanted else {}
+
+    async def edges(self, run_id: str) -> list[Doc]:
+        """Who waits for whom in a run, and who is below whom."""
+        return await self._tasks.find({"run_id": run_id}, FIELDS)
 
     async def planned(self, run_ids: Sequence[str]) -> set[str]:
         """Those of these runs that the planner, or the sequencer, has taken."""

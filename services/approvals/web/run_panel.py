@@ -18,7 +18,7 @@ from shared.contracts.phases import Action, Phase, legal_actions
 from shared.ids import above
 from shared.storage.port import Doc
 
-OFFERED = (Action.RETRY, Action.RESUME, Action.PAUSE, Action.CANCEL)
+OFFERED = (Action.RETRY, Action.RERUN, Action.RESUME, Action.PAUSE, Action.CANCEL)
 """Completing by hand takes a result: that is what `taskgrove complete` and the API are for."""
 MOST_FILES = 100
 MOST_ASKED = 20

@@ -25,7 +25,7 @@ PACE_SECONDS = 0.4
 """At most so often is a page told anything: a burst of thousands of events becomes a few signals."""
 MOST_NAMED = 200
 PAGES = 20
-WIDE = ("task.control", "plan.proposed", "plan.failed", "run.imported")
+WIDE = ("task.control", "task.reopened", "plan.proposed", "plan.failed", "run.imported")
 """News after which more has changed than the task that they name."""
 RETRY = 1_000
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.contracts.approvals import ApprovalDecided
-from shared.contracts.sequencer import ApprovalRequested, TaskFailed
+from shared.contracts.sequencer import ApprovalRequested, TaskFailed, TaskReopened
 from shared.contracts.views import ApprovalPage, ApprovalView
 from shared.ids import new_id
 from tests.unit.approvals.desk import Desk, event_of, task, until
@@ -160,6 +160,18 @@ class TestDeciding:
         await desk.put("tasks", task(late.task_id, open=False, phase="failed"))
         await desk.hears(late)
         assert (await desk.docs("approvals", _id=late.approval_id))[0]["state"] == "withdrawn"
+
+    async def test_late_news_of_an_end_withdraw_no_question_of_a_task_that_lives_again(self, desk: Desk) -> None:
+        event = await asked(desk)
+        await desk.put("tasks", task(event.task_id, phase="awaiting_approval", approval_id=event.approval_id))
+        await desk.hears(TaskFailed(run_id=event.run_id, tasks=(event.task_id,)))
+        assert (await desk.docs("approvals", _id=event.approval_id))[0]["state"] == "pending"
+
+    async def test_nobody_is_asked_about_what_is_to_be_done_again(self, desk: Desk) -> None:
+        event = await asked(desk)
+        await desk.put("tasks", task(event.task_id, phase="blocked", approval_id=None))
+        await desk.hears(TaskReopened(run_id=event.run_id, tasks=(event.task_id,)))
+        assert (await desk.docs("approvals", _id=event.approval_id))[0]["state"] == "withdrawn"
 
     async def test_what_has_gone_on_is_not_decided(self, desk: Desk) -> None:
         event = await asked(desk)

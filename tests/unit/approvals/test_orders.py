@@ -74,6 +74,42 @@ class TestOrders:
         assert answer.headers["etag"] == '"7"'
         assert answer.json()["errors"] == [{"field": "If-Match", "current": 7}]
 
+    async def test_a_task_is_done_again_as_it_was_seen(self, desk: Desk) -> None:
+        run_id = await submitted(desk)
+        await desk.put("tasks", task(f"{run_id}.2", dependencies=[f"{run_id}.1"]), task(f"{run_id}.3"))
+        await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": {"phase": "completed", "open": False}})
+        sue, url = desk.as_("sue"), f"/tasks/{run_id}.1"
+        preview = (await sue.get(f"{url}/rerun")).json()
+        assert preview == {"taskId": f"{run_id}.1", "version": 7, "again": 2, "joined": 1, "kept": 1}
+        unsaid, stale = await sue.put(url, json={"action": "rerun"}), await sue.put(url, json={"action": "rerun", "version": 6})
+        assert (unsaid.status_code, stale.status_code) == (422, 409)
+        assert "which version" in unsaid.json()["detail"]
+        assert "it has version 7 now, not 6; look at it again" in stale.json()["detail"]
+        ordered = sue.put(url, json={"action": "rerun", "version": 7})
+        answer, event = await asyncio.gather(ordered, obey(desk, run_id, phase="blocked", version=9))
+        assert (answer.status_code, answer.json()["phase"]) == (202, "blocked")
+        assert (event.action, event.version) == ("rerun", 7)
+        assert [entry["detail"]["version"] for entry in await desk.docs("audit", what="control")][-1:] == [7]
+
+    async def test_what_the_sequencer_refused_is_no_success(self, desk: Desk) -> None:
+        run_id = await submitted(desk)
+        put = desk.as_("sue").put(f"/tasks/{run_id}.1", json={"action": "complete", "result": {"summary": "by hand"}})
+        answer, _ = await asyncio.gather(put, obey(desk, run_id, refused="the task is completed by now"))
+        assert answer.status_code == 409
+        assert "was not carried out: the task is completed by now" in answer.json()["detail"]
+
+    async def test_an_order_that_has_begun_is_said_again_though_it_looks_impossible_by_now(self, desk: Desk) -> None:
+        run_id = await submitted(desk)
+        await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": {"phase": "failed"}})
+        await desk.as_("sue").put(f"/tasks/{run_id}.1", json={"action": "retry"})
+        control = event_of(await desk.sweep_all("submissions"), TaskControl, run_id)[0]
+        assert isinstance(control, TaskControl)
+        half = {"phase": "blocked", "reruns": [f"{control.control_id}-"]}
+        await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": half})
+        assert event_of(await desk.sweep_all("submissions"), TaskControl, run_id)
+        await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": {"last_control": control.control_id}})
+        assert not event_of(await desk.sweep_all("submissions"), TaskControl, run_id)
+
     async def test_submitters_order_in_their_own_runs_only(self, desk: Desk) -> None:
         run_id = await submitted(desk, "ada")
         assert (await desk.as_("sue").put(f"/tasks/{run_id}.1", json={"action": "pause"})).status_code == 403

@@ -158,10 +158,22 @@ class TestPanel:
             answer = await desk.as_(person).get(f"/ui/runs/{run}/panel", params={"task": place})
             return re.findall(r'name="action" value="(\w+)"', answer.text)
 
-        assert await offered("pat", "1") == ["retry"]
+        assert await offered("pat", "1") == ["retry", "rerun"]
         assert await offered("pat", "2") == ["pause", "cancel"]
         assert await offered("vic", "2") == []
         assert await offered("sue", "2") == []
+
+    async def test_before_a_task_is_done_again_it_says_what_that_means(self, desk: Desk) -> None:
+        run = await a_run(desk, size=2)
+        await desk.put("tasks", task(f"{run}.3", dependencies=[f"{run}.1"]), task(f"{run}.4", dependencies=[f"{run}.3"]))
+        await desk.ground.database["tasks"].update({"_id": f"{run}.1"}, {"$set": {"phase": "completed", "open": False, "version": 4}})
+        page = (await desk.as_("pat").get(f"/ui/runs/{run}/panel", params={"task": "1"})).text
+        assert f'data-ask="/ui/runs/{run}/rerun?task=1">Run again from here' in page
+        assert '<input type="hidden" name="version" value="4">' in page
+        asked = await desk.as_("pat").get(f"/ui/runs/{run}/rerun", params={"task": "1"})
+        assert asked.text == "Do “Number 1” again, and with it 2 tasks that come after it or below it? Kept as it is: 1 task."
+        stale = await desk.as_("pat").post(f"/ui/runs/{run}/order", data={"task": "1", "action": "rerun", "version": "3"})
+        assert stale.status_code == 409
 
     async def test_an_order_goes_the_way_of_the_api(self, desk: Desk) -> None:
         run = await a_run(desk)
