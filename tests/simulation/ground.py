@@ -1,5 +1,6 @@
 """What a simulated process stands on. Its metrics are made once for each service, because making them costs more than a schedule does."""
 
+import asyncio
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from shared.messaging.publisher import Publisher
 from shared.messaging.quarantine import QUARANTINE, Quarantine
 from shared.messaging.topology import events
 from shared.service import Ground
+from shared.telemetry.logs import LogStore
 from shared.telemetry.metrics import ServiceMetrics
 from shared.telemetry.traces import NoTraces
 
@@ -22,6 +24,13 @@ class Unread(CollectorRegistry):
 
     def register(self, collector: Collector) -> None:
         """It is kept by those who count with it."""
+
+
+class Unwritten(LogStore):
+    """Keeps no lines: none come, and looking for them four times a second is half of what an idle service does."""
+
+    async def run(self) -> None:
+        await asyncio.get_running_loop().create_future()
 
 
 @cache

@@ -35,14 +35,17 @@ from shared.settings import CommonSettings
 from shared.storage.port import Doc
 from tests.simulation.calm import without_resending
 from tests.simulation.faults import Faults, Sweep
-from tests.simulation.ground import ground_of
+from tests.simulation.ground import Unwritten, ground_of
 from tests.simulation.loop import Host, SimulationLoop, host
 from tests.simulation.ports import SimulatedBroker, SimulatedDatabase, now_done
 
 SERVICES = ("planner", "sequencer", "executor", "checker", "approvals")
 EPOCH = 1_767_225_600.0
 LIMIT_SECONDS = 900.0
-SETTINGS = CommonSettings(artifacts_url="memory://simulation", work_dir=Path("/nonexistent/simulation"), sweep_seconds=1.0)
+SETTINGS = [
+    CommonSettings(artifacts_url="memory://simulation", work_dir=Path("/nonexistent/simulation"), sweep_seconds=seconds)
+    for seconds in (1.0, 2.0, 3.0)
+]
 
 
 class NoAnswer(Exception):
@@ -93,6 +96,7 @@ class Process(Host):
 
     async def _begin(self) -> None:
         self.running = await assemble(ground_of(self), import_module(f"services.{self.service}.wiring").wire)
+        self.running.logs = Unwritten(self.database["logs"], self.running.ground.metrics)
         if self.world.sweep == "off":
             without_resending(self.running.service)
         await self.running.start(http=False)
@@ -121,7 +125,7 @@ class World:
         self.exchange = MemoryExchange()
         self.exchange.declare(queues())
         self.store = MemoryDatabase(_Server(self))
-        self.settings = SETTINGS
+        self.settings = self._network.choice(SETTINGS)
         self.processes: list[Process] = []
         self.buried: list[Process] = []
         self.timeline: list[tuple[float, str, str, str]] = []
