@@ -1,6 +1,7 @@
 """The part of MongoDB's language that stores may use, checked before either twin sees it: what is not promised is refused."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -46,10 +47,9 @@ def check_where(where: Where) -> None:
 
 def check_reading(fields: Sequence[str], sort: Sequence[tuple[str, int]], *, limit: int = 0, skip: int = 0) -> None:
     """Raises BadInput that names what is wrong with what is to be read: its fields, their order, or how many."""
-    for path in (*fields, *(path for path, _ in sort)):
-        _check_path(path)
-    _check_conflicts({"_id", *fields})
+    _check_fields(tuple(fields))
     for path, direction in sort:
+        _check_path(path)
         _expect(direction in DIRECTIONS, f"{path} is sorted by 1 or -1, not by {direction!r}")
     _expect(limit >= 0 and skip >= 0, "limit and skip are 0 or more")
 
@@ -76,9 +76,7 @@ def check_change(change: Change) -> None:
     for operator, fields in change.items():
         _expect(operator in CHANGES, f"{operator} is not part of the port's change language")
         for path, value in fields.items():
-            _check_path(path)
-            _expect(path.partition(".")[0] != "_id", f"{operator} cannot change {path}")
-            _expect(not any(part.isdigit() for part in path.split(".")), f"{operator} of {path}: no single element of an array is changed")
+            _check_target(path)
             _expect(not is_operators(value), f"{operator} of {path}: a value cannot hold operators")
             _expect(operator == "$set" or not isinstance(value, ServerNow), f"ServerNow goes into $set, not into {operator}")
             _expect(operator != "$inc" or _is_number(value), f"$inc of {path} takes a number, not {value!r}")
@@ -104,6 +102,22 @@ def _check_operand(operator: str, operand: Any) -> None:
         _expect(isinstance(operand, str) and "\0" not in operand, "$regex takes a pattern as a string")
 
 
+@lru_cache(maxsize=1_024)
+def _check_fields(fields: tuple[str, ...]) -> None:
+    for path in fields:
+        _check_path(path)
+    _check_conflicts({"_id", *fields})
+
+
+@lru_cache(maxsize=4_096)
+def _check_target(path: str) -> None:
+    _check_path(path)
+    parts = path.split(".")
+    _expect(parts[0] != "_id", f"{path} cannot be changed")
+    _expect(not any(part.isdigit() for part in parts), f"{path}: no single element of an array is changed")
+
+
+@lru_cache(maxsize=4_096)
 def _check_path(path: str) -> None:
     _expect(all(part and not part.startswith("$") for part in path.split(".")), f"{path!r} names no field")
 
