@@ -13,7 +13,7 @@ from tests.simulation.schedule import Outcome, Schedule
 
 FIRST_SEED = 1
 WORKLOAD = "workload" if find_spec("tests.simulation.invariants") else "walk"
-REPORT_EVERY = 10.0
+REPORT_EVERY = 30.0
 
 
 def main() -> int:

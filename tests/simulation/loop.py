@@ -30,8 +30,11 @@ host: ContextVar[Host | None] = ContextVar("host", default=None)
 """Whose handle runs; None: what lies outside. Tasks and callbacks inherit it, as they inherit every context variable."""
 
 
+MOST_STEPS = 2_000_000
+
+
 class Stuck(Exception):
-    """Nothing can ever happen any more, and yet somebody waits."""
+    """Nothing can ever happen any more, and yet somebody waits; or so much happens that it will never end."""
 
 
 class SimulationLoop(asyncio.BaseEventLoop):
@@ -126,6 +129,8 @@ class SimulationLoop(asyncio.BaseEventLoop):
                 if place < len(runnable):
                     runnable[place] = last
             self.steps += 1
+            if self.steps > MOST_STEPS:
+                raise Stuck(f"{MOST_STEPS} steps, and no end")
             if not handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001
                 handle._run()  # noqa: SLF001
 
@@ -133,7 +138,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
         """Nobody can do anything now: it is the time of the next timer."""
         timers = self._timers
         if not timers:
-            raise Stuck
+            raise Stuck("nothing can happen any more")
         self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             timer = heappop(timers)[2]

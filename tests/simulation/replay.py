@@ -21,6 +21,8 @@ def show(schedule: Schedule, *, logs: bool = False) -> int:
     quiet()
     print(f"seed {schedule.seed}, sweep {schedule.sweep}: {outcome.steps} steps, {outcome.seconds:.1f} virtual seconds")
     print("faults: " + (", ".join(f"{number} {kind} ({where})" for number, _, kind, where in worlds[0].faults.fired) or "none"))
+    if schedule.keep and (gone := schedule.keep.difference(outcome.numbers)):
+        print(f"of the faults that were kept, {', '.join(map(str, sorted(gone)))} did not come to happen: this is another story by now")
     for violation in outcome.violations:
         print(f"VIOLATED: {violation}")
     return 1 if outcome.violations else 0

@@ -1,5 +1,6 @@
 """One schedule from its seed to what can be said of it."""
 
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,6 +52,9 @@ def play(schedule: Schedule, *, keep_world: Callable[[World], object] = lambda _
         violations += check(world) or ()
     except (NotOver, Stuck, AssertionError) as error:
         violations.append(f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 (one schedule that breaks its judge must not end all others)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        violations.append(f"it broke: {type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})")
     violations += [f"{when:.4f} {who}: {what}" for when, who, what in world.errors]
     roots = [doc for doc in world.documents("tasks") if not doc.get("parent_id")]
     return Outcome(

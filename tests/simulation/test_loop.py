@@ -95,5 +95,5 @@ def test_who_waits_for_what_never_comes_is_told() -> None:
     async def main(loop: SimulationLoop) -> None:
         await loop.create_future()
 
-    with pytest.raises(Stuck):
+    with pytest.raises(Stuck, match="nothing can happen"):
         lived(main)
