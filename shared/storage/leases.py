@@ -16,6 +16,8 @@ HELD = "running"
 NOBODY = ""
 """The owner of what waits to be taken up: it was handed back, or there was no room for it. What is overdue under another was abandoned."""
 HAND_BACK_SECONDS = 3.0
+TERM = 0.9
+"""Others look for what is overdue at their next sweep: so that they have it in the seconds that were given, a lease ends a little before."""
 
 log = structlog.get_logger()
 
@@ -27,7 +29,7 @@ class Leases:
         self._collection = collection
         self._owner = owner
         self._clock = clock
-        self.seconds = seconds
+        self.seconds = seconds * TERM
         self.held: dict[str, Callable[[], object]] = {}
         self._lost = metrics.leases_lost
         metrics.leases_held.set_function(lambda: float(len(self.held)))
