@@ -17,7 +17,7 @@ NOBODY = ""
 """The owner of what waits to be taken up: it was handed back, or there was no room for it. What is overdue under another was abandoned."""
 HAND_BACK_SECONDS = 3.0
 TERM = 0.9
-"""Others look for what is overdue at their next sweep: so that they have it in the seconds that were given, a lease ends a little before."""
+"""Others look for what is overdue at their next sweep: so that they have it in the seconds that were given, a lease ends a bit earlier."""
 
 log = structlog.get_logger()
 
