@@ -97,6 +97,11 @@ def not_judged(evidence: Sequence[Evidence], why: str) -> dict[str, Any]:
     return {"state": "done", "judgement": "failed", "evidence": [item.wire() for item in evidence], "error": error, "reason": None}
 
 
+def not_wanted() -> dict[str, Any]:
+    """What stands where the task was cancelled, or tried anew, while its work was checked."""
+    return {"state": "done", "judgement": "cancelled", "evidence": [], "error": None, "reason": None}
+
+
 def claimed() -> Evidence:
     """What stands where a task has no check of its own."""
     return Evidence(check="none", passed=True, detail="no check was asked for: all that is known is that the agent ended without an error")

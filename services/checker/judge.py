@@ -10,17 +10,19 @@ from typing import Any
 import structlog
 
 from services.checker.checks import Check, NotJudged, Subject
-from services.checker.domain import Case, claimed, in_order, not_asked, not_judged, of_children, verdict
+from services.checker.domain import Case, claimed, in_order, not_asked, not_judged, not_wanted, of_children, verdict
 from services.checker.metrics import CheckerMetrics
 from services.checker.store import VerdictStore
 from shared.artifacts import ArtifactStore
 from shared.catalogue.checks import parse_check
+from shared.clock import Clock
 from shared.contracts.checker import Evidence, TaskVerified
 from shared.ending import end
 from shared.errors import BadInput, TaskgroveError, Unavailable
 from shared.ids import new_id
 from shared.messaging.publisher import Publisher, by_run
 from shared.telemetry.traces import Traces
+from shared.watching import Watch
 
 Slot = AbstractAsyncContextManager[None]
 
@@ -32,7 +34,7 @@ class Judge:
 
     def __init__(
         self, store: VerdictStore, checks: Mapping[str, Check], artifacts: ArtifactStore, *, publisher: Publisher, slots: int,
-        work_dir: Path, metrics: CheckerMetrics, traces: Traces,
+        work_dir: Path, metrics: CheckerMetrics, traces: Traces, clock: Clock,
     ) -> None:  # fmt: skip
         self._store = store
         self._checks = checks
@@ -45,6 +47,9 @@ class Judge:
         self._draining = False
         self._process = new_id()[-8:]
         self.running: dict[str, asyncio.Task[None]] = {}
+        self._waited_for: dict[str, Case] = {}
+        self._unwanted: set[str] = set()
+        self.watch = Watch(self._stop_unwanted, clock)
 
     async def verdict(self, case: Case, *, slot: Slot | None = None) -> dict[str, Any]:
         """The verdict on an attempt that claims to have done the work. `slot` is held while something runs, not while a model is asked."""
@@ -106,6 +111,8 @@ class Judge:
 
     def _start(self, cases: Sequence[Case]) -> None:
         for case in cases:
+            self._waited_for[case.attempt_id] = case
+            self.watch.wake()
             self.running[case.attempt_id] = task = asyncio.create_task(self._judge(case))
             self._store.leases.hold(case.attempt_id, task.cancel)
 
@@ -118,9 +125,30 @@ class Judge:
         if left:
             await self._store.leases.hand_back(left)
 
+    async def _stop_unwanted(self) -> bool:
+        """Stop judging what nobody waits for any more: the task was cancelled, or something newer counts."""
+        looked_at = list(self._waited_for.values())
+        for case in await self._store.unwanted(looked_at):
+            if task := self.running.get(case.attempt_id):
+                self._unwanted.add(case.attempt_id)
+                task.cancel()
+        return bool(self._waited_for)
+
+    async def _verdict_or_none_wanted(self, case: Case) -> dict[str, Any]:
+        try:
+            return await self._verdict_in_time(case)
+        except asyncio.CancelledError:
+            if case.attempt_id not in self._unwanted:
+                raise
+            log.info("verdict.not_wanted", attempt=case.attempt_id)
+            return not_wanted()
+        finally:
+            self._waited_for.pop(case.attempt_id, None)
+            self._unwanted.discard(case.attempt_id)
+
     async def _judge(self, case: Case) -> None:
         try:
-            found = await self._verdict_in_time(case)
+            found = await self._verdict_or_none_wanted(case)
             await self._store.leases.finish(case.attempt_id, found)
             self.metrics.judged([found["judgement"]])
             await self._publisher.say(by_run([case.attempt_id], lambda run, ids: TaskVerified(run_id=run, verdicts=ids)))

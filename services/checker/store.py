@@ -49,6 +49,12 @@ class VerdictStore:
         found = await self._verdicts.find({"_id": {"$in": list(verdicts)}, "state": "done"}, ("state",))
         return [doc["_id"] for doc in found]
 
+    async def unwanted(self, cases: Sequence[Case]) -> list[Case]:
+        """Those of these whose tasks wait for no verdict on them."""
+        now = await self._tasks.find({"_id": {"$in": [case.task_id for case in cases]}}, ("phase", "epoch")) if cases else []
+        waiting = {(doc["_id"], doc["epoch"]) for doc in now if doc["phase"] in (Phase.READY, Phase.INTEGRATING)}
+        return [case for case in cases if (case.task_id, case.epoch) not in waiting]
+
     async def children(self, task_id: str) -> list[tuple[str, Phase]]:
         """How the children of a parent have ended, in the order of the plan. Titles need not differ."""
         docs = await self._tasks.find({"parent_id": task_id}, ("title", "phase", "position"), sort=(("position", 1),))

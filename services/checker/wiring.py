@@ -47,6 +47,7 @@ async def wire(ground: Ground) -> Service:
         work_dir=ground.settings.work_dir,
         metrics=CheckerMetrics(ground.metrics.registry),
         traces=ground.traces,
+        clock=ground.clock,
     )
     ground.metrics.rescues(["verdict"])
     deps = Deps(store, judge, ground.database, ground.metrics)
@@ -62,7 +63,10 @@ async def wire(ground: Ground) -> Service:
         deps,
         SCHEMAS,
         sweep,
-        background=(leases.renew_forever,),
+        background=(
+            leases.renew_forever,
+            judge.watch.run,
+        ),
         stop_claiming=judge.stop_claiming,
         drain=drain,
         close=tools.close,

@@ -27,8 +27,8 @@ from shared.errors import AgentFailed, BadInput, StoreUnavailable, Unavailable
 from shared.messaging.publisher import Publisher, by_run
 from shared.storage.group import GroupCommit
 from shared.telemetry.traces import Span, Traces
+from shared.watching import Watch
 
-WATCH_SECONDS = 0.5
 MOST_BACKLOG = 20_000
 RELEASE_SECONDS = 3.0
 Waits = tuple[float, str]
@@ -61,6 +61,7 @@ class Workers:
         self._offering = asyncio.Lock()
         self._draining = False
         self.running: dict[str, Running] = {}
+        self.watch = Watch(self._look, clock)
         self._told: GroupCommit[str] = GroupCommit(self._tell, most=5_000)
         metrics.knows(agents)
         for lane in self._slots:
@@ -109,16 +110,6 @@ class Workers:
                 if room > 0 and backlog:
                     await self._offer_again([backlog.popleft()[1] for _ in range(min(room, len(backlog)))])
 
-    async def watch(self) -> None:
-        """Stop what is no longer wanted, hold what is paused: looked at twice a second while anything runs."""
-        while True:
-            await self._clock.sleep(WATCH_SECONDS)
-            if self.running:
-                try:
-                    await self._look()
-                except StoreUnavailable as error:
-                    log.warning("watch.waits", error=str(error))
-
     def stop_claiming(self) -> None:
         """Hand back what is offered from now on."""
         self._draining = True
@@ -147,6 +138,7 @@ class Workers:
 
     def _start(self, claim: Claim) -> None:
         running = self.running[claim.attempt_id] = Running(claim)
+        self.watch.wake()
         if ready_at := claim.task.get("ready_at"):
             self._metrics.claimed(claim.lane, (self._clock.now() - ready_at).total_seconds())
         self._store.leases.hold(claim.attempt_id, lambda: running.end("lost"))
@@ -249,7 +241,8 @@ class Workers:
                 return True
         return False
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Stop what is no longer wanted, and hold what is paused. What was stopped and did not end yet is stopped again, for good."""
         looked_at = list(self.running.values())  # what starts while the store is asked was not asked about
         now = await self._store.tasks_now([running.claim.task_id for running in looked_at])
         for running in looked_at:
@@ -258,6 +251,7 @@ class Workers:
                 running.end("cancelled")
             elif doc and bool(doc.get("paused")) != running.control.paused:
                 running.control.pause() if doc.get("paused") else running.control.resume()
+        return bool(self.running)
 
     async def _offer_again(self, attempts: Sequence[str]) -> None:
         try:

@@ -1,6 +1,6 @@
 """The planner's slice: `plans`, a header and parts of at most 500 tasks, so that no document grows with the run; `plannings` under way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -8,6 +8,7 @@ import orjson
 from services.planner.domain import digest, nested
 from shared.clock import Clock, after
 from shared.contracts.approvals import TaskSubmitted
+from shared.contracts.phases import Phase
 from shared.contracts.plan import Plan, RunOptions, TaskSpec
 from shared.contracts.planner import PlanReason
 from shared.ids import plan_id, run_of
@@ -20,6 +21,7 @@ SCHEMAS = (
     Schema("plannings", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))),
     calls_schema("planner"),
 )
+PLANNING = (Phase.EXPANDING, Phase.REPLANNING)
 PART = 500
 PAGE = 200
 HEADER = ("run_id", "task_id", "version", "state", "reason", "error")
@@ -76,6 +78,12 @@ class PlanStore:
             later = {"due_at": after(self._clock, AGAIN_SECONDS)}
             await self._plans.update({"_id": {"$in": [header["_id"] for header in left]}}, {"$set": later})
         return left
+
+    async def unwanted(self, plannings: Mapping[str, str]) -> list[str]:
+        """Those of these plans, by the tasks that they are for, that are not waited for. A run's first plan is, until the run is there."""
+        tasks = await self._tasks.find({"_id": {"$in": list(plannings.values())}}, ("phase", "plan_version"))
+        waits = {doc["_id"]: plan_id(doc["_id"], doc.get("plan_version", 0) + 1) if doc["phase"] in PLANNING else None for doc in tasks}
+        return [name for name, task_id in plannings.items() if waits.get(task_id, name) != name]
 
     async def submission(self, run_id: str) -> TaskSubmitted | None:
         """What started the run, when it came over the API."""

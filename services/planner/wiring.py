@@ -47,5 +47,12 @@ async def wire(ground: Ground) -> Service:
 
     deps = Deps(plans, keeper, workers, means, ground.database, metrics, settings.seconds, ground.metrics, ground.traces)
     return Service(
-        "planner", HEARS, deps, SCHEMAS, sweep, background=(leases.renew_forever,), stop_claiming=workers.stop_claiming, drain=drain
+        "planner",
+        HEARS,
+        deps,
+        SCHEMAS,
+        sweep,
+        background=(leases.renew_forever, workers.watch.run),
+        stop_claiming=workers.stop_claiming,
+        drain=drain,
     )

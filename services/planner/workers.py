@@ -16,6 +16,7 @@ from shared.errors import Unavailable
 from shared.messaging.publisher import Publisher
 from shared.storage.port import Doc
 from shared.telemetry.traces import Traces
+from shared.watching import Watch
 
 log = structlog.get_logger()
 
@@ -33,6 +34,9 @@ class Workers:
         self._claiming = asyncio.Lock()
         self._draining = False
         self.running: dict[str, asyncio.Task[None]] = {}
+        self._waited_for: dict[str, str] = {}
+        self._unwanted: set[str] = set()
+        self.watch = Watch(self._look, maker.clock)
 
     async def offer(self, asked: Asked) -> None:
         """See to it that this plan is made: here where there is room, else by whoever has it first. Asked twice it is made once."""
@@ -71,14 +75,38 @@ class Workers:
 
     def _start(self, planning: Doc) -> None:
         name = planning["_id"]
+        self._waited_for[name] = planning["task_id"]
+        self.watch.wake()
         self.running[name] = task = asyncio.create_task(self._work(planning))
         self._store.leases.hold(name, task.cancel)
+
+    async def _look(self) -> bool:
+        """Stop making plans that nobody waits for any more."""
+        for name in await self._maker.plans.unwanted(dict(self._waited_for)):
+            if task := self.running.get(name):
+                self._unwanted.add(name)
+                task.cancel()
+        return bool(self._waited_for)
+
+    async def _made_or_not_wanted(self, planning: Doc) -> Event | None:
+        name = planning["_id"]
+        try:
+            return await self._made(planning)
+        except asyncio.CancelledError:
+            if name not in self._unwanted:
+                raise
+            log.info("plan.not_wanted", plan_id=name, task_id=planning["task_id"])
+        finally:
+            self._waited_for.pop(name, None)
+            self._unwanted.discard(name)
+        await self._store.forget(name)
+        return None
 
     async def _work(self, planning: Doc) -> None:
         name = planning["_id"]
         try:
             with self._traces.doing("plan", planning["task_id"], reason=planning["reason"]):
-                event = await self._keeper.already(name) or await self._made(planning)
+                event = await self._keeper.already(name) or await self._made_or_not_wanted(planning)
                 if event:
                     await self._store.finish(name)
                     await self._publisher.say([event])
@@ -89,6 +117,7 @@ class Workers:
         finally:
             self._store.leases.held.pop(name, None)
             self.running.pop(name, None)
+            self._waited_for.pop(name, None)
 
     async def _made(self, planning: Doc) -> Event | None:
         """The plan, made now, or by the planner that had it before. None: nobody waits for it, or it is somebody else's by now."""

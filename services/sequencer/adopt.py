@@ -9,7 +9,7 @@ from services.sequencer.advance import approval_requested, look_again, say
 from services.sequencer.domain.answer import after_plan_failed
 from services.sequencer.domain.ask import approval_id, asking_plan
 from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_SECONDS
-from services.sequencer.domain.grow import Soil, first_move, grow, made_by_model, root_document
+from services.sequencer.domain.grow import Soil, first_move, grow, made_by_model, named_by, root_document
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
 from services.sequencer.retell import grown_from, still_wanted
@@ -23,13 +23,15 @@ from shared.errors import BadInput, LimitExceeded
 from shared.ids import child_id, plan_id, run_of, subtree
 from shared.sequence import Sequence, sequence
 
+NOT_PLANNED = "Not planned"
+
 log = structlog.get_logger()
 
 
 async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     """Carry out a proposed plan: once, however often it is proposed."""
     header, specs = await store.plan(event.plan_id)
-    task = (await store.get([event.task_id])).get(event.task_id) or await _plant(store, header)
+    task = (await store.get([event.task_id])).get(event.task_id) or await plant(store, header)
     if task.phase is Phase.EXPANDED and header["version"] == task.plan_version:
         return await grown_from(store, task)
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
@@ -49,7 +51,7 @@ async def refuse(store: TaskStore, event: PlanFailed) -> list[Event]:
     """There is no plan; a run that never began gets a root that says why."""
     task = (await store.get([event.task_id])).get(event.task_id)
     if task is None:
-        task = await _plant(store, {"run_id": event.run_id, "title": "Not planned"})
+        task = await plant(store, {"run_id": event.run_id, "title": NOT_PLANNED})
     if event.plan_id != plan_id(task.task_id, task.plan_version + 1):
         return still_wanted([task])
     return await _refused(store, task, event.error)
@@ -60,7 +62,8 @@ async def _refused(store: TaskStore, task: Task, error: str) -> list[Event]:
     return say(await store.write([move])) if move else still_wanted([task])
 
 
-async def _plant(store: TaskStore, header: dict[str, Any]) -> Task:
+async def plant(store: TaskStore, header: dict[str, Any]) -> Task:
+    """The root of a run that nobody has heard of yet: from its plan, or bare, where it has none and there is something to say of it."""
     run_id = header["run_id"]
     root = root_document(
         run_id=run_id, title=header.get("title", ""), description=header.get("description", ""), header=header, now=store.clock.now()
@@ -95,6 +98,8 @@ async def _refuse_too_large(store: TaskStore, task: Task, version: int, *, count
 
 async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: Sequence, specs: SequenceOf[TaskSpec]) -> list[Event]:
     run_id, version = run_of(task.task_id), header["version"]
+    if task.parent_id is None and task.title == NOT_PLANNED:
+        await store.change({"_id": task.task_id}, named_by(header))
     by_model = made_by_model(header) or task.by_model
     soil = Soil(run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now(), by_model)
     documents = grow(specs, order, soil)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from services.sequencer.adopt import NOT_PLANNED, plant
 from services.sequencer.advance import advance, cancel_below, look_again, say, tasks_ready
 from services.sequencer.domain.again import is_begun
 from services.sequencer.domain.answer import taken_over, tried_again
@@ -29,6 +30,8 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
     One that comes again after it was noted, or after a later one, changes nothing. One that was interrupted is carried out to its end.
     """
     task = (await store.get([order.task_id])).get(order.task_id)
+    if task is None and order.action is Action.CANCEL and order.task_id == order.run_id:
+        task = await plant(store, {"run_id": order.run_id, "title": NOT_PLANNED})
     if task is None:
         log.warning("control.unknown_task", task_id=order.task_id, action=order.action)
         return []
@@ -93,7 +96,8 @@ async def _resume(store: TaskStore, task: Task, _order: TaskControl) -> list[Eve
 
 
 async def _complete(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
-    return await advance(store, [Move(task, taken_over(task, order.result, by=order.by))])
+    own = (await store.own([task.task_id])).get(task.task_id)
+    return await advance(store, [Move(task, taken_over(task, order.result, by=order.by, own=own))])
 
 
 async def _retry(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:

@@ -84,7 +84,13 @@ class TaskStore:
         """Each approval that is decided, with its task."""
         docs = await self._approvals.find({"_id": {"$in": list(approval_ids)}, "state": {"$ne": "pending"}})
         tasks = await self.get({doc["task_id"] for doc in docs})
-        return [(task, _answer(doc)) for doc in docs if (task := tasks.get(doc["task_id"]))]
+        own = await self.own([doc["task_id"] for doc in docs if doc["state"] == "take_over"])
+        return [(task, _answer(doc, own.get(task.task_id))) for doc in docs if (task := tasks.get(doc["task_id"]))]
+
+    async def own(self, task_ids: Sequence[str]) -> dict[str, Doc]:
+        """Agent and inputs of these tasks."""
+        docs = await self._tasks.find({"_id": {"$in": list(task_ids)}}, ("agent", "inputs")) if task_ids else []
+        return {doc["_id"]: {"agent": doc.get("agent"), "inputs": doc.get("inputs", {})} for doc in docs}
 
     async def due(self) -> list[Task]:
         """What is overdue, a page of it, the oldest first."""
@@ -226,6 +232,6 @@ def born(document: Doc, move: Move, clock: Clock) -> None:
         document["due_at"] = after(clock, move.how.wait)
 
 
-def _answer(doc: Doc) -> Answer:
+def _answer(doc: Doc, own: Doc | None) -> Answer:
     last = doc["decisions"][-1] if doc.get("decisions") else {}
-    return Answer(doc["_id"], doc["kind"], doc["state"], last.get("by", "nobody"), last.get("comment", ""), last.get("result"))
+    return Answer(doc["_id"], doc["kind"], doc["state"], last.get("by", "nobody"), last.get("comment", ""), last.get("result"), own)

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from services.sequencer.domain.decide import PARENT_SECONDS
-from services.sequencer.domain.phases import Frozen, How, Move
+from services.sequencer.domain.own import own_again
+from services.sequencer.domain.phases import How, Move
 from services.sequencer.domain.task import Task
 from shared.contracts.phases import Phase
 from shared.downstream import FIELDS, Downstream, Graph
@@ -105,11 +106,6 @@ def joined_again(task: Task, order: str, *, paused: bool) -> Move:
     has_begun = task.children and not (task.phase is Phase.BLOCKED or waits_to_start or may_have_to_wait)
     target = Phase.EXPANDED if has_begun else Phase.BLOCKED
     return _reopened(task, target, _afresh(task, order, paused=paused))
-
-
-def own_again(task: Task) -> dict[str, Any]:
-    """Its own agent and inputs, in place of what a person submitted."""
-    return {"agent": task.own["agent"], "inputs": Frozen(task.own["inputs"]), "own": None} if task.own else {}
 
 
 def _reopened(task: Task, target: Phase, fields: dict[str, Any]) -> Move:

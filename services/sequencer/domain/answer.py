@@ -5,11 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.sequencer.domain.decide import ASK_SECONDS, UNSETTLED_SECONDS, begun, completed, dispatched, escalated, expanding, failed
+from services.sequencer.domain.own import own_again
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
 from shared.contracts.phases import Phase
 
 MOST_ANSWERS = 20
+AFRESH = {"attempts": 1, "error": None, "approval_id": None, "asking": None}
+
+Own = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Answer:
     by: str
     comment: str
     result: dict[str, Any] | None
+    own: Own | None = None
+    """Agent and inputs of the task, where the answer takes their place."""
 
 
 def after_answer(task: Task, answer: Answer) -> Move | None:
@@ -40,7 +46,7 @@ def _answered(task: Task, answer: Answer) -> How:
         case "answer":
             how = _told(task, answer)
         case "take_over":
-            return taken_over(task, answer.result, by=answer.by)
+            return taken_over(task, answer.result, by=answer.by, own=answer.own)
         case "skip":
             note = Frozen({"code": "skipped", "message": _said(answer, "skipped")})
             how = How(Phase.SKIPPED, wait=UNSETTLED_SECONDS if task.dependents else None, passes=True, fields=(("error", note),))
@@ -79,9 +85,9 @@ def _words(answer: Answer) -> str:
 
 
 def tried_again(task: Task) -> How:
-    """With as many tries as at first. The new epoch makes the next question about it a new one: an answer belongs to one question."""
+    """With as many tries as at first, by its own agent. The new epoch makes the next question about it a new one."""
     how = replace(expanding(task), renew=True) if task.kind == "group" and not task.children else dispatched(task)
-    return replace(how, fields=tuple((dict(how.fields) | {"attempts": 1, "error": None, "approval_id": None, "asking": None}).items()))
+    return replace(how, fields=tuple((dict(how.fields) | AFRESH | own_again(task)).items()))
 
 
 def _asked_again(task: Task) -> How:
@@ -90,11 +96,15 @@ def _asked_again(task: Task) -> How:
     return How(task.phase, wait=ASK_SECONDS, fields=fields)
 
 
-def taken_over(task: Task, result: dict[str, Any] | None, *, by: str) -> How:
-    """A person did it: their result goes the way of any other, through the checker."""
+def taken_over(task: Task, result: dict[str, Any] | None, *, by: str, own: Own | None) -> How:
+    """A person did it: their result goes the way of any other, through the checker. Its own agent is kept, for a later retry."""
     submitted = {**(result or {}), "by": by}
     target = Phase.INTEGRATING if task.children else Phase.READY
-    fields = (("agent", "human"), ("inputs", Frozen({"submitted": submitted})), ("nudges", 0), ("approval_id", None), ("asking", None))
+    kept = Frozen(task.own or own or {})
+    fields = (
+        *(("agent", "human"), ("inputs", Frozen({"submitted": submitted})), ("nudges", 0), ("approval_id", None), ("asking", None)),
+        ("own", kept or None),
+    )
     return How(target, dispatch=True, wait=5.0, fields=fields)
 
 

@@ -88,11 +88,11 @@ def _failed(task: Task, verdict: Verdict, patience: Patience) -> How:
     error = verdict.error or {"code": "failed", "message": verdict.reason or "it failed"}
     if error.get("code") in FINAL_ERRORS:
         return failed(task, error)
-    if not error.get("permanent") and task.attempts < task.max_attempts:
+    if not error.get("permanent") and task.attempts < task.max_attempts and not task.own:
         return How(Phase.RETRYING, wait=patience.before_retry(task), fields=(("error", Frozen(error)),))
     if task.on_failure != "ask":
         return failed(task, error)
-    if task.parent_id is None or error.get("code") in FOR_PEOPLE:
+    if task.parent_id is None or error.get("code") in FOR_PEOPLE or task.own:
         return escalated(task, error)
     return How(Phase.REPLANNING, wait=PLAN_SECONDS, fields=(("plan_reason", "replan"), ("error", Frozen(error))))
 

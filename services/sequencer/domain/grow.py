@@ -39,14 +39,10 @@ def root_document(*, run_id: str, title: str, description: str, header: dict[str
         "_id": run_id,
         "parent_id": None,
         "key": "root",
-        "title": title[:300] or "Untitled",
-        "description": description,
+        **named_by({**header, "title": title, "description": description}),
         "kind": "group",
         "phase": Phase.EXPANDING,
         "agent": "integrate",
-        "checks": header.get("checks", []),
-        "options": header.get("options", {}),
-        "submitted_by": header.get("submitted_by", "unknown"),
         "max_attempts": 3,
         "on_failure": "ask",
         "depth": 0,
@@ -54,6 +50,17 @@ def root_document(*, run_id: str, title: str, description: str, header: dict[str
         "group": 0,
         "critical": True,
         "plan_reason": "submitted",
+    }
+
+
+def named_by(header: dict[str, Any]) -> dict[str, Any]:
+    """What a root has from the header of its plan."""
+    return {
+        "title": header.get("title", "")[:300] or "Untitled",
+        "description": header.get("description", ""),
+        "checks": header.get("checks", []),
+        "options": header.get("options", {}),
+        "submitted_by": header.get("submitted_by", "unknown"),
         **({"by_model": True} if made_by_model(header) else {}),
     }
 
