@@ -7,7 +7,7 @@ TEST_TOOLS := $(VENV)/.test-tools
 NODE_PARTS := scripts/docs/node/node_modules/.package-lock.json
 DEPLOY_TOOLS := .venv-checkov
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults simulate test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick docs lock clean
+.PHONY: help install demo test faults simulate mutants test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ SCHEDULES ?= 20000
 SWEEP ?= both
 simulate: $(INSTALLED) ## 20 000 seeded fault schedules of all services in virtual time; SEED=… replays one with its timeline
 	$(BIN)/python -m tests.simulation --jobs 2 --sweep $(SWEEP) $(if $(SEED),--seed $(SEED) $(if $(KEEP),--keep $(KEEP)) --logs,--schedules $(SCHEDULES))
+
+mutants: $(INSTALLED) ## mistakes made in copies of the code, which the simulation must find; prints the score
+	$(BIN)/python -m tests.simulation.mutants
 
 test-containers: $(INSTALLED) ## build the images, bring docker-compose.yml up, kill containers; needs a Docker engine
 	$(BIN)/python -m pytest -m containers -s tests/containers

@@ -16,14 +16,16 @@ IN_TIME = (
 )  # fmt: skip
 NEEDS_SWEEP = frozenset(
     {
-        "not done", "done but unknown", "torn", "dropped", "pause", "store away", "broker away", "broker wiped", "all of a service",
+        "torn", "dropped", "pause", "store away", "broker away", "broker wiped", "all of a service",
         "terminate", "hung", "all stand still", "cut off",
     }
 )  # fmt: skip
 """Off: what is lost then is found by a sweep alone."""
 
 CRASHABLE = frozenset({"sequencer"})
-"""With the sweep off only this service crashes: all that it says is said before the message is acked that made it say so."""
+"""With the sweep off only this service crashes, or finds a part away: all that it says is said before the message is acked that made it."""
+ANYWHERE = frozenset({"slow"})
+"""With the sweep off, what may go wrong with an operation of any service."""
 
 
 @dataclass
@@ -79,7 +81,7 @@ class Faults:
         if not kinds:
             return None
         kind = kinds[int(self.random.random() * len(kinds))]
-        if self.sweep == "off" and kind.startswith("crash") and service not in CRASHABLE:
+        if self.sweep == "off" and service and kind not in ANYWHERE and service not in CRASHABLE:
             return None
         return kind if self.happens(kind, where, now) else None
 

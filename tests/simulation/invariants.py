@@ -8,7 +8,7 @@ from services.approvals.domain.audit import verify
 from services.approvals.domain.tree import Branch, top_view
 from shared.contracts.phases import TERMINAL, Action, Phase
 from shared.contracts.views import TaskView
-from shared.ids import attempt_id, run_of
+from shared.ids import attempt_id, run_of, task_of
 from tests.simulation.evidence import Evidence
 from tests.simulation.world import World
 
@@ -16,6 +16,8 @@ DONE = (Phase.COMPLETED, Phase.SKIPPED)
 REOPENING = frozenset({Action.RETRY, Action.RERUN})
 LONGEST_AFTERLIFE = 45.0
 """Seconds after which nothing is begun any more below a task that is over: an interrupted order is said again, less and less often."""
+LONGEST_WAY = 5.0
+"""Seconds that a claim may be on its way to the store."""
 AT_ONCE = 1.0
 """Orders that are given within so many seconds have no order among each other: either may be the later one."""
 TELL_ALL = frozenset({"slow", "duplicated", "clock jump"})
@@ -115,7 +117,7 @@ def dependencies_first(seen: Evidence) -> Finds:
         adopted = attempt_id(name, task["epoch"])
         if task["phase"] != Phase.COMPLETED or adopted not in seen.watch.claims or seen.is_by_hand(adopted):
             continue
-        claimed = seen.watch.claims[adopted][0]
+        claimed = seen.watch.claims[adopted].order
         for before in seen.waits_for(name):
             if seen.ended(before) > claimed:
                 yield f"{adopted} was begun before {before} was over"
@@ -130,10 +132,10 @@ def dependencies_first(seen: Evidence) -> Finds:
 def never_too_early(seen: Evidence) -> Finds:
     """In a run in which nothing was done again, no attempt at all was begun before what its task waits for was over."""
     again = {run_of(one["task_id"]) for one in seen.watch.controls.values() if one["event"]["action"] in REOPENING}
-    for attempt, (claimed, _, _) in seen.watch.claims.items():
-        name = attempt.rpartition(":")[0]
+    for attempt, claim in seen.watch.claims.items():
+        name = task_of(attempt)
         if run_of(name) not in again and not seen.is_by_hand(attempt):
-            yield from (f"{attempt} was begun before {one} was over" for one in seen.waits_for(name) if seen.ended(one) > claimed)
+            yield from (f"{attempt} was begun before {one} was over" for one in seen.waits_for(name) if seen.ended(one) > claim.order)
 
 
 def children_first(seen: Evidence) -> Finds:
@@ -146,7 +148,7 @@ def children_first(seen: Evidence) -> Finds:
         adopted = attempt_id(name, task["epoch"])
         if not children or task["phase"] != Phase.COMPLETED or adopted not in seen.watch.claims:
             continue
-        claimed = seen.watch.claims[adopted][0]
+        claimed = seen.watch.claims[adopted].order
         yield from (f"{adopted} was begun before its child {child} was over" for child in children if seen.ended(child) > claimed)
         missed = [child for child in children if seen.tasks[child]["phase"] not in DONE]
         if missed:
@@ -174,13 +176,20 @@ def no_orphans(seen: Evidence) -> Finds:
 
 def nothing_below_the_dead(seen: Evidence) -> Finds:
     """Soon after a task is over, nothing below it is begun any more."""
-    for attempt, (claimed, at, parent_open) in seen.watch.claims.items():
-        parent = seen.tasks[attempt.rpartition(":")[0]]["parent_id"]
-        if parent_open or parent is None:
+    for attempt, claim in seen.watch.claims.items():
+        parent = seen.tasks[task_of(attempt)]["parent_id"]
+        if claim.parent_open or parent is None:
             continue
-        ends = [one for one in seen.watch.changes if one.task_id == parent and one.order < claimed and one.after in TERMINAL]
-        if ends and at - ends[-1].at > LONGEST_AFTERLIFE:
-            yield f"{attempt} was begun {at - ends[-1].at:.0f} s after {parent} was over"
+        ends = [one for one in seen.watch.changes if one.task_id == parent and one.order < claim.order and one.after in TERMINAL]
+        if ends and claim.at - ends[-1].at > LONGEST_AFTERLIFE:
+            yield f"{attempt} was begun {claim.at - ends[-1].at:.0f} s after {parent} was over"
+
+
+def nothing_begins_while_paused(seen: Evidence) -> Finds:
+    """Soon after a task was paused it is not begun any more."""
+    for attempt, claim in seen.watch.claims.items():
+        if claim.paused_for > LONGEST_WAY:
+            yield f"{attempt} was begun {claim.paused_for:.1f} s after its task was paused"
 
 
 def ended_stay_ended(seen: Evidence) -> Finds:
@@ -266,7 +275,25 @@ def fair_runs_succeed(seen: Evidence) -> Finds:
 
 
 INVARIANTS: tuple[Callable[[Evidence], Finds], ...] = (
-    no_wrong_step, accepted_runs_end, accepted_answers_count, accepted_orders_count, one_adopted_result, effects_once, dependencies_first,
-    never_too_early, children_first, nothing_waits, no_orphans, nothing_below_the_dead, ended_stay_ended, answers_are_obeyed,
-    audit_is_whole, counts_are_sums, feed_has_no_gaps, nothing_is_poison, plans_are_carried_out_once, fair_runs_succeed,
-)  # fmt: skip
+    no_wrong_step,
+    accepted_runs_end,
+    accepted_answers_count,
+    accepted_orders_count,
+    one_adopted_result,
+    effects_once,
+    dependencies_first,
+    never_too_early,
+    children_first,
+    nothing_waits,
+    no_orphans,
+    nothing_below_the_dead,
+    nothing_begins_while_paused,
+    ended_stay_ended,
+    answers_are_obeyed,
+    audit_is_whole,
+    counts_are_sums,
+    feed_has_no_gaps,
+    nothing_is_poison,
+    plans_are_carried_out_once,
+    fair_runs_succeed,
+)

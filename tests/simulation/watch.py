@@ -29,13 +29,24 @@ class Change:
     question: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An attempt was begun: when, whether its parent was open then, and for how many seconds its task had been paused by then."""
+
+    order: int
+    at: float
+    parent_open: bool
+    paused_for: float
+
+
 class Watch:
     """What was seen. Everything in the world that has an order takes its number from `next`."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
         self.changes: list[Change] = []
-        self.claims: dict[str, tuple[int, float, bool]] = {}
+        self.claims: dict[str, Claim] = {}
+        self.paused: dict[str, float] = {}
         self.violations: list[str] = []
         self.tasks: dict[str, Doc] = {}
         self.open: set[str] = set()
@@ -63,6 +74,10 @@ def _task(watch: Watch, before: Document | None, after: Document | None) -> list
     earlier = Phase(before["phase"]) if before else None
     watch.tasks[name] = dict(after)
     (watch.open.add if after["open"] else watch.open.discard)(name)
+    if after.get("paused") and after["open"]:
+        watch.paused.setdefault(name, watch.now())
+    else:
+        watch.paused.pop(name, None)
     if control := after.get("last_control"):
         watch.noted.setdefault(control, watch.next())
     raised = before is None or after["epoch"] > before["epoch"]
@@ -106,7 +121,8 @@ def _attempt(watch: Watch, before: Document | None, after: Document | None) -> l
     if before is None:
         task = watch.tasks.get(after["task_id"], {})
         parent = watch.tasks.get(task.get("parent_id") or "", {"open": True})
-        watch.claims[after["_id"]] = (watch.next(), watch.now(), bool(parent["open"]))
+        paused_for = watch.now() - watch.paused.get(after["task_id"], watch.now())
+        watch.claims[after["_id"]] = Claim(watch.next(), watch.now(), bool(parent["open"]), paused_for)
     return _leased(before, after)
 
 

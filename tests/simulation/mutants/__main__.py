@@ -1,0 +1,85 @@
+"""`python -m tests.simulation.mutants`: makes each mistake in a copy of the code, and lets the simulation look for it. Prints the score."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.commands import ROOT, environment
+from tests.simulation.mutants import MUTANTS, Mutant
+
+COPIED = ("services", "shared", "taskgrove", "tests/simulation")
+MOST_SCHEDULES = 3_000
+LONGEST_HUNT = 900.0
+
+
+@dataclass(frozen=True)
+class Hunted:
+    """What became of one mutant."""
+
+    mutant: Mutant
+    caught: bool
+    words: str
+    seconds: float
+
+
+def main() -> int:
+    """Exit status 1 when one survives."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=MOST_SCHEDULES, help="how many are tried for each, at most")
+    parser.add_argument("--only", help="those whose name has this in it")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at once")
+    given = parser.parse_args()
+    chosen = [mutant for mutant in MUTANTS if given.only is None or given.only in mutant.name]
+    survivors = hunt_all(chosen, schedules=given.schedules, jobs=given.jobs)
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants were caught")
+    return 1 if survivors else 0
+
+
+def hunt_all(mutants: Sequence[Mutant], *, schedules: int = MOST_SCHEDULES, jobs: int = 2) -> list[Mutant]:
+    """Those that survive; each is told of as soon as it is known."""
+    survivors = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for one in pool.map(lambda mutant: hunt(mutant, schedules), mutants):
+            print(f"{'caught  ' if one.caught else 'SURVIVES'} {one.mutant.name}: {one.words} ({one.seconds:.0f} s)", flush=True)
+            survivors += [] if one.caught else [one.mutant]
+    return survivors
+
+
+def hunt(mutant: Mutant, schedules: int) -> Hunted:
+    """Copy the code, make the mistake, simulate until it is found."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as directory:
+        tree = Path(directory).resolve()
+        for part in COPIED:
+            shutil.copytree(ROOT / part, tree / part)
+        make(mutant, tree)
+        command = [sys.executable, "-m", "tests.simulation.mutants.hunt", "--sweep", mutant.sweep, "--schedules", str(schedules)]
+        env = environment() | {"PYTHONHASHSEED": "0"}
+        done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=LONGEST_HUNT, check=False)
+    if done.returncode:
+        return Hunted(mutant, caught=False, words=f"it does not run: {done.stderr.strip()[-500:]}", seconds=time.monotonic() - began)
+    found = json.loads(done.stdout.splitlines()[-1])
+    words = f"no violation in {found['schedules']} schedules"
+    if found["caught"]:
+        words = f"caught by {found['violation'][:160]} at seed {found['seed']} sweep {found['sweep']} after {found['schedules']} schedules"
+    return Hunted(mutant, caught=found["caught"], words=words, seconds=time.monotonic() - began)
+
+
+def make(mutant: Mutant, tree: Path) -> None:
+    """Make the mistake. Raises AssertionError where the code has gone on without the list."""
+    path = tree / mutant.file
+    text = path.read_text()
+    assert text.count(mutant.old) == 1, f"{mutant.name}: its text is in {mutant.file} {text.count(mutant.old)} times"
+    path.write_text(text.replace(mutant.old, mutant.new))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Lives through schedules until one violates something; `tests.simulation.mutants` runs it in a copy of the tree with a mistake in it."""
+
+import argparse
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import services
+from tests.simulation import crowd
+from tests.simulation.schedule import Schedule, play
+from tests.simulation.world import World
+
+BATCH = 5
+
+
+def main() -> int:
+    """Prints what was found as JSON: seed, sweep, violation, and how many schedules it took; `caught` is false when nothing was."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--schedules", type=int, required=True)
+    parser.add_argument("--sweep", choices=("on", "off"), required=True)
+    given = parser.parse_args()
+    if not Path(services.__path__[0]).is_relative_to(Path.cwd()):
+        sys.exit(f"the services come from {services.__path__[0]}, not from here")
+    try:
+        crowd.warm_up("workload")
+    except Exception as error:  # noqa: BLE001 (a mistake may break anything: that is to be caught as well)
+        broken = f"{type(error).__name__}: {error}"
+        print(json.dumps({"caught": True, "violation": broken, "seed": 0, "sweep": given.sweep, "schedules": 1}))
+        return 0
+    seeds = range(1, given.schedules + 1)
+    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        for found in pool.imap(_some, _batches(seeds, given.sweep)):
+            if found:
+                print(json.dumps(found | {"caught": True}))
+                return 0
+    print(json.dumps({"caught": False, "schedules": given.schedules}))
+    return 0
+
+
+def _batches(seeds: range, sweep: str) -> Iterator[tuple[range, str]]:
+    for at in range(0, len(seeds), BATCH):
+        yield seeds[at : at + BATCH], sweep
+
+
+def _some(batch: tuple[range, str]) -> dict[str, object] | None:
+    seeds, sweep = batch
+    for seed in seeds:
+        try:
+            violations = play(Schedule(seed, sweep), keep_world=_graveyard.append).violations  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 (a mistake may break anything: that is to be caught as well)
+            violations = [f"{type(error).__name__}: {error}"]
+        if violations:
+            return {"seed": seed, "sweep": sweep, "violation": violations[0][:300], "schedules": seed}
+    return None
+
+
+_graveyard: list[World] = []
+"""Throwing a world away costs more than living in it."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
