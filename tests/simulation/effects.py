@@ -1,7 +1,7 @@
 """The ledger of effects: what simulated tasks did to the world outside, kept where no crash and no store can touch it.
 
-The contract gives a script no key of its own that outlives an attempt; what it promises is that an attempt is made by one executor, once.
-So an effect is keyed by its attempt, and each key may be here once; the adopted result names the effect that it rests on.
+An attempt is made by one executor, once: no attempt delivers twice. Attempts of one task may each deliver; they bear the key that the
+documentation tells users to take, the task's id, by which whoever receives them does the thing itself once.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Done, by whom, when. `number` is what the result of the attempt says."""
+    """Delivered, by whom, when. `number` is what the result of the attempt says; `key` is the attempt."""
 
     number: int
     order: int
@@ -23,13 +23,17 @@ class Effect:
 
 @dataclass
 class Ledger:
-    """`begun` counts how often each attempt was begun, `tried` how often each task had its way of failing."""
+    """`begun` counts how often each attempt was begun, `tried` how often each task had its way of failing.
+
+    `done` is what was really done, by idempotency key: the first effect that came under it.
+    """
 
     order: Callable[[], int]
     now: Callable[[], float]
     begun: Counter[str] = field(default_factory=Counter)
     tried: Counter[str] = field(default_factory=Counter)
     effects: list[Effect] = field(default_factory=list)
+    done: dict[str, int] = field(default_factory=dict)
 
     def begin(self, attempt: str) -> None:
         """An attempt begins."""
@@ -41,13 +45,14 @@ class Ledger:
         return self.tried[task_id] - 1
 
     def do(self, *, task_id: str, key: str, process: str) -> int:
-        """The effect itself; its number."""
+        """The effect of an attempt, for a receiver that does the same task's thing once; its number."""
         effect = Effect(len(self.effects) + 1, self.order(), self.now(), task_id, key, process)
         self.effects.append(effect)
+        self.done.setdefault(task_id, effect.number)
         return effect.number
 
     def by_key(self) -> dict[str, list[Effect]]:
-        """All effects under their keys."""
+        """All effects under the attempts that had them."""
         found: dict[str, list[Effect]] = defaultdict(list)
         for effect in self.effects:
             found[effect.key].append(effect)

@@ -109,6 +109,7 @@ def effects_once(seen: Evidence) -> Finds:
         if token is not None and token not in [effect.number for effect in by_key.get(name, ())]:
             yield f"{name} says that its effect is number {token}, and it is not ({attempt['state']})"
     yield from (f"{name} had an effect without a claim" for name in by_key if name not in seen.watch.claims)
+    yield from (f"something was done for {name}, which is no task" for name in seen.effects.done if name not in seen.tasks)
 
 
 def dependencies_first(seen: Evidence) -> Finds:

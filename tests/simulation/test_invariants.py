@@ -106,6 +106,7 @@ DOCTORED: list[tuple[str, str, Callable[[Evidence], object]]] = [
     ("effects_once", "begun twice", lambda s: s.effects.begin(f"{A}:1")),
     ("effects_once", "done twice", lambda s: s.effects.do(task_id=A, key=f"{A}:1", process="executor-2")),
     ("effects_once", "somebody else's", lambda s: s.attempts[f"{A}:1"]["result"]["data"].update(token=2)),
+    ("effects_once", "of no task", lambda s: s.effects.done.update(gone=1)),
     ("effects_once", "without a claim", lambda s: s.watch.claims.pop(f"{A}:1")),
     ("dependencies_first", "too early", lambda s: claimed(s, f"{B}:1", order=1)),
     ("dependencies_first", "not done", lambda s: set_in(s.tasks, A, phase="failed", passes=False)),

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,8 @@ def hunt_all(mutants: Sequence[Mutant], *, schedules: int = MOST_SCHEDULES, jobs
     """Those that survive; each is told of as soon as it is known."""
     survivors = []
     with ThreadPoolExecutor(jobs) as pool:
-        for one in pool.map(lambda mutant: hunt(mutant, schedules), mutants):
+        for done in as_completed([pool.submit(hunt, mutant, schedules) for mutant in mutants]):
+            one = done.result()
             print(f"{'caught  ' if one.caught else 'SURVIVES'} {one.mutant.name}: {one.words} ({one.seconds:.0f} s)", flush=True)
             survivors += [] if one.caught else [one.mutant]
     return survivors

@@ -12,7 +12,7 @@ from tests.simulation import crowd
 from tests.simulation.schedule import Schedule, play
 from tests.simulation.world import World
 
-BATCH = 5
+BATCH = 20
 
 
 def main() -> int:
