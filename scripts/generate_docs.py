@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 from scripts.docs.commands import commands  # noqa: E402 (the line above makes it findable)
 from scripts.docs.http import http, openapi  # noqa: E402
 from scripts.docs.metrics import metrics  # noqa: E402
+from scripts.docs.orders import orders  # noqa: E402
 from scripts.docs.settings import configuration, env_example  # noqa: E402
 from scripts.kubernetes_rules import TARGET as KUBERNETES_RULES  # noqa: E402
 from scripts.kubernetes_rules import prometheus_rule  # noqa: E402
@@ -54,7 +55,7 @@ def asyncapi() -> dict[str, Any]:
 def generated() -> dict[str, str]:
     """Every generated file by its path, with what it must hold."""
     files = {f"{EVENTS}/{event.name}.v1.json": _json(schema_of(event)) for event in events()}
-    pages = {"http": http(), "configuration": configuration(), "cli": commands(), "metrics": metrics()}
+    pages = {"http": http(), "configuration": configuration(), "cli": commands(), "metrics": metrics(), "orders": orders()}
     files |= {f"{REFERENCE}/{name}.md": text for name, text in pages.items()}
     files |= {f"{REFERENCE}/{name}.json": _json(document) for name, document in (("asyncapi", asyncapi()), ("openapi", openapi()))}
     return {**files, ".env.example": env_example(), KUBERNETES_RULES: prometheus_rule(ROOT)}

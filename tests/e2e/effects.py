@@ -16,6 +16,16 @@ async def effect(work: Work, path: str, seconds: float = 0.0) -> dict[str, str]:
 
 
 @callable_()
+async def noted(work: Work, path: str, until: str = "", needs: str = "") -> None:
+    """Write the task's title into a ledger; wait for the file `until`; fail without the file `needs`."""
+    _note(Path(path), work.title)
+    while until and not Path(until).exists():
+        await asyncio.sleep(0.02)
+    if needs and not Path(needs).exists():
+        raise ValueError(f"{needs} is not there")
+
+
+@callable_()
 async def second_try(work: Work) -> dict[str, str]:
     """Fails the first time."""
     if work.epoch == 1:

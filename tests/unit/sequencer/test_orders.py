@@ -1,0 +1,101 @@
+"""Every order in every phase, as the table of orders says it: allowed and led to where it says, or refused and nothing changed."""
+
+from typing import Any
+
+import pytest
+
+from services.sequencer.control import ORDERS, obey
+from shared.contracts.approvals import TaskControl
+from shared.contracts.phases import ROWS, TERMINAL, Action, Phase, legal_actions, row_of
+from shared.storage.port import Doc
+from tests.unit.sequencer.interrupted import Bench, spec
+from tests.unit.sequencer.tasks import RUN
+
+STORED = [phase for phase in Phase if phase not in (Phase.RUNNING, Phase.CHECKING)]
+WITH_CHILDREN = (Phase.EXPANDED, Phase.INTEGRATING, Phase.REPLANNING)
+TASK = f"{RUN}.1"
+
+
+async def standing(phase: Phase, *, paused: bool) -> tuple[Bench, Doc]:
+    """A task in this phase, below a run that fits, with a dependent; and the task as it is stored."""
+    bench = Bench()
+    await bench.adopts(await bench.plan(spec("a"), spec("b", "a")))
+    over = phase in TERMINAL
+    fields: dict[str, Any] = {"phase": phase, "open": not over, "paused": paused, "passes": phase in (Phase.COMPLETED, Phase.SKIPPED)}
+    if phase in WITH_CHILDREN:
+        fields |= {"children": 1}
+    if phase in (Phase.EXPANDING, Phase.REPLANNING):
+        fields |= {"plan_reason": "expand"}
+    await bench.database["tasks"].update({"_id": TASK}, {"$set": fields})
+    if over:
+        await bench.database["tasks"].update({"_id": RUN}, {"$set": {"phase": Phase.FAILED, "open": False}})
+    return bench, await stored(bench)
+
+
+async def stored(bench: Bench) -> Doc:
+    return (await bench.database["tasks"].find({"_id": TASK}))[0]
+
+
+def ordered(action: Action, doc: Doc) -> TaskControl:
+    version = doc["version"] if action is Action.RERUN else None
+    result = {"summary": "by hand"} if action is Action.COMPLETE else None
+    return TaskControl(run_id=RUN, task_id=TASK, control_id="1" * 32, action=action, by="ann", result=result, version=version)
+
+
+@pytest.mark.parametrize("paused", [False, True], ids=["", "paused"])
+@pytest.mark.parametrize("phase", STORED)
+@pytest.mark.parametrize("action", list(Action))
+async def test_every_pair(action: Action, phase: Phase, paused: bool) -> None:
+    bench, before = await standing(phase, paused=paused)
+    await obey(bench.store, ordered(action, before))
+    after, row = await stored(bench), row_of(action, phase)
+    assert after["last_control"] == "1" * 32
+    if action in (Action.PAUSE, Action.RESUME) and row:
+        assert after["paused"] is (action is Action.PAUSE)
+        assert after["phase"] in ((phase, Phase.READY) if action is Action.RESUME else (phase,))
+    elif row:
+        assert not after["refused"]
+        reached = {phase for phase in Phase if phase in row.leads_to} | ({Phase.READY} if action in (Action.RETRY, Action.RERUN) else set())
+        assert after["phase"] in reached
+        assert after["epoch"] > before["epoch"] or action is Action.CANCEL, "what was under way counts no more"
+    elif action is Action.CANCEL and phase is Phase.CANCELLED:
+        assert after["phase"] == Phase.CANCELLED, "done again it changes nothing"
+    else:
+        assert after["refused"] == f"the task is {phase} by now"
+        noted = ("last_control", "refused")
+        assert {name: value for name, value in after.items() if name not in noted} == before
+
+
+@pytest.mark.parametrize("action", [Action.CANCEL, Action.RERUN, Action.RETRY, Action.COMPLETE])
+async def test_of_another_version_it_is_refused(action: Action) -> None:
+    bench, before = await standing(Phase.FAILED if action in (Action.RERUN, Action.RETRY) else Phase.READY, paused=False)
+    await obey(bench.store, ordered(action, before).model_copy(update={"version": before["version"] + 1}))
+    after = await stored(bench)
+    assert (after["phase"], after["version"]) == (before["phase"], before["version"])
+    assert after["refused"] == f"it is about version {before['version'] + 1} of the task, which has version {before['version']} by now"
+
+
+async def test_what_has_something_open_below_it_is_not_handed_in() -> None:
+    bench, before = await standing(Phase.BLOCKED, paused=False)
+    child = before | {"_id": f"{TASK}.1", "parent_id": TASK, "phase": Phase.BLOCKED, "open": True}
+    await bench.database["tasks"].insert([child])
+    await bench.database["tasks"].update({"_id": TASK}, {"$set": {"children": 1}})
+    await obey(bench.store, ordered(Action.COMPLETE, before))
+    assert (await stored(bench))["refused"] == "below the task others are not over yet"
+
+
+def test_the_table_has_each_pair_once_and_names_every_order() -> None:
+    for action in Action:
+        rows = [row for row in ROWS if row.action is action]
+        assert rows
+        assert all(row.follows.endswith(".") for row in rows)
+        assert sum(len(row.phases) for row in rows) == len(frozenset().union(*(row.phases for row in rows)))
+    assert set(ORDERS) == set(Action)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_there_is_always_something_to_order(phase: Phase) -> None:
+    for paused in (False, True):
+        actions = legal_actions(phase, paused=paused)
+        assert actions
+        assert not {Action.PAUSE, Action.RESUME} <= set(actions)
