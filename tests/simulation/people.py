@@ -100,7 +100,8 @@ class People:
         return str(self._draw.choice(among)["_id"]) if among else None
 
     async def _order(self, who: Principal, task_id: str, action: Action) -> None:
-        body = UpdateBody.model_validate({"action": action, "result": RESULT if action is Action.COMPLETE else None})
+        seen = self._watch.tasks[task_id]["version"] if action is Action.RERUN and task_id in self._watch.tasks else None
+        body = UpdateBody.model_validate({"action": action, "result": RESULT if action is Action.COMPLETE else None, "version": seen})
         if await self._ask(f"{who.name} orders {action} of {task_id}", lambda deps: order(task_id, body, deps, caller=who)):
             self._accepted.orders.append((task_id, action))
 
