@@ -63,18 +63,12 @@ def check_version(view: Mapping[str, Any], if_match: str | None) -> None:
 
 
 def is_done_with(control: Mapping[str, Any], task: Mapping[str, Any] | None) -> bool:
-    """Whether the order, or a later one, was applied: ids are UUIDv7 and grow with time. Or whether it has become impossible meanwhile."""
-    if task is None:
-        return False
-    if (last := task.get("last_control")) and last >= control["_id"]:
-        return True
-    if any(mark.startswith(control["_id"]) for mark in task.get("reruns", ())):
-        return False  # it has begun
-    was_said_again = control.get("wait", 0) > FIRST_WAIT
-    return was_said_again and control["event"]["action"] not in legal_actions(Phase(task["phase"]), paused=bool(task.get("paused")))
+    """Whether the order, or a later one, was dealt with: the sequencer notes each, carried out or refused; ids grow with time.
 
-
-FIRST_WAIT = 5.0
+    One that has become impossible meanwhile is said all the same: it may be half carried out, and whoever gave it is told the reason.
+    """
+    last = task.get("last_control") if task else None
+    return last is not None and str(last) >= control["_id"]
 
 
 def _named(word: str) -> Action:
