@@ -14,12 +14,34 @@ from random import Random
 from typing import Any
 
 
+class Callback:
+    """What shall be called: an `asyncio.Handle` without all that nobody asks for here."""
+
+    __slots__ = ("args", "callback", "context", "gone", "moment")
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None, moment: float) -> None:
+        self.callback = callback
+        self.args = args
+        self.context = copy_context() if context is None else context
+        self.gone = False
+        self.moment = moment
+
+    def cancel(self) -> None:
+        self.gone = True
+
+    def cancelled(self) -> bool:
+        return self.gone
+
+    def when(self) -> float:
+        return self.moment
+
+
 class Host:
     """What may run: one simulated process, or what lies outside all of them."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.ready: deque[asyncio.Handle] = deque()
+        self.ready: deque[Callback] = deque()
         self.tasks: list[asyncio.Task[Any]] = []
         self.dead = False
         self.paused = False
@@ -45,7 +67,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
         self._draw = random.random
         self._now = 0.0
         self._runnable: list[Host] = []
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, Callback]] = []
         self._order = count()
         self.outside = Host("outside")
         self.steps = 0
@@ -53,15 +75,22 @@ class SimulationLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
-        self._enqueue(handle)
-        return handle
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
+        call = Callback(callback, args, context, self._now)
+        owner: Host = call.context.get(host) or self.outside
+        if not owner.dead:
+            owner.ready.append(call)
+            if not owner.queued:
+                self._queue(owner)
+        return call
 
     call_soon_threadsafe = call_soon
 
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
+        timer = Callback(callback, args, context, when)
         heappush(self._timers, (when, next(self._order), timer))
         return timer
 
@@ -71,7 +100,7 @@ class SimulationLoop(asyncio.BaseEventLoop):
         task = asyncio.Task(coro, loop=self, name=name, context=context)
         # The tasks of a process that was killed stay pending for good: kept to the end of the schedule, and not complained about.
         task._log_destroy_pending = False  # noqa: SLF001
-        owner = (context or copy_context()).get(host) or self.outside
+        owner = (copy_context() if context is None else context).get(host) or self.outside
         owner.tasks.append(task)
         return task
 
@@ -102,13 +131,6 @@ class SimulationLoop(asyncio.BaseEventLoop):
         owner.dead = True
         owner.ready.clear()
 
-    def _enqueue(self, handle: asyncio.Handle) -> None:
-        owner: Host = handle._context.get(host) or self.outside  # type: ignore[attr-defined]  # noqa: SLF001
-        if not owner.dead:
-            owner.ready.append(handle)
-            if not owner.queued:
-                self._queue(owner)
-
     def _queue(self, owner: Host) -> None:
         if owner.ready and not owner.paused and not owner.queued:
             owner.queued = True
@@ -122,31 +144,42 @@ class SimulationLoop(asyncio.BaseEventLoop):
                 continue
             place = int(self._draw() * len(runnable)) if len(runnable) > 1 else 0
             owner = runnable[place]
-            handle = owner.ready.popleft()
+            call = owner.ready.popleft()
             if not owner.ready:
                 owner.queued = False
                 last = runnable.pop()
                 if place < len(runnable):
                     runnable[place] = last
-            self.steps += 1
-            if self.steps > MOST_STEPS:
-                raise Stuck(f"{MOST_STEPS} steps, and no end")
-            if not handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001
-                handle._run()  # noqa: SLF001
+            if not call.gone:
+                self._do(call)
+
+    def _do(self, call: Callback) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise Stuck(f"{MOST_STEPS} steps, and no end")
+        try:
+            call.context.run(call.callback, *call.args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 (as asyncio does it: a callback that fails ends nobody else)
+            self.call_exception_handler({"message": f"in {call.callback}", "exception": error})
 
     def _jump(self) -> None:
-        """Nobody can do anything now: it is the time of the next timer."""
+        """Nobody can do anything now: it is the time of the next timer. What lies outside is done at once, it waits for nobody."""
         timers = self._timers
         if not timers:
             raise Stuck("nothing can happen any more")
         self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             timer = heappop(timers)[2]
-            if not timer._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001
-                self._enqueue(timer)
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """It is passed over when its time comes."""
+            owner: Host = timer.context.get(host) or self.outside
+            if timer.gone or owner.dead:
+                continue
+            if owner is self.outside:
+                self._do(timer)
+            else:
+                owner.ready.append(timer)
+                self._queue(owner)
 
     def close(self) -> None:
         self._timers.clear()

@@ -111,7 +111,7 @@ class Request:
 
     def _reply(self, error: Exception | None, later: float = 0.0) -> None:
         world = self._world
-        world.loop.call_later(later + world.travel(slow=False), self._settle, error, context=self._process.context)
+        world.loop.call_later(later + world.travel(slow=False), self._settle, error, context=world.context)
 
     def _settle(self, error: Exception | None) -> None:
         if not self._answer.done():
