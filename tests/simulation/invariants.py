@@ -68,7 +68,7 @@ def accepted_answers_count(seen: Evidence) -> Finds:
 
 
 def accepted_orders_count(seen: Evidence) -> Finds:
-    """An order that was accepted was carried out or refused by name, unless one that was given later was dealt with before it."""
+    """An order that was accepted was carried out or refused, or given up once it was impossible; or a later one was, before it."""
     watch = seen.watch
     wanted = Counter(seen.accepted.orders)
     for (task_id, action), times in wanted.items():
@@ -80,7 +80,8 @@ def accepted_orders_count(seen: Evidence) -> Finds:
             other for other, one in watch.controls.items() if one["task_id"] == control["task_id"] and one["order"] != control["order"]
         ]
         later = [other for other in rivals if watch.controls[other]["seen_at"] > control["seen_at"] - AT_ONCE]
-        if name not in watch.noted and not any(other in watch.noted for other in later):
+        dealt_with = watch.noted.keys() | watch.given_up
+        if name not in dealt_with and not any(other in dealt_with for other in later):
             yield f"the order {control['event']['action']} of {control['task_id']} was passed over"
 
 

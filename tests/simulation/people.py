@@ -64,7 +64,8 @@ class People:
         if watch.open or watch.questions or self._busy or not all(task.done() for task in self._tasks):
             return False
         return all(run.run_id in watch.tasks for run in self._runs) and all(
-            (watch.tasks[control["task_id"]].get("last_control") or "") >= name for name, control in watch.controls.items()
+            name in watch.given_up or (watch.tasks[control["task_id"]].get("last_control") or "") >= name
+            for name, control in watch.controls.items()
         )
 
     async def _submit(self, run: Run) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.sequencer.domain.phases import is_legal
 from shared.clock import Clock
-from shared.contracts.phases import TERMINAL, Phase
+from shared.contracts.phases import TERMINAL, Phase, legal_actions
 from shared.memory.store import MemoryCollection, MemoryDatabase
 from shared.storage.port import Doc
 
@@ -53,6 +53,7 @@ class Watch:
         self.questions: dict[str, Doc] = {}
         self.controls: dict[str, Doc] = {}
         self.noted: dict[str, int] = {}
+        self.given_up: set[str] = set()
         self._order = 0
 
     def next(self) -> int:
@@ -163,6 +164,10 @@ def _asked(watch: Watch, before: Document | None, after: Document | None) -> lis
         return ["what was accepted was deleted"]
     if before is None and after["kind"] == "control":
         watch.controls[after["_id"]] = {**after, "order": watch.next(), "seen_at": watch.now()}
+    if before and before["kind"] == "control" and after["state"] == "done":
+        task = watch.tasks[after["task_id"]]
+        if after["event"]["action"] not in legal_actions(Phase(task["phase"]), paused=bool(task.get("paused"))):
+            watch.given_up.add(after["_id"])
     waits = after["kind"] != "key" and after["state"] in ("accepted", "said")
     return ["it is not known to have arrived, and nothing is due"] if waits and "due_at" not in after else []
 

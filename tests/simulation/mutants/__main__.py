@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.simulation.commands import ROOT, environment
 from tests.simulation.mutants import MUTANTS, Mutant
@@ -46,32 +47,44 @@ def main() -> int:
 def hunt_all(mutants: Sequence[Mutant], *, schedules: int = MOST_SCHEDULES, jobs: int = 2) -> list[Mutant]:
     """Those that survive; each is told of as soon as it is known."""
     survivors = []
-    with ThreadPoolExecutor(jobs) as pool:
-        for done in as_completed([pool.submit(hunt, mutant, schedules) for mutant in mutants]):
+    with tempfile.TemporaryDirectory(prefix="mutants-") as directory, ThreadPoolExecutor(jobs) as pool:
+        sound = Path(directory).resolve() / "sound"
+        for part in COPIED:
+            shutil.copytree(ROOT / part, sound / part)
+        for done in as_completed([pool.submit(hunt, mutant, sound, schedules=schedules) for mutant in mutants]):
             one = done.result()
             print(f"{'caught  ' if one.caught else 'SURVIVES'} {one.mutant.name}: {one.words} ({one.seconds:.0f} s)", flush=True)
             survivors += [] if one.caught else [one.mutant]
     return survivors
 
 
-def hunt(mutant: Mutant, schedules: int) -> Hunted:
-    """Copy the code, make the mistake, simulate until it is found."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mutant-") as directory:
-        tree = Path(directory).resolve()
-        for part in COPIED:
-            shutil.copytree(ROOT / part, tree / part)
+def hunt(mutant: Mutant, sound: Path, *, schedules: int) -> Hunted:
+    """Copy the code, make the mistake, simulate until it is found. What the sound code does in the same schedule is nothing found."""
+    began, first = time.monotonic(), 1
+    with tempfile.TemporaryDirectory(prefix="mutant-", dir=sound.parent) as directory:
+        tree = Path(directory)
+        shutil.copytree(sound, tree, dirs_exist_ok=True)
         make(mutant, tree)
-        command = [sys.executable, "-m", "tests.simulation.mutants.hunt", "--sweep", mutant.sweep, "--schedules", str(schedules)]
-        env = environment() | {"PYTHONHASHSEED": "0"}
-        done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=LONGEST_HUNT, check=False)
-    if done.returncode:
-        return Hunted(mutant, caught=False, words=f"it does not run: {done.stderr.strip()[-500:]}", seconds=time.monotonic() - began)
-    found = json.loads(done.stdout.splitlines()[-1])
-    words = f"no violation in {found['schedules']} schedules"
+        while True:
+            found = _searched(tree, mutant, first=first, schedules=schedules)
+            if not found["caught"] or not _searched(sound, mutant, first=max(1, found["seed"]), schedules=1)["caught"]:
+                break
+            first = found["seed"] + 1
+    words = f"no violation in {schedules} schedules"
     if found["caught"]:
-        words = f"caught by {found['violation'][:160]} at seed {found['seed']} sweep {found['sweep']} after {found['schedules']} schedules"
+        words = f"caught by {found['violation'][:160]} at seed {found['seed']} sweep {mutant.sweep} after {found['seed']} schedules"
     return Hunted(mutant, caught=found["caught"], words=words, seconds=time.monotonic() - began)
+
+
+def _searched(tree: Path, mutant: Mutant, *, first: int, schedules: int) -> dict[str, Any]:
+    arguments = ("--sweep", mutant.sweep, "--first", str(first), "--schedules", str(schedules))
+    command = [sys.executable, "-m", "tests.simulation.mutants.hunt", *arguments]
+    env = environment() | {"PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=LONGEST_HUNT, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{mutant.name}: it does not run: {done.stderr.strip()[-500:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def make(mutant: Mutant, tree: Path) -> None:
