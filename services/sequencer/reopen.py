@@ -9,6 +9,7 @@ import structlog
 from services.sequencer.advance import advance, parents_through, tasks_reopened, unblock
 from services.sequencer.domain.again import next_moves, of_rerun, of_retry
 from services.sequencer.domain.task import Task
+from services.sequencer.retell import still_wanted
 from services.sequencer.store import PAGE, TaskStore
 from shared.contracts.base import Event
 from shared.contracts.phases import Phase
@@ -46,9 +47,12 @@ async def _reopen(store: TaskStore, task_id: str, order: str, *, choose: Choose)
         # Whoever paused or resumed what is around it meanwhile did not reach what was not open yet.
         await store.change({"_id": {"$in": [*what.again]}, "open": True}, {"paused": not held})
         tasks = {task.task_id: task for task in await store.find({"_id": {"$in": [*tasks]}})}
-    if not reopened:  # by who was interrupted, perhaps before saying so
-        reopened = [*tasks]
-    return [*tasks_reopened(reopened), *await _begin(store, tasks)]
+    says = await _begin(store, tasks)
+    if not reopened:
+        # Whoever did it was interrupted, perhaps before saying so.
+        now = await store.get(tasks)
+        return [*tasks_reopened(tasks), *says, *still_wanted([*now.values()])]
+    return [*tasks_reopened(reopened), *says]
 
 
 def _is_held(tasks: Mapping[str, Task], task_id: str) -> bool:
