@@ -30,6 +30,7 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
     """
     says: list[Event] = []
     opened: list[str] = []
+    back: list[str] = []
     over = list(closed)
     again = {task.task_id for task in over}
     passed = {task.task_id for task in over if task.phase in FOR_GOOD}
@@ -37,6 +38,7 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
         relaxed = all(move.closes and move.task.dependents for move in moves)
         done = await store.write(moves, relaxed=relaxed) if moves else []
         says += say(done)
+        back += [move.task.task_id for move in done if move.how.target is Phase.BLOCKED]
         opened += [move.task.task_id for move in done if move.opens]
         over += [move.task for move in done if move.closes]
         says += say([move for one in done if one.abandons for move in await cancel_below(store, one.task, ITS_PARENT_ENDED)])
@@ -51,10 +53,12 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
             opened += [move.task.task_id for move in done if move.opens]
             says = [*say(done), *says]
         break
-    return [*says, *await _below(store, opened)] if opened else says
+    if back:
+        says += await advance(store, await unblock(store, await store.find({"_id": {"$in": back}, "phase": Phase.BLOCKED})))
+    return [*says, *await look_below(store, opened)] if opened else says
 
 
-async def _below(store: TaskStore, opened: Sequence[str]) -> list[Event]:
+async def look_below(store: TaskStore, opened: Sequence[str]) -> list[Event]:
     """What may go below these, or they themselves, where nothing below them is left to be done."""
     says: list[Event] = []
     blocked = await store.find({"parent_id": {"$in": list(opened)}, "phase": Phase.BLOCKED})

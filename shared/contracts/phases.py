@@ -106,8 +106,9 @@ ROWS = (
     Row(
         Action.RETRY,
         frozenset({Phase.ESCALATED}),
-        frozenset({Phase.READY, Phase.INTEGRATING, Phase.EXPANDING}),
-        "It is tried again by its own agent, with as many tries as at first; the question about it is closed.",
+        frozenset({Phase.READY, Phase.INTEGRATING, Phase.EXPANDING, Phase.BLOCKED}),
+        "It is tried again by its own agent, with as many tries as at first; the question about it is closed. Where a person had "
+        "handed in its result, it goes back to blocked first: what it waits for may not be done.",
     ),
     Row(
         Action.RETRY,

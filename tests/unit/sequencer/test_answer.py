@@ -6,6 +6,7 @@ import pytest
 
 from services.sequencer.domain.answer import Answer, after_answer, after_plan_failed
 from services.sequencer.domain.ask import asking_question
+from services.sequencer.domain.decide import Patience, Verdict, after_verdict
 from shared.contracts.phases import Phase
 from tests.unit.sequencer.tasks import RUN, task
 
@@ -40,6 +41,19 @@ def test_a_retry_starts_to_count_anew() -> None:
     move = after_answer(task(Phase.ESCALATED, attempts=3, **WAITS), answer("retry"))
     assert move
     assert (move.how.field("attempts"), move.how.field("error")) == (1, None)
+
+
+def test_what_was_handed_in_and_refused_is_not_tried_again_but_done_by_its_own_agent_in_its_turn() -> None:
+    own = {"agent": "shell", "inputs": {"script": "true"}}
+    refused = Verdict(1, "failed", {"code": "check_failed", "message": "no", "permanent": False})
+    handed_in = task(Phase.READY, agent="human", own=own)
+    asked = after_verdict(handed_in, refused, Patience(1, 1))
+    assert asked
+    assert asked.how.target is Phase.ESCALATED
+    again = after_answer(task(Phase.ESCALATED, agent="human", own=own, **WAITS), answer("retry"))
+    assert again
+    assert (again.how.target, again.epoch) == (Phase.BLOCKED, 2)
+    assert [again.how.field(name) for name in ("agent", "inputs", "own", "attempts")] == ["shell", {"script": "true"}, None, 0]
 
 
 def test_skipping_lets_dependents_go_and_names_who_said_so() -> None:
