@@ -21,7 +21,7 @@ SCHEMAS = (Schema("attempts", (Index((("due_at", 1),), partial=True), Index((("r
 PAGE = 2_000
 TASK_FIELDS = (
     "run_id", "title", "description", "kind", "phase", "epoch", "agent", "inputs", "outputs", "timeout", "paused", "dependencies", "wide",
-    "ready_at", "by_model",
+    "ready_at", "by_model", "anew",
 )  # fmt: skip
 
 

@@ -220,6 +220,7 @@ class Workers:
             control=running.control,
             around=lambda: answered(lambda: self._store.around(claim.task_id), self._clock),
             by_model=bool(task.get("by_model")),
+            anew=task.get("anew") or "",
         )
 
     async def _saved(self, running: Running, outcome: dict[str, Any]) -> bool:

@@ -23,7 +23,7 @@ Choose = Callable[[Mapping[str, Mapping[str, Any]]], Downstream]
 
 async def rerun(store: TaskStore, task_id: str, order: str) -> list[Event]:
     """The task is done again, with all that was done, or is to be done, after it; what else there is is kept."""
-    return await _reopen(store, task_id, order, choose=partial(of_rerun, task_id=task_id))
+    return await _reopen(store, task_id, order, choose=partial(of_rerun, task_id=task_id), anew=task_id)
 
 
 async def retry(store: TaskStore, task_id: str, order: str) -> list[Event]:
@@ -31,13 +31,13 @@ async def retry(store: TaskStore, task_id: str, order: str) -> list[Event]:
     return await _reopen(store, task_id, order, choose=partial(of_retry, task_id=task_id, order=order))
 
 
-async def _reopen(store: TaskStore, task_id: str, order: str, *, choose: Choose) -> list[Event]:
+async def _reopen(store: TaskStore, task_id: str, order: str, *, choose: Choose, anew: str | None = None) -> list[Event]:
     reopened: list[str] = []
     while True:
         what = choose(await store.outlines(run_of(task_id)))
         tasks = {task.task_id: task for task in await store.find({"_id": {"$in": [*what.again, *what.around, *above(task_id)]}})}
         held = _is_held(tasks, task_id)
-        rounds = next_moves(tasks, what, order, paused=held)
+        rounds = next_moves(tasks, what, order, paused=held, anew=anew)
         if not rounds:
             break
         for moves in rounds:

@@ -124,8 +124,9 @@ class Ledger:
 
 
 def call_id(question: Question, about: About, *, model: str) -> str:
-    """`<task>:<sha256 of model and question>`."""
-    canonical = orjson.dumps({"model": model, "question": asdict(question)}, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    """`<task>:<sha256 of model and question>`; once the task was ordered to be done again, of that order as well."""
+    asked = {"model": model, "question": asdict(question)} | ({"anew": about.anew} if about.anew else {})
+    canonical = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return f"{about.task_id}:{hashlib.sha256(canonical).hexdigest()}"
 
 

@@ -49,11 +49,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a call is for: it is kept in the ledger under this task, and its cost is the task's."""
+    """What a call is for: it is kept in the ledger under this task, and its cost is the task's.
+
+    `anew` names the order by which a person wants the task done again: what was answered before it does not answer it.
+    """
 
     run_id: str
     task_id: str
     purpose: str
+    anew: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Work:
     """One attempt. What costs anything is a function, and is done only when asked for.
 
     `directory` names the attempt's own directory, which the agent makes; `say` takes a line for the logs; `env` is for scripts.
-    `by_model` says that a language model planned the task, with its inputs.
+    `by_model` says that a language model planned the task, with its inputs; `anew` is the order by which a person wants it done again.
     """
 
     task_id: str
@@ -86,6 +86,7 @@ class Work:
     control: ProcessControl
     around: Callable[[], Awaitable[Around]] = nothing_around
     by_model: bool = False
+    anew: str = ""
 
 
 class Agent(Protocol):

@@ -78,24 +78,31 @@ def _has_passed(outline: Mapping[str, Any], order: str) -> bool:
     return bool(outline["passes"]) or order + HALF_OF_PASSED in outline.get("reruns", ())
 
 
-def next_moves(tasks: Mapping[str, Task], what: Downstream, order: str, *, paused: bool) -> list[list[Move]]:
-    """The next moves of an order, those of one list before those of the next; none: all is reopened. Asked again after each time."""
+def next_moves(tasks: Mapping[str, Task], what: Downstream, order: str, *, paused: bool, anew: str | None = None) -> list[list[Move]]:
+    """The next moves of an order, those of one list before those of the next; none: all is reopened. Asked again after each time.
+
+    The task `anew`, and what is below it, is not to be answered from what models were asked before.
+    """
     again = [task for name in what.again if (task := tasks.get(name))]
     around = [task for name in what.around if (task := tasks.get(name))]
     first = [joined_again(task, order, paused=paused) for task in around if not is_begun(task.reruns, order)]
-    first = first or [reset(task, order, paused=paused) for task in again if not is_begun(task.reruns, order)]
+    first = first or [reset(task, order, paused=paused, anew=_is_in(task, anew)) for task in again if not is_begun(task.reruns, order)]
     if first:
         return _by_depth(first)
     second = (
-        [reset(task, order, paused=paused) for task in again if order not in task.reruns],
+        [reset(task, order, paused=paused, anew=_is_in(task, anew)) for task in again if order not in task.reruns],
         [joined_again(task, order, paused=paused) for task in around if order not in task.reruns],
     )
     return [moves for moves in second if moves]
 
 
-def reset(task: Task, order: str, *, paused: bool) -> Move:
+def _is_in(task: Task, top: str | None) -> bool:
+    return top is not None and (task.task_id == top or task.task_id.startswith(f"{top}."))
+
+
+def reset(task: Task, order: str, *, paused: bool, anew: bool = False) -> Move:
     """As if it had never begun, but for what people told its agent. It keeps its plan: those below it are done again as well."""
-    fields = _afresh(task, order, paused=paused) | {"losses": 0, "approved": False}
+    fields = _afresh(task, order, paused=paused) | {"losses": 0, "approved": False} | ({"anew": order} if anew else {})
     return _reopened(task, Phase.EXPANDED if task.children and task.parent_id is None else Phase.BLOCKED, fields)
 
 

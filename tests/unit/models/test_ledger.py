@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -44,6 +45,15 @@ async def test_the_same_question_about_the_same_task_is_paid_for_once(ledger_of:
     assert {name: kept[name] for name in ("run_id", "task_id", "purpose", "model", "prompt_tokens", "completion_tokens", "usd")} == {
         "run_id": "run", "task_id": "run.1", "purpose": "test", "model": "m", "prompt_tokens": 10, "completion_tokens": 5, "usd": 0.00002,
     }  # fmt: skip
+
+
+async def test_what_is_to_be_done_again_is_asked_again(ledger_of: LedgerOf, database: MemoryDatabase) -> None:
+    ledger = ledger_of(Wire(answers("one", "two"), **PRICES))
+    first = await ledger.ask(QUESTION, ABOUT, seconds=5)
+    anew = replace(ABOUT, anew="order 1")
+    again, kept = await ledger.ask(QUESTION, anew, seconds=5), await ledger.ask(QUESTION, anew, seconds=5)
+    assert [(reply.text, reply.reused) for reply in (first, again, kept)] == [("one", False), ("two", False), ("two", True)]
+    assert len(await rows(database)) == 2
 
 
 async def test_calls_come_back_as_they_were_whatever_their_arguments_hold(ledger_of: LedgerOf) -> None:

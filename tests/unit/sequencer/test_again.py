@@ -98,6 +98,13 @@ class TestMoves:
         assert [how.field(name) for name in ("agent", "inputs", "own")] == ["shell", {"script": "true"}, None]
         assert hash(how)
 
+    def test_models_are_asked_anew_for_what_was_ordered_and_below_it_only(self) -> None:
+        below, after = f"{RUN}.1.1", f"{RUN}.2"
+        tasks = {name: task(Phase.COMPLETED, _id=name) for name in (f"{RUN}.1", below, after)}
+        moves = next_moves(tasks, Downstream(frozenset(tasks), frozenset()), self.ORDER, paused=False, anew=f"{RUN}.1")
+        anew = {move.task.task_id: move.how.field("anew") for each in moves for move in each}
+        assert anew == {f"{RUN}.1": self.ORDER, below: self.ORDER, after: None}
+
     def test_a_parent_waits_for_what_is_below_it(self) -> None:
         root = {"_id": RUN, "parent_id": None, "children": 2, "approved": True}
         assert joined_again(task(Phase.COMPLETED, **root), self.ORDER, paused=False).how.target is Phase.EXPANDED

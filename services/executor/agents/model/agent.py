@@ -126,7 +126,7 @@ class _Attempt:
     async def _asked(self, turns: list[Turn], box: Toolbox) -> Reply:
         """The model's answer. A busy endpoint is asked again when it says, a few times: a queue is no failure of the task."""
         question = Question(tuple(turns), tools=box.offered, max_tokens=MOST_ANSWER)
-        work, about = self._work, About(self._work.run_id, self._work.task_id, PURPOSE)
+        work, about = self._work, About(self._work.run_id, self._work.task_id, PURPOSE, self._work.anew)
         return await BUSY.get(
             lambda: self._thinking.model.ask(question, about, seconds=work.timeout),
             waits=lambda error, seconds: work.say(f"{error}; waiting {round(seconds, 3):g} s"),
