@@ -1,7 +1,7 @@
 """What must be true of every schedule once it is over; `watch` says what was not even while it lasted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from services.approvals.domain.audit import verify
@@ -10,6 +10,7 @@ from shared.contracts.phases import TERMINAL, Action, Phase
 from shared.contracts.views import TaskView
 from shared.ids import attempt_id, run_of, task_of
 from tests.simulation.evidence import Evidence
+from tests.simulation.promises import PROMISES, Finds
 from tests.simulation.world import World
 
 DONE = (Phase.COMPLETED, Phase.SKIPPED)
@@ -18,18 +19,8 @@ LONGEST_AFTERLIFE = 45.0
 """Seconds after which nothing is begun any more below a task that is over: an interrupted order is said again, less and less often."""
 LONGEST_WAY = 5.0
 """Seconds that a claim may be on its way to the store."""
-AT_ONCE = 1.0
-"""Orders that are given within so many seconds have no order among each other: either may be the later one."""
 TELL_ALL = frozenset({"slow", "duplicated", "clock jump"})
 """Faults under which even an event that only watchers hear of arrives: no other copy of it is ever said."""
-NOT_BEFORE_OVER = {
-    "approve": (Phase.FAILED, Phase.SKIPPED), "skip": (Phase.FAILED, Phase.COMPLETED, Phase.READY, Phase.INTEGRATING),
-    "fail": (Phase.COMPLETED, Phase.SKIPPED, Phase.READY, Phase.INTEGRATING), "reject": (Phase.COMPLETED, Phase.SKIPPED, Phase.READY),
-    "retry": (Phase.COMPLETED, Phase.SKIPPED, Phase.FAILED), "take_over": (Phase.COMPLETED, Phase.SKIPPED, Phase.FAILED),
-}  # fmt: skip
-"""Where an answer does not lead."""
-
-Finds = Iterator[str]
 
 
 def check(world: World) -> list[str]:
@@ -41,48 +32,6 @@ def check(world: World) -> list[str]:
 def no_wrong_step(seen: Evidence) -> Finds:
     """Phases move as the table has it, epochs never fall, whatever waits is due some time, what has ended is not written again."""
     yield from seen.watch.violations
-
-
-def accepted_runs_end(seen: Evidence) -> Finds:
-    """What was answered with 2xx is there and over; the same key gave the same run."""
-    for key, run_ids in seen.accepted.runs.items():
-        if len(run_ids) > 1:
-            yield f"the idempotency key {key} gave {len(run_ids)} runs"
-        for run_id in run_ids:
-            if run_id not in seen.tasks:
-                yield f"{run_id} was accepted and has no task"
-            elif run_id not in seen.submissions:
-                yield f"{run_id} was accepted and its submission is not kept"
-    yield from (f"{name} is {task['phase']} in the end" for name, task in seen.tasks.items() if task["phase"] not in TERMINAL)
-
-
-def accepted_answers_count(seen: Evidence) -> Finds:
-    """An answer that was accepted is kept, with a trace in the audit trail."""
-    audited = {(entry["who"], entry["subject"]) for entry in seen.audit if entry["what"] == "decide"}
-    for name, who, decision in seen.accepted.answers:
-        kept = seen.approvals.get(name, {"decisions": []})["decisions"]
-        if not any(one["by"] == who and one["decision"] == decision for one in kept):
-            yield f"{who} answered {name} with {decision}, and that is lost"
-        if (who, name) not in audited:
-            yield f"{who} answered {name}, and the audit trail does not say so"
-
-
-def accepted_orders_count(seen: Evidence) -> Finds:
-    """An order that was accepted was carried out or refused, or given up once it was impossible; or a later one was, before it."""
-    watch = seen.watch
-    wanted = Counter(seen.accepted.orders)
-    for (task_id, action), times in wanted.items():
-        kept = [name for name, one in watch.controls.items() if one["task_id"] == task_id and one["event"]["action"] == action]
-        if len(kept) < times:
-            yield f"{times} orders to {action} {task_id} were accepted, and {len(kept)} are kept"
-    for name, control in watch.controls.items():
-        rivals = [
-            other for other, one in watch.controls.items() if one["task_id"] == control["task_id"] and one["order"] != control["order"]
-        ]
-        later = [other for other in rivals if watch.controls[other]["seen_at"] > control["seen_at"] - AT_ONCE]
-        dealt_with = watch.noted.keys() | watch.given_up
-        if name not in dealt_with and not any(other in dealt_with for other in later):
-            yield f"the order {control['event']['action']} of {control['task_id']} was passed over"
 
 
 def one_adopted_result(seen: Evidence) -> Finds:
@@ -202,20 +151,6 @@ def ended_stay_ended(seen: Evidence) -> Finds:
             yield f"{one.task_id} went from {one.before} to {one.after}, and nobody ordered it"
 
 
-def answers_are_obeyed(seen: Evidence) -> Finds:
-    """A task leaves its question where the answer leads, unless an order was given for it or one above it."""
-    ordered = {run_of(one["task_id"]) for one in seen.watch.controls.values()}
-    for one in seen.watch.changes:
-        if one.before not in (Phase.AWAITING_APPROVAL, Phase.ESCALATED) or one.after is one.before or run_of(one.task_id) in ordered:
-            continue
-        answer = seen.approvals.get(one.question or "", {"state": "pending"})["state"]
-        if answer == "pending" and one.after is not Phase.CANCELLED:
-            yield f"{one.task_id} went on to {one.after}, and nobody had answered"
-        wrong = NOT_BEFORE_OVER.get(answer, ())
-        if one.after in wrong and not (answer == "take_over" and one.after in (Phase.READY, Phase.INTEGRATING)):
-            yield f"{one.task_id} went to {one.after} upon the answer {answer}"
-
-
 def audit_is_whole(seen: Evidence) -> Finds:
     """The chain of hashes holds from the first entry to the last."""
     if finding := verify(seen.audit):
@@ -278,9 +213,7 @@ def fair_runs_succeed(seen: Evidence) -> Finds:
 
 INVARIANTS: tuple[Callable[[Evidence], Finds], ...] = (
     no_wrong_step,
-    accepted_runs_end,
-    accepted_answers_count,
-    accepted_orders_count,
+    *PROMISES,
     one_adopted_result,
     effects_once,
     dependencies_first,
@@ -291,7 +224,6 @@ INVARIANTS: tuple[Callable[[Evidence], Finds], ...] = (
     nothing_below_the_dead,
     nothing_begins_while_paused,
     ended_stay_ended,
-    answers_are_obeyed,
     audit_is_whole,
     counts_are_sums,
     feed_has_no_gaps,

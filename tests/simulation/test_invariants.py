@@ -72,9 +72,10 @@ def sound() -> Evidence:
     ).related()
 
 
-def again(seen: Evidence, name: str, before: Phase, after: Phase, *, question: str | None = None) -> None:
+def again(seen: Evidence, name: str, before: Phase, after: Phase, *, question: str | None = None, why: str = "") -> None:
     """The watch saw one more change of a task."""
     task = seen.tasks[name] | {"open": before not in (Phase.COMPLETED, Phase.FAILED), "due_at": NOW, "approval_id": question}
+    task |= {"error": {"message": why}}
     seen.watch.saw(
         "tasks", {**task, "phase": before, "passes": False}, {**task, "phase": after, "passes": False, "epoch": task["epoch"] + 1}
     )
@@ -100,6 +101,8 @@ DOCTORED: list[tuple[str, str, Callable[[Evidence], object]]] = [
     ("accepted_answers_count", "not audited", lambda s: s.audit.clear()),
     ("accepted_orders_count", "lost", lambda s: s.watch.controls.clear()),
     ("accepted_orders_count", "passed over", lambda s: s.watch.noted.clear()),
+    ("orders_act_once", "cancelled", lambda s: again(s, A, Phase.READY, Phase.CANCELLED, why="cancelled by ada")),
+    ("orders_act_once", "tried again", lambda s: again(s, A, Phase.ESCALATED, Phase.READY)),
     ("one_adopted_result", "no attempt", lambda s: s.attempts.pop(f"{A}:1")),
     ("one_adopted_result", "not passed", lambda s: set_in(s.verdicts, f"{A}:1", judgement="failed")),
     ("one_adopted_result", "of another epoch", lambda s: set_in(s.tasks, A, epoch=2)),

@@ -27,6 +27,7 @@ class Change:
     after: Phase
     epoch: int
     question: str | None
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ def _task(watch: Watch, before: Document | None, after: Document | None) -> list
     raised = before is None or after["epoch"] > before["epoch"]
     if before is None or earlier is not phase or raised:
         question = before.get("approval_id") if before else None
-        watch.changes.append(Change(watch.next(), watch.now(), name, earlier, phase, after["epoch"], question))
+        why = (after.get("error") or {}).get("message", "")
+        watch.changes.append(Change(watch.next(), watch.now(), name, earlier, phase, after["epoch"], question, why))
     problems = _state(after, phase)
     if before and earlier is not None:
         problems += _move(before, after, earlier=earlier, phase=phase)
