@@ -7,7 +7,8 @@ from shared.contracts.phases import Phase
 from shared.storage.port import Database, Where
 
 MOST_PARENTS = 5_000
-WITH_CHILDREN = {"$in": [Phase.EXPANDED, Phase.EXPANDING]}
+WITH_CHILDREN = [{"phase": {"$in": [Phase.EXPANDED, Phase.EXPANDING]}}, {"phase": Phase.BLOCKED, "children": {"$gt": 0}}]
+"""A group that is to be done again waits, and all below it with it."""
 
 
 async def sample(database: Database, metrics: SequencerMetrics) -> None:
@@ -20,6 +21,6 @@ async def sample(database: Database, metrics: SequencerMetrics) -> None:
         counted = await tasks.count_by(level, "phase")
         found.update({Phase(phase): count for phase, count in counted.items()})
         runs = runs or sum(counted.values())
-        parents = await tasks.find({**level, "phase": WITH_CHILDREN}, ("phase",), limit=MOST_PARENTS)
+        parents = await tasks.find({**level, "$or": WITH_CHILDREN}, ("phase",), limit=MOST_PARENTS)
         level = {"parent_id": {"$in": [parent["_id"] for parent in parents]}, "open": True} if parents else {}
     metrics.stand(found, runs=runs)

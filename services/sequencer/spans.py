@@ -39,9 +39,10 @@ class Spans:
                     Over(
                         task_id=doc["_id"],
                         name=f"{'task' if doc.get('parent_id') else 'run'} {doc['title'][:TITLE]}",
-                        started=doc["created_at"],
+                        started=doc["reopened_at"] if doc.get("was_over") else doc["created_at"],
                         finished=doc["finished_at"],
                         attributes={"kind": doc["kind"], "phase": doc["phase"], "attempts": doc["attempts"], "depth": doc["depth"]},
                         failed=doc["phase"] == Phase.FAILED,
+                        again=bool(doc.get("was_over")),
                     )
                 )

@@ -100,15 +100,15 @@ class OtlpTraces:
                 standing.reset(token)
 
     def over(self, what: Over) -> None:
-        """The span of a task under its parent's, with the id that all its parts named as theirs already."""
+        """The span of a task under its parent's, with the id that all its parts named as theirs already; of a later life below that one."""
         own = _context(traceparent(what.task_id))
         if own is None:
             return
-        chosen = _chosen.set(own)
+        chosen = _chosen.set(None if what.again else own)
         try:
             span = self._tracer.start_span(
                 what.name,
-                context=_below(traceparent(what.task_id.rpartition(".")[0])),
+                context=_below(traceparent(what.task_id if what.again else what.task_id.rpartition(".")[0])),
                 attributes={"taskgrove.task.id": what.task_id, **{_named(key): value for key, value in what.attributes.items()}},
                 start_time=_nanoseconds(what.started),
             )

@@ -29,6 +29,8 @@ class Over:
     finished: datetime
     attributes: Mapping[str, str | int | float | bool]
     failed: bool
+    again: bool = False
+    """Whether it was over before: then its own span is written already."""
 
 
 class Span(Protocol):

@@ -50,7 +50,8 @@ class Looking:
 
     async def child_ids(self, parent: Doc) -> list[str]:
         """The ids of all children, in the order of the plans that were carried out."""
-        versions = range(1, int(parent.get("plan_version", 0)) + 1)
+        dropped = parent.get("dropped", ())
+        versions = [version for version in range(1, int(parent.get("plan_version", 0)) + 1) if version not in dropped]
         plans = [plan_id(parent["_id"], version) for version in versions]
         headers = await self._plans.find({"_id": {"$in": plans}, "state": "proposed"}, ("version", "count")) if plans else []
         headers.sort(key=lambda header: int(header["version"]))

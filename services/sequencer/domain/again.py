@@ -127,6 +127,8 @@ def _afresh(task: Task, order: str, *, paused: bool) -> dict[str, Any]:
     fields |= {"attempts": 0, "nudges": 0, "reruns": (*earlier, mark)}
     if task.closed or paused:
         fields["paused"] = paused
+    if task.closed:
+        fields["was_over"] = True
     if task.phase in (Phase.EXPANDING, Phase.REPLANNING) and not task.has_one_plan_only:
         version = task.plan_version + 1
         fields |= {"plan_version": version, "dropped": (*task.dropped, version)}

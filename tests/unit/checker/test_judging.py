@@ -55,6 +55,8 @@ async def put(checker: Running, name: str, *checks: dict[str, Any], by_model: bo
         "checks": list(checks),
         "children": attempt.pop("children", None),
         "by_model": by_model,
+        "phase": "ready",
+        "epoch": 1,
     }
     done = {"run_id": "run", "task_id": name, "epoch": 1, "state": "executed", "result": {"summary": "did it"}, **attempt}
     await checker.ground.database["tasks"].insert([task])
@@ -260,3 +262,17 @@ async def test_what_was_handed_back_is_judged_at_the_next_look_and_is_no_rescue(
     await sweep(checker.service.deps)
     assert {(await verdict(checker, name))["judgement"] for name in ("run.1:1", "run.2:1")} == {"failed"}
     assert checker.ground.metrics.registry.get_sample_value("taskgrove_sweep_rescued_total", {"what": "verdict"}) == 1
+
+
+@pytest.mark.parametrize("change", [{"phase": "cancelled"}, {"epoch": 2}], ids=["cancelled", "tried anew"])
+async def test_what_nobody_waits_for_any_more_is_not_judged_to_its_end(checker: Running, change: dict[str, Any]) -> None:
+    judge = checker.service.deps.judge
+    await on_tasks_executed([await put(checker, "run.1", {"kind": "command", "run": "sleep 60"})], checker.service.deps)
+    await asyncio.sleep(0.1)
+    assert judge.running
+    await checker.ground.database["tasks"].update({"_id": "run.1"}, {"$set": change})
+    async with asyncio.timeout(10):
+        while judge.running:
+            await asyncio.sleep(0.02)
+    (verdict,) = await checker.ground.database["verdicts"].find({})
+    assert (verdict["state"], verdict["judgement"], "due_at" in verdict) == ("done", "cancelled", False)

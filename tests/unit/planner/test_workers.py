@@ -337,3 +337,15 @@ async def test_a_task_that_was_cancelled_meanwhile_costs_nothing_and_can_ask_aga
     await on_plans_requested([event], planner.deps)
     await planner.idle()
     assert len(planner.ear.heard) == 1
+
+
+async def test_a_plan_that_nobody_waits_for_any_more_is_not_made_to_its_end(office: Office) -> None:
+    async with held_up(office) as (planner, _):
+        watching = asyncio.create_task(planner.workers.watch.run())
+        await asyncio.sleep(0.3)
+        assert planner.workers.running, "the run is not there yet: it is waited for"
+        await office.database["tasks"].insert([{"_id": SUBMITTED.run_id, "phase": "cancelled", "plan_version": 0}])
+        async with asyncio.timeout(10):
+            await planner.idle()
+        assert await office.plannings() == [], "whoever asks again gets one"
+        await end([watching])
