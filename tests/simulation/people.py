@@ -14,6 +14,7 @@ from services.approvals.deps import Deps
 from services.approvals.domain.principals import ADMIN, APPROVER, SUBMITTER, Principal
 from shared.contracts.phases import Action, Phase, legal_actions
 from shared.errors import TaskgroveError, Unavailable
+from shared.ids import run_of
 from shared.storage.port import Doc
 from tests.simulation.records import Records, Run
 from tests.simulation.world import NoAnswer, World
@@ -26,6 +27,8 @@ MOST_HELP = 2
 ORDERS = {
     Action.CANCEL: 3, Action.PAUSE: 5, Action.RESUME: 2, Action.RETRY: 4, Action.RERUN: 4, Action.COMPLETE: 3,
 }  # fmt: skip
+AMBUSHES = (Action.CANCEL, Action.CANCEL, Action.COMPLETE, Action.RETRY, Action.RERUN, Action.PAUSE)
+AMBUSHED = 0.6
 NOT_WITHOUT_SWEEP = (Action.PAUSE, Action.RESUME)
 """A parent that is resumed is looked at by the sweep."""
 
@@ -50,6 +53,7 @@ class People:
         async with asyncio.TaskGroup() as group:
             self._tasks = [group.create_task(self._submit(run)) for run in self._runs]
             self._tasks += [group.create_task(self._meddle(run)) for run in self._runs if not run.fair]
+            self._tasks += [group.create_task(self._ambush(run)) for run in self._runs if not run.fair and self._draw.random() < AMBUSHED]
             while not self._is_over():
                 self._answer_some(group)
                 if self._calm():
@@ -64,7 +68,7 @@ class People:
         if watch.open or watch.questions or self._busy or not all(task.done() for task in self._tasks):
             return False
         return all(run.run_id in watch.tasks for run in self._runs) and all(
-            name in watch.given_up or (watch.tasks[control["task_id"]].get("last_control") or "") >= name
+            name in watch.given_up or (watch.tasks.get(control["task_id"], {}).get("last_control") or "") >= name
             for name, control in watch.controls.items()
         )
 
@@ -93,6 +97,22 @@ class People:
             if target := self._target(run, action):
                 who = [ADA, BOB] if draw.random() < 0.2 else [draw.choice((ADA, BOB))]
                 await asyncio.gather(*(self._order(one, target, action) for one in who))
+
+    async def _ambush(self, run: Run) -> None:
+        """An order at the very moment when something else happens to its task, or right after the run was submitted."""
+        draw, moments = self._draw, self._watch.moments
+        kind, past = draw.choice(("planned", "planned", "begun", "ended", "ended", "submitted")), draw.randint(0, 3)
+        while self._world.loop.time() < self._world.faults.seconds + 3.0:
+            await asyncio.sleep(0.01)
+            if kind == "submitted":
+                met = [run.run_id] if run.run_id else []
+            else:
+                met = [name for what, name in moments if what == kind and run.run_id and run_of(name) == run.run_id][past:]
+            if met:
+                await asyncio.sleep(draw.choice((0.0, 0.0, 0.01, 0.1)))
+                action = draw.choice(AMBUSHES if self._world.sweep == "on" else AMBUSHES[:-1])
+                await self._order(BOB, met[0], action)
+                return
 
     def _target(self, run: Run, action: Action) -> str | None:
         tasks = [task for task in self._watch.tasks.values() if task["run_id"] == run.run_id]

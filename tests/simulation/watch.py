@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.sequencer.domain.grow import plan_version_of
 from services.sequencer.domain.phases import is_legal
 from shared.clock import Clock
 from shared.contracts.phases import TERMINAL, Phase, legal_actions
@@ -41,7 +42,10 @@ class Claim:
 
 
 class Watch:
-    """What was seen. Everything in the world that has an order takes its number from `next`."""
+    """What was seen. Everything in the world that has an order takes its number from `next`.
+
+    `moments` are those at which an order meets something else that happens to its task: it is being planned, begun, or has just ended.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
@@ -55,6 +59,7 @@ class Watch:
         self.controls: dict[str, Doc] = {}
         self.noted: dict[str, int] = {}
         self.given_up: set[str] = set()
+        self.moments: list[tuple[str, str]] = []
         self._order = 0
 
     def next(self) -> int:
@@ -71,7 +76,7 @@ class Watch:
 
 def _task(watch: Watch, before: Document | None, after: Document | None) -> list[str]:
     if after is None:
-        return ["a task was deleted"]
+        return _removed(watch, before or {})
     phase, name = Phase(after["phase"]), after["_id"]
     earlier = Phase(before["phase"]) if before else None
     watch.tasks[name] = dict(after)
@@ -80,6 +85,8 @@ def _task(watch: Watch, before: Document | None, after: Document | None) -> list
         watch.paused.setdefault(name, watch.now())
     else:
         watch.paused.pop(name, None)
+    if earlier is not phase and phase is Phase.EXPANDING:
+        watch.moments.append(("planned", name))
     if control := after.get("last_control"):
         watch.noted.setdefault(control, watch.next())
     raised = before is None or after["epoch"] > before["epoch"]
@@ -91,6 +98,15 @@ def _task(watch: Watch, before: Document | None, after: Document | None) -> list
     if before and earlier is not None:
         problems += _move(before, after, earlier=earlier, phase=phase)
     return problems
+
+
+def _removed(watch: Watch, task: Document) -> list[str]:
+    """Only what grew from a plan that was given up while it was adopted may go."""
+    name, parent = task["_id"], watch.tasks.get(task.get("parent_id") or "", {})
+    watch.open.discard(name)
+    watch.paused.pop(name, None)
+    watch.tasks.pop(name, None)
+    return [] if plan_version_of(name) in parent.get("dropped", ()) else ["a task was deleted"]
 
 
 def _state(task: Document, phase: Phase) -> list[str]:
@@ -125,7 +141,10 @@ def _attempt(watch: Watch, before: Document | None, after: Document | None) -> l
         task = watch.tasks.get(after["task_id"], {})
         parent = watch.tasks.get(task.get("parent_id") or "", {"open": True})
         paused_for = watch.now() - watch.paused.get(after["task_id"], watch.now())
+        watch.moments.append(("begun", after["task_id"]))
         watch.claims[after["_id"]] = Claim(watch.next(), watch.now(), bool(parent["open"]), paused_for)
+    elif after["state"] != "running":
+        watch.moments.append(("ended", after["task_id"]))
     return _leased(before, after)
 
 

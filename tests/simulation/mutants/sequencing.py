@@ -101,6 +101,7 @@ SEQUENCING = (
         "*await cancel_below(store, task, error)]",
         "]",
         "who looks for the children finds them orphaned",
+        "off",
     ),
     Mutant(
         "resuming says nothing to those that were freed meanwhile",
