@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from services.sequencer.advance import approval_requested, look_again, say
+from services.sequencer.advance import advance, approval_requested, look_again, say
 from services.sequencer.domain.answer import after_plan_failed
 from services.sequencer.domain.ask import approval_id, asking_plan
 from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_SECONDS
@@ -59,7 +59,7 @@ async def refuse(store: TaskStore, event: PlanFailed) -> list[Event]:
 
 async def _refused(store: TaskStore, task: Task, error: str) -> list[Event]:
     move = after_plan_failed(task, error)
-    return say(await store.write([move])) if move else still_wanted([task])
+    return await advance(store, [move]) if move else still_wanted([task])
 
 
 async def plant(store: TaskStore, header: dict[str, Any]) -> Task:
