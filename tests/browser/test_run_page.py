@@ -114,6 +114,37 @@ async def test_logs_are_of_the_selection_and_can_be_searched(visitor: Visitor, h
     await expect(lines).to_contain_text("No lines yet")
 
 
+async def test_a_task_is_run_again_from_here_after_it_was_said_what_that_means(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    run = await submit(http, "To do again", nothing("a"), nothing("b", "a"), nothing("c"))
+    await ended(http, run)
+    await visitor.go(f"/runs/{run}?task=1")
+    asked_for: list[str] = []
+
+    async def answer(dialog: Dialog) -> None:
+        asked_for.append(dialog.message)
+        await (dialog.accept() if len(asked_for) > 1 else dialog.dismiss())
+
+    visitor.page.on("dialog", answer)
+    button = visitor.page.locator("#panel").get_by_role("button", name="Run again from here")
+    await button.click()
+    await expect(button).to_be_enabled()
+    assert len(await _attempts(http, run)) == 1
+    before = (await http.get(f"/tasks/{run}.1")).json()["version"]
+    await button.click()
+    async with asyncio.timeout(SECONDS):
+        while (await http.get(f"/tasks/{run}.1")).json()["version"] == before:
+            await asyncio.sleep(0.1)
+    await ended(http, run)
+    assert asked_for == ["Do “Task a” again, and with it 1 task that comes after it or below it? Kept as it is: 1 task."] * 2
+    assert len(await _attempts(http, run)) == 2
+
+
+async def _attempts(http: httpx2.AsyncClient, run: str) -> list[Any]:
+    """At the first task."""
+    attempts = (await http.get(f"/tasks/{run}/export")).json()["slices"]["attempts"]
+    return [one for one in attempts if one["task_id"] == f"{run}.1"]
+
+
 async def test_orders_are_given_here(visitor: Visitor, http: httpx2.AsyncClient) -> None:
     run = await submit(http, "To steer", shell("a", "true", checkpoint={"when": "before"}))
     await asked(http, run)

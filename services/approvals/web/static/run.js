@@ -214,7 +214,7 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden) run.changed([], true); });
 
   // ---- orders ----
-  const asked = async (url) => {
+  const meaningOf = async (url) => {
     const answer = await fetch(url, { credentials: "same-origin" }).catch(() => null);
     return answer?.ok ? answer.text() : "What this means could not be found out. Do it all the same?";
   };
@@ -225,7 +225,7 @@
     const button = event.submitter;
     if (form.dataset.busy) return;
     form.dataset.busy = "yes";
-    const question = button?.dataset.ask ? await asked(button.dataset.ask) : button?.dataset.confirm;
+    const question = button?.dataset.ask ? await meaningOf(button.dataset.ask) : button?.dataset.confirm;
     if (question && !confirm(question)) { delete form.dataset.busy; return; }
     for (const one of form.querySelectorAll("button")) one.disabled = true;
     const body = new URLSearchParams(new FormData(form));
