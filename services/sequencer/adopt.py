@@ -115,7 +115,7 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
     fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
     if not done:
-        return await _uproot(store, task)
+        return await _uproot(store, task, version=version, grown=[document["_id"] for document in documents])
     log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
     return [*say(first), *await _caught_up(store, task)]
 
@@ -129,11 +129,13 @@ async def _caught_up(store: TaskStore, task: Task) -> list[Event]:
     return [] if now.paused else await look_again(store, task)
 
 
-async def _uproot(store: TaskStore, task: Task) -> list[Event]:
-    """The task was cancelled while its children grew: they go the same way. Where another replica adopted the plan, they stay."""
+async def _uproot(store: TaskStore, task: Task, *, version: int, grown: SequenceOf[str]) -> list[Event]:
+    """The task was cancelled while its children grew, or shall have another plan: they go. Adopted by another replica, they stay."""
     now = (await store.get([task.task_id])).get(task.task_id)
     if now is not None and now.phase is Phase.CANCELLED:
         await store.cancel_open({"_id": subtree(task.task_id)}, {"code": "cancelled", "message": "its parent was cancelled"})
+    elif now is not None and version in now.dropped:
+        await store.remove(grown)
     return []
 
 

@@ -12,7 +12,7 @@ from services.sequencer.domain.decide import UNSETTLED_SECONDS
 from services.sequencer.domain.phases import How, Move
 from services.sequencer.domain.task import Task
 from services.sequencer.reopen import rerun, retry
-from services.sequencer.retell import still_wanted
+from services.sequencer.retell import freed_by, interrupted, still_wanted
 from services.sequencer.store import TaskStore
 from shared.contracts.approvals import TaskControl
 from shared.contracts.base import Event
@@ -36,16 +36,22 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
         log.warning("control.unknown_task", task_id=order.task_id, action=order.action)
         return []
     if await store.has_obeyed(order.task_id, order.control_id):
-        return still_wanted([task])
+        return await _said_again(store, order.task_id)
     if refused := await _refused(store, task, order):
         log.warning("control.refused", task_id=order.task_id, action=order.action, phase=task.phase, why=refused)
         await store.note(order.task_id, order.control_id, refused=refused)
         return []
     log.info("control.obeyed", task_id=order.task_id, action=order.action, by=order.by)
-    interrupted = _begun(task, order)
+    went_on = _begun(task, order)
     says = await ORDERS[order.action](store, task, order)
     await store.note(order.task_id, order.control_id)
-    return [*says, *still_wanted([*(await store.get([task.task_id])).values()])] if interrupted else says
+    return [*says, *await _said_again(store, order.task_id)] if went_on else says
+
+
+async def _said_again(store: TaskStore, task_id: str) -> list[Event]:
+    """Of an order that somebody carried out, perhaps without saying so."""
+    now = [*(await store.get([task_id])).values()]
+    return [*still_wanted(now), *await freed_by(store, now)]
 
 
 async def _refused(store: TaskStore, task: Task, order: TaskControl) -> str | None:
@@ -76,7 +82,7 @@ async def _cancel(store: TaskStore, task: Task, order: TaskControl) -> list[Even
     await store.cancel_open({"_id": task.task_id}, error, wait=UNSETTLED_SECONDS if task.dependents else None)
     gone = [*([] if task.closed else [Move(task, How(Phase.CANCELLED))]), *await cancel_below(store, task, error)]
     now = await store.get([task.task_id])
-    return [*say(gone), *await advance(store, [], closed=[one for one in now.values() if one.closed])]
+    return [*say(gone), *await advance(store, [], closed=await interrupted(store, [one for one in now.values() if one.closed]))]
 
 
 async def _pause(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:

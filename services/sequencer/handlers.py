@@ -10,7 +10,7 @@ from services.sequencer.domain.answer import after_answer
 from services.sequencer.domain.decide import after_verdict
 from services.sequencer.domain.phases import Move
 from services.sequencer.domain.task import Task
-from services.sequencer.retell import freed_by, still_wanted
+from services.sequencer.retell import freed_by, interrupted, still_wanted
 from shared.contracts.approvals import ApprovalDecided, RunImported, TaskControl
 from shared.contracts.checker import TaskVerified
 from shared.contracts.planner import PlanFailed, PlanProposed
@@ -56,7 +56,7 @@ async def on_runs_imported(events: Sequence[RunImported], deps: Deps) -> Says:
 async def _go_on(deps: Deps, decided: Sequence[tuple[Task, Move | None]]) -> Says:
     """Write what was decided. Where nothing is left to decide, it was heard before, perhaps by one who died before saying what follows."""
     known = [task for task, move in decided if move is None]
-    closed = [task for task in known if task.closed]
+    closed = await interrupted(deps.tasks, [task for task in known if task.closed])
     says = await advance(deps.tasks, [move for _, move in decided if move], closed=closed)
     return [*says, *still_wanted(known), *(await freed_by(deps.tasks, closed) if closed else ())]
 

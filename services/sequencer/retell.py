@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from services.sequencer.advance import approval_requested, plan_requested, tasks_over, tasks_ready
+from services.sequencer.advance import approval_requested, look_below, plan_requested, tasks_over, tasks_ready
 from services.sequencer.domain.task import Task
 from services.sequencer.store import TaskStore
 from shared.contracts.base import Event
@@ -37,8 +37,19 @@ def wanted_plan(task: Task) -> Event:
     return plan_requested(task, _reason(task), error=task.error if task.phase is Phase.REPLANNING else None)
 
 
+async def interrupted(store: TaskStore, over: Sequence[Task]) -> list[Task]:
+    """These, and those after them whose end was written while nobody knows whether all that follows from it was: they still wait."""
+    found = {task.task_id: task for task in over}
+    wave = list(over)
+    while narrow := [task.task_id for task in wave if task.dependents]:
+        after = await store.find({"dependencies": {"$in": narrow}, "open": False, "due_at": {"$exists": True}})
+        wave = [task for task in after if task.task_id not in found]
+        found |= {task.task_id: task for task in wave}
+    return list(found.values())
+
+
 async def freed_by(store: TaskStore, over: Sequence[Task]) -> list[Event]:
-    """What is to be said of the tasks that went on, or came to their end, because these were over: their dependents and parents."""
+    """What is to be done, or said, of the tasks that went on, or came to their end, because of these: their dependents and parents."""
     found: dict[str, Task] = {}
     wave = list(over)
     while wave:
@@ -50,7 +61,8 @@ async def freed_by(store: TaskStore, over: Sequence[Task]) -> list[Event]:
         found |= after
         # Only what ended without a verdict of its own: the others' ends are said by whoever hears of their verdicts.
         wave = [task for task in fresh if (task.error or {}).get("code") == "dependency_failed"]
-    return still_wanted(list(found.values()))
+    opened = [task.task_id for task in found.values() if task.phase is Phase.EXPANDED and not task.paused]
+    return [*still_wanted(list(found.values())), *(await look_below(store, opened) if opened else ())]
 
 
 async def grown_from(store: TaskStore, task: Task) -> list[Event]:

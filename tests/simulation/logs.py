@@ -9,6 +9,8 @@ import structlog
 from tests.simulation.loop import host
 
 EXPECTED = frozenset({"message.quarantined"})
+TOO_EARLY = "this attempt came too early and will be refused"
+"""What an attempt says that has begun although its task's dependencies are done again by now: its epoch is over, and nobody hears it."""
 
 
 def quiet() -> None:
@@ -39,5 +41,6 @@ def _take(_logger: Any, name: str, line: MutableMapping[str, Any]) -> MutableMap
     process: Any = host.get()
     if name == "error" and line["event"] not in EXPECTED and hasattr(process, "world"):
         told = str(line.get("exception") or line.get("error") or "").strip().splitlines()
-        process.world.complain(f"{line['event']}: {' | '.join(told[-3:])}")
+        if not told or TOO_EARLY not in told[-1]:
+            process.world.complain(f"{line['event']}: {' | '.join(told[-3:])}")
     raise structlog.DropEvent

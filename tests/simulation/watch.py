@@ -186,8 +186,8 @@ def _asked(watch: Watch, before: Document | None, after: Document | None) -> lis
     if before is None and after["kind"] == "control":
         watch.controls[after["_id"]] = {**after, "order": watch.next(), "seen_at": watch.now()}
     if before and before["kind"] == "control" and after["state"] == "done":
-        task = watch.tasks[after["task_id"]]
-        if after["event"]["action"] not in legal_actions(Phase(task["phase"]), paused=bool(task.get("paused"))):
+        task = watch.tasks.get(after["task_id"])
+        if task is None or after["event"]["action"] not in legal_actions(Phase(task["phase"]), paused=bool(task.get("paused"))):
             watch.given_up.add(after["_id"])
     waits = after["kind"] != "key" and after["state"] in ("accepted", "said")
     return ["it is not known to have arrived, and nothing is due"] if waits and "due_at" not in after else []
