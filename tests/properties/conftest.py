@@ -11,6 +11,8 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 
 settings.register_profile("quick", max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=QUIET)
 settings.register_profile("thorough", max_examples=1_000, stateful_step_count=50, deadline=None, suppress_health_check=QUIET)
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True, scope="package")
