@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from services.sequencer.advance import advance, approval_requested, look_again, say
+from services.sequencer.advance import ITS_PARENT_ENDED, advance, approval_requested, cancel_below, look_again, look_below, say
 from services.sequencer.domain.answer import after_plan_failed
 from services.sequencer.domain.ask import approval_id, asking_plan
 from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_SECONDS
@@ -20,7 +20,7 @@ from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
 from shared.contracts.planner import PlanFailed, PlanProposed
 from shared.errors import BadInput, LimitExceeded
-from shared.ids import child_id, plan_id, run_of, subtree
+from shared.ids import child_id, plan_id, run_of
 from shared.sequence import Sequence, sequence
 
 NOT_PLANNED = "Not planned"
@@ -110,14 +110,16 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
         elif move := first_move(document):
             first.append(move)
             born(document, move, store.clock)
-    await store.insert(documents)
+    grown_before = await store.insert(documents)
     await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
     fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
     if not done:
         return await _uproot(store, task, version=version, grown=[document["_id"] for document in documents])
     log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
-    return [*say(first), *await _caught_up(store, task)]
+    # What grew before may have gone on, or come to its end, without anybody who looked at its parent.
+    further = await look_below(store, [task.task_id]) if grown_before else []
+    return [*say(first), *further, *await _caught_up(store, task)]
 
 
 async def _caught_up(store: TaskStore, task: Task) -> list[Event]:
@@ -133,8 +135,8 @@ async def _uproot(store: TaskStore, task: Task, *, version: int, grown: Sequence
     """The task was cancelled while its children grew, or shall have another plan: they go. Adopted by another replica, they stay."""
     now = (await store.get([task.task_id])).get(task.task_id)
     if now is not None and now.phase is Phase.CANCELLED:
-        await store.cancel_open({"_id": subtree(task.task_id)}, {"code": "cancelled", "message": "its parent was cancelled"})
-    elif now is not None and version in now.dropped:
+        return say(await cancel_below(store, task, ITS_PARENT_ENDED))
+    if now is not None and version in now.dropped:
         await store.remove(grown)
     return []
 

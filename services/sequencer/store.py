@@ -195,12 +195,14 @@ class TaskStore:
         docs = await self._tasks.find({"_id": run_id}, ("options", "submitted_by"))
         return docs[0].get("options", {}) if docs else {}
 
-    async def insert(self, documents: Sequence[Doc]) -> None:
-        """Insert task documents; those that are there already stay as they are."""
+    async def insert(self, documents: Sequence[Doc]) -> set[str]:
+        """Insert task documents; those that are there already stay as they are, and come back."""
+        known: set[str] = set()
         for at in range(0, len(documents), INSERT_PAGE):
             page = documents[at : at + INSERT_PAGE]
-            there = await self._tasks.insert(page)
+            known |= (there := await self._tasks.insert(page))
             self._metrics.entered(document["phase"] for document in page if document["_id"] not in there)
+        return known
 
     async def insert_sequence(self, document: Doc) -> None:
         """Keep what was derived from a plan."""
