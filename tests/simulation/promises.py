@@ -10,8 +10,8 @@ from tests.simulation.evidence import Evidence
 Finds = Iterator[str]
 
 TRIED = (Phase.READY, Phase.INTEGRATING, Phase.EXPANDING)
-AT_ONCE = 1.0
-"""Orders that are given within so many seconds have no order among each other: either may be the later one."""
+AT_ONCE = 5.0
+"""Orders that are given within so many seconds have no order among each other: as long may one be on its way to the store."""
 NOT_BEFORE_OVER = {
     "approve": (Phase.FAILED, Phase.SKIPPED), "skip": (Phase.FAILED, Phase.COMPLETED, Phase.READY, Phase.INTEGRATING),
     "fail": (Phase.COMPLETED, Phase.SKIPPED, Phase.READY, Phase.INTEGRATING), "reject": (Phase.COMPLETED, Phase.SKIPPED, Phase.READY),
