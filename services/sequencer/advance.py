@@ -69,9 +69,11 @@ async def look_below(store: TaskStore, opened: Sequence[str]) -> list[Event]:
 
 async def cancel_below(store: TaskStore, task: Task, error: dict[str, Any]) -> list[Move]:
     """Cancel what is not over below this task."""
-    below = await store.find({"_id": subtree(task.task_id), "open": True})
-    await store.cancel_open({"_id": subtree(task.task_id)}, error)
-    return [Move(one, How(Phase.CANCELLED)) for one in below]
+    gone: list[Move] = []
+    while below := await store.find({"_id": subtree(task.task_id), "open": True}):  # more may grow meanwhile
+        await store.cancel_open({"_id": {"$in": [one.task_id for one in below]}}, error)
+        gone += [Move(one, How(Phase.CANCELLED)) for one in below]
+    return gone
 
 
 async def consequences(store: TaskStore, over: Sequence[Task], *, passed: Collection[str]) -> list[Move]:
