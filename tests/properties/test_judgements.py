@@ -37,7 +37,7 @@ TASKS = st.builds(
     on_failure=st.sampled_from(["ask", "fail", "continue"]), dependents=st.integers(0, 2), approved=st.booleans(),
     checkpoint=st.sampled_from([None, {"when": "before"}, {"when": "after"}]), agent=st.sampled_from(["shell", "human"]),
     approval_id=st.sampled_from([None, "q1", "q2"]), asking=st.just({"question": "?"}),
-)  # fmt: skip
+).filter(lambda about: not (about.phase is Phase.READY and about.children))  # fmt: skip
 Decide = Callable[[Task, Verdict, Patience], Move | None]
 
 

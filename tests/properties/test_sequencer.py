@@ -55,7 +55,10 @@ class Run(RuleBasedStateMachine):
     @rule(data=st.data(), choice=CHOICES)
     def is_answered(self, data: st.DataObject, choice: str) -> None:
         self._next()
-        self.course.hear(self.course.decision(self._some(data, *ASKING), choice))
+        task = self._some(data, *ASKING)
+        # Who took over a task before its turn and asks for another try gives it back to its place.
+        self.reopened = "retry" in (choice, task["asking"]["choices"][0]) and "retry" in task["asking"]["choices"]
+        self.course.hear(self.course.decision(task, choice))
 
     @precondition(lambda self: self.course.in_phase(*PLANNING))
     @rule(data=st.data(), size=st.integers(0, 2))
@@ -147,7 +150,12 @@ class Run(RuleBasedStateMachine):
     @invariant()
     def as_long_as_it_lives_somebody_can_do_something(self) -> None:
         live = [doc for doc in self.course.docs.values() if doc["open"]]
-        assert not live or any(doc["phase"] in WORKING or doc["paused"] for doc in live), "everything waits for everything"
+        able = (doc["phase"] in WORKING or doc["paused"] or self._is_next_for_the_sweep(doc) for doc in live)
+        assert not live or any(able), "everything waits for everything"
+
+    def _is_next_for_the_sweep(self, doc: dict[str, Any]) -> bool:
+        """A parent whose children ended while it was paused: who resumes it leaves it to the sweep, due at once."""
+        return bool(doc["phase"] == Phase.EXPANDED and doc["due_at"] <= self.course.deps.tasks.clock.now())
 
     def _changed(self, source: Phase) -> list[dict[str, Any]]:
         """The tasks that left this phase in the last step."""
