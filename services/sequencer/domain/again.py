@@ -129,7 +129,8 @@ def _afresh(task: Task, order: str, *, paused: bool) -> dict[str, Any]:
         fields["paused"] = paused
     if task.closed:
         fields["was_over"] = True
-    if task.phase in (Phase.EXPANDING, Phase.REPLANNING) and not task.has_one_plan_only:
+    # What a group is planned as stands in the notes; a plan that came of how a try ended is not wanted any more.
+    if task.phase is Phase.REPLANNING or (task.phase is Phase.EXPANDING and task.kind != "group"):
         version = task.plan_version + 1
         fields |= {"plan_version": version, "dropped": (*task.dropped, version)}
     return fields | own_again(task)
