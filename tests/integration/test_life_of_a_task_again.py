@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts.approvals import TaskControl
+from shared.contracts.phases import Action
 from tests.integration.chores import lines
 from tests.integration.house import House, data, work
 
@@ -152,7 +153,7 @@ async def test_of_a_version_that_there_is_no_more(house: House, trace: str) -> N
     task = await house.task(run, "a")
     stale = await house.http.put(f"/tasks/{task['_id']}", json={"action": "rerun", "version": task["version"] - 1})
     assert (stale.status_code, lines(trace)) == (409, ["a"])
-    order = TaskControl(run_id=run, task_id=task["_id"], control_id="0" * 32, action="rerun", by="ann", version=1)  # type: ignore[arg-type]
+    order = TaskControl(run_id=run, task_id=task["_id"], control_id="0" * 32, action=Action.RERUN, by="ann", version=1)
     await house.running[-1].ground.publisher.say([order])
     refused = await house.until(lambda: house.docs("tasks", _id=task["_id"], last_control="0" * 32))
     assert "which has version" in refused[0]["refused"]

@@ -68,7 +68,7 @@ def is_done_with(control: Mapping[str, Any], task: Mapping[str, Any] | None) -> 
     One that has become impossible meanwhile is said all the same: it may be half carried out, and whoever gave it is told the reason.
     """
     if task is None:
-        return control["task_id"] != control["run_id"]  # it was there to be ordered about: its plan was given up, and it with that
+        return bool(control["task_id"] != control["run_id"])  # it was there to be ordered about: its plan was given up, and it with that
     last = task.get("last_control")
     return last is not None and str(last) >= control["_id"]
 

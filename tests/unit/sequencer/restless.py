@@ -62,7 +62,7 @@ class Slow(Mortal):
         for update in updates:  # one by one, as a server that writes many documents does not do it at once
             await self._wait()
             matched += await self._inner.bulk([update], relaxed=relaxed)
-        return self._life.outlived(matched)
+        return int(self._life.outlived(matched))
 
 
 class Restless(MortalDatabase):
