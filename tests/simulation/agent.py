@@ -23,7 +23,7 @@ async def act(
     process: Any = host.get()
     ledger = process.world.ledger.effects
     ledger.begin(work.attempt_id)
-    if does == "ask" and not (await work.around()).answers:
+    if does == "ask" and len((await work.around()).answers) < times:
         return Asks(f"What about {work.title}?")
     if does == "split":
         return TooBig("this is a lot", tuple(TaskSpec.model_validate(task) for task in subtasks))

@@ -112,6 +112,9 @@ class People:
                 await asyncio.sleep(draw.choice((0.0, 0.0, 0.01, 0.1)))
                 action = draw.choice(AMBUSHES if self._world.sweep == "on" else AMBUSHES[:-1])
                 await self._order(BOB, met[0], action)
+                if action is Action.CANCEL and draw.random() < 0.5:  # on second thought
+                    await asyncio.sleep(draw.choice((0.1, 0.5, 2.0)))
+                    await self._order(BOB, met[0], Action.RETRY)
                 return
 
     def _target(self, run: Run, action: Action) -> str | None:

@@ -46,7 +46,7 @@ def sound() -> Evidence:
         ledger.begin(f"{name}:1")
         if name != RUN:
             ledger.do(task_id=name, key=f"{name}:1", process="executor-1")
-        watch.saw("tasks", {**tasks[name], "phase": "ready", "passes": False}, tasks[name])
+        watch.saw("tasks", {**tasks[name], "phase": "ready", "passes": False}, {**tasks[name], "due_at": NOW})
     assert watch.violations == []
     approvals = {"q": {"_id": "q", "task_id": A, "state": "approve", "decisions": [{"by": "ada", "decision": "approve"}]}}
     feed = [{"run_id": RUN, "seq": 1, "event": "task.completed", "data": {"tasks": [RUN, A, B]}}]
@@ -172,6 +172,12 @@ WRONG_STEPS: list[tuple[str, str, dict[str, Any] | None, dict[str, Any] | None]]
     ("tasks", "open though over", TASK, {**TASK, "phase": "failed", "finished_at": NOW}),
     ("tasks", "nothing due", None, {key: value for key, value in TASK.items() if key != "due_at"}),
     ("tasks", "no end", TASK, {**TASK, "phase": "failed", "open": False}),
+    (
+        "tasks",
+        "dependents untold",
+        TASK,
+        {"_id": A, "phase": "completed", "open": False, "passes": True, "epoch": 1, "finished_at": NOW, "dependents": 1},
+    ),
     ("tasks", "lets others go", None, {**TASK, "passes": True}),
     ("tasks", "epoch falls", TASK, {**TASK, "epoch": 0}),
     ("tasks", "not in the table", TASK, {**TASK, "phase": "expanded"}),

@@ -17,6 +17,10 @@ LIVE_WAITS = frozenset(Phase) - TERMINAL - {Phase.BLOCKED}
 """Who is in one of these waits for what may be lost, and so must have a `due_at`. A blocked task waits for tasks, which have one."""
 
 
+TOLD = frozenset({Phase.COMPLETED, Phase.SKIPPED, Phase.FAILED})
+"""Ends of which dependents are told one by one. What is cancelled takes along all that is below it at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A task went from one phase to another, or was born (`before` is None). `order` counts all that is seen, so that it compares."""
@@ -95,6 +99,8 @@ def _task(watch: Watch, before: Document | None, after: Document | None) -> list
         why = (after.get("error") or {}).get("message", "")
         watch.changes.append(Change(watch.next(), watch.now(), name, earlier, phase, after["epoch"], question, why))
     problems = _state(after, phase)
+    if earlier is not phase and phase in TOLD and after.get("dependents") and "due_at" not in after:
+        problems.append(f"it is {phase}, its dependents do not know, and nothing is due")
     if before and earlier is not None:
         problems += _move(before, after, earlier=earlier, phase=phase)
     return problems

@@ -20,7 +20,7 @@ GOOD = {"kind": "schema", "schema": {"type": "object", "properties": {"good": {"
 JOINED = {"kind": "contains", "text": "verified"}
 SECONDS = (0.0, 0.0, 0.05, 0.3, 1.0, 4.0)
 WAYS = {
-    "work": 50, "fail": 8, "spoil": 6, "break": 2, "hang": 2, "ask": 5, "split": 7, "human": 2, "never": 4, "checked": 6, "group": 8,
+    "work": 50, "fail": 8, "spoil": 6, "break": 2, "hang": 2, "ask": 6, "split": 7, "human": 2, "never": 5, "checked": 6, "group": 8,
 }  # fmt: skip
 DEEPEST = 2
 WIDE = 101
@@ -120,7 +120,7 @@ class Plan:
         task["timeout"] = 6.0
 
     def _ask(self, task: Task, _depth: int) -> None:
-        task["inputs"]["args"]["does"] = "ask"
+        task["inputs"]["args"] |= {"does": "ask", "times": self._draw.choice((1, 1, 2, 4))}
 
     def _split(self, task: Task, depth: int) -> None:
         task["inputs"]["args"] |= {"does": "split", "subtasks": self.level(f"{task['key']}s", depth + 1)}
