@@ -72,7 +72,8 @@ async def _get(deps: Deps, quarantine_id: str) -> Doc:
 def _view(doc: Doc) -> dict[str, Any]:
     return {
         "quarantineId": doc["_id"], "service": doc["service"], "reason": doc["reason"], "routingKey": doc["routing_key"],
-        "messageId": doc["message_id"], "count": doc["count"], "body": doc.get("body"), "at": moment(doc["at"]), "lastAt": moment(doc.get("last_at")),
+        "messageId": doc["message_id"], "count": doc["count"], "body": doc.get("body"), "at": moment(doc["at"]),
+        "lastAt": moment(doc.get("last_at")),
         "replays": doc.get("replays", 0), "replayBy": doc.get("replay_by"), "replayAt": moment(doc.get("replay_at")),
         "replayed": bool(doc.get("replayed_at")), "replayOf": doc.get("replay_of"),
     }  # fmt: skip
