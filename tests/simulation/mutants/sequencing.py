@@ -82,7 +82,7 @@ SEQUENCING = (
 """,
         """    fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
-    await store.insert(documents)
+    grown_before = await store.insert(documents)
     await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
 """,
         "the compare-and-set first spares the inserts of whoever loses",
