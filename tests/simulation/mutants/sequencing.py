@@ -75,7 +75,7 @@ SEQUENCING = (
     Mutant(
         "the parent is expanded before its children are there",
         ADOPT,
-        """    await store.insert(documents)
+        """    grown_before = await store.insert(documents)
     await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
     fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
