@@ -1,7 +1,7 @@
 """Plans that are made, and reasons why there is none: kept once, and said from what is kept."""
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Self
 
 import orjson
@@ -57,7 +57,9 @@ class Asked:
     def read(cls, planning: Doc) -> Self:
         """From the document."""
         given = orjson.loads(planning["asked"])
-        wanted = Wanted(**{**given["wanted"], "failures": tuple(given["wanted"]["failures"])})
+        # A planner of another version may have noted more, or less.
+        noted = {field.name: given["wanted"][field.name] for field in fields(Wanted) if field.name in given["wanted"]}
+        wanted = Wanted(**{**noted, "failures": tuple(noted.get("failures", ()))})
         return cls(wanted, TaskSubmitted.model_validate(given["submission"]) if given["submission"] else None)
 
 

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
 from services.planner.handlers import on_plans_requested, on_tasks_submitted
-from services.planner.keeping import Keeper
+from services.planner.keeping import Asked, Keeper, Wanted
 from services.planner.maker import MOST_WAITS, Maker
 from services.planner.metrics import PlannerMetrics
 from services.planner.planners.base import Means
@@ -349,3 +350,15 @@ async def test_a_plan_that_nobody_waits_for_any_more_is_not_made_to_its_end(offi
             await planner.idle()
         assert await office.plannings() == [], "whoever asks again gets one"
         await end([watching])
+
+
+def test_what_a_planner_of_another_version_asked_for_is_understood() -> None:
+    submission = TaskSubmitted.model_validate({"runId": "run", "prompt": "do", "newer": 1})
+    asked = Asked(Wanted("run", "run", 1, "submitted", ("why",)), submission)
+    document = asked.document()
+    assert Asked.read(document) == asked
+    noted = orjson.loads(document["asked"])
+    noted["wanted"] |= {"urgency": "high"}
+    assert Asked.read({**document, "asked": orjson.dumps(noted)}) == asked
+    del noted["wanted"]["failures"]
+    assert Asked.read({**document, "asked": orjson.dumps(noted)}).wanted == Wanted("run", "run", 1, "submitted")
