@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.executor.agents.base import Around, DependencyResult
+from services.executor.agents.base import SUBMITTED, Around, DependencyResult
 from services.executor.around import around
 from services.executor.domain import LOST, Claim, claim_from
 from shared.clock import Clock
@@ -83,7 +83,7 @@ class AttemptStore:
                 self._inputs.clear()
             for doc in await self._tasks.find({"_id": {"$in": list(missing)}}, ("options",)):
                 given = doc.get("options", {}).get("inputs", {})
-                self._inputs[doc["_id"]] = {f"TASKGROVE_INPUT_{name.upper().replace('-', '_')}": value for name, value in given.items()}
+                self._inputs[doc["_id"]] = {f"{SUBMITTED}{name.upper().replace('-', '_')}": value for name, value in given.items()}
 
     def environment(self, claim: Claim) -> dict[str, str]:
         """What scripts are told: what was submitted, and who they are. The id of the task outlives the attempt: a key for effects."""

@@ -22,6 +22,7 @@ from shared.sandbox import Limits, Pool, ProcessControl, Sandbox
 __all__ = ["Agent", "Answer", "Around", "Asks", "DependencyResult", "Done", "Lookup", "TooBig", "Tools", "Work", "given"]
 
 Given = TypeVar("Given", bound=Inputs)
+SUBMITTED = "TASKGROVE_INPUT_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ class Work:
     around: Callable[[], Awaitable[Around]] = nothing_around
     by_model: bool = False
     anew: str = ""
+
+    @property
+    def submitted(self) -> dict[str, str]:
+        """What of `env` came with the submission: the same in every attempt, which names of the attempt itself are not."""
+        return {name: value for name, value in self.env.items() if name.startswith(SUBMITTED)}
 
 
 class Agent(Protocol):

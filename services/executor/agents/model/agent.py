@@ -161,7 +161,7 @@ class _Attempt:
             except Unavailable as error:
                 raise AgentFailed(str(error), code="sandbox_failed") from error
         how = f"stopped: it took longer than {seconds:g} s" if finished.timed_out else finished.how()
-        output = _tail(_without_places(finished.output, directory))
+        output = _tail(_the_same_again(finished.output, directory, attempt=work.attempt_id))
         return f"{how}\n{fenced('output', output)}" if output else f"{how}, without any output"
 
 
@@ -175,10 +175,11 @@ def _make(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
 
 
-def _without_places(output: str, directory: Path) -> str:
-    """The next attempt runs elsewhere: where this one ran must not be in the conversation, or the ledger would not know it again."""
+def _the_same_again(output: str, directory: Path, *, attempt: str) -> str:
+    """The next attempt has another place and id: those of this one must not be in the conversation, or the ledger would not know it."""
     scratch = re.sub(re.escape(str(directory)) + r"\.tmp-\w+", "/tmp", output)  # noqa: S108 (as it is called inside the sandbox)
-    return scratch.replace(str(directory), ".")
+    placed = scratch.replace(str(directory), ".")
+    return re.sub(re.escape(attempt) + r"(?!\d)", "$TASKGROVE_ATTEMPT_ID", placed)
 
 
 def _tail(output: str) -> str:

@@ -53,7 +53,7 @@ async def context(
 
 
 def _task(work: Work, instructions: str, *, may_run: bool) -> str:
-    inputs = [f"{name}={value}" for name, value in sorted(work.env.items())]
+    inputs = [f"{name}={value}" for name, value in sorted(work.submitted.items())]
     given = "Environment of your commands:" if may_run else "Given with it:"
     told = [work.title, instructions or work.description, *([given, *inputs] if inputs else [])]
     return "\n\n".join(dict.fromkeys(part for part in told if part.strip()))

@@ -18,7 +18,7 @@ from shared.errors import AgentFailed, ModelFailed
 from shared.models.fence import defused
 from shared.models.port import Reply, Spent
 from shared.sandbox import Sandbox
-from tests.unit.executor.agents.thinkers import Line, Scripted, done, thinking, uses
+from tests.unit.executor.agents.thinkers import Line, Scripted, done, named, thinking, uses
 
 MakeWork = Callable[..., Work]
 Do = Callable[..., Awaitable[tuple[Answer, Scripted]]]
@@ -267,13 +267,13 @@ class TestContext:
 
     async def test_the_next_attempt_asks_the_very_same(self, do: Do, tmp_path: Path) -> None:
         """After a crash it runs elsewhere and under another epoch; the ledger has to know its questions again."""
-        run = uses("run_command", command="pwd; echo $TASKGROVE_INPUTS; ls -a; mktemp -d >/dev/null; echo gone >&2; false")
-        script = (uses("write_file", path="a", content="1"), run, uses("list_files"), done())
-        _, first = await do(*script)
-        elsewhere = tmp_path / "elsewhere"
-        _, second = await do(*script, directory=lambda: elsewhere, attempt_id="run.1:2", epoch=2)
+        command = "pwd; echo $TASKGROVE_INPUTS; ls -a; mktemp -d >/dev/null; echo gone >&2; echo I am $TASKGROVE_ATTEMPT_ID; false"
+        script = (uses("write_file", path="a", content="1"), uses("run_command", command=command), uses("list_files"), done())
+        _, first = await do(*script, **named("run.1:1"))
+        _, second = await do(*script, **named("run.1:2"), directory=lambda: tmp_path / "elsewhere", epoch=2)
         assert [question.turns for question in first.asked] == [question.turns for question in second.asked]
-        assert len(first.asked) == 4
+        assert (len(first.asked), "I am $TASKGROVE_ATTEMPT_ID\n" in first.heard(2)) == (4, True)
+        assert re.findall(r"TASKGROVE_\w+=\S+", first.asked[0].turns[1].text) == ["TASKGROVE_INPUT_VERSION=1.4"]
 
 
 class TestStopping:

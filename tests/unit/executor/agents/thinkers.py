@@ -58,3 +58,9 @@ def done(summary: str = "done", **data: Any) -> Reply:
 def thinking(model: Scripted, registry: CollectorRegistry | None = None, **caps: Any) -> Thinking:
     """What the agent gets in wiring, around this model."""
     return Thinking(model, Prompts(PROMPTS), Caps(**caps), AgentMetrics(registry or CollectorRegistry()), asyncio.Semaphore(2))
+
+
+def named(attempt_id: str) -> dict[str, Any]:
+    """An attempt with the names that scripts are told (services/executor/store.py)."""
+    names = {"TASKGROVE_RUN_ID": "run", "TASKGROVE_TASK_ID": "run.1", "TASKGROVE_ATTEMPT_ID": attempt_id}
+    return {"attempt_id": attempt_id, "env": {"TASKGROVE_INPUT_VERSION": "1.4", **names}}
