@@ -20,6 +20,7 @@ ALLOWED = {
     ("PUT", "/tasks/{task_id}"): {"ada", "sue", "pat"},
     ("GET", "/tasks"): EVERYONE,
     ("GET", "/tasks/{task_id}"): EVERYONE,
+    ("GET", "/tasks/{task_id}/rerun"): EVERYONE,
     ("GET", "/tasks/{task_id}/sequence"): EVERYONE,
     ("GET", "/tasks/{task_id}/events"): EVERYONE,
     ("GET", "/tasks/{task_id}/export"): EVERYONE,

@@ -62,7 +62,9 @@ def test_we_read_what_the_library_writes() -> None:
     (heard,) = decode(written.body, HEARS)
     assert isinstance(heard, Heard)
     notes = (NotesFile(name="a.md", text="# A"),)
-    assert heard.event == TaskSubmitted(run_id=RUN, prompt="Fetch", notes=notes, options=RunOptions(review=True))
+    known = TaskSubmitted(run_id=RUN, prompt="Fetch", notes=notes, options=RunOptions(review=True))
+    assert {name: getattr(heard.event, name) for name in TaskSubmitted.model_fields} == dict(known)
+    assert heard.event.further == {"unknown": 1}, "what a newer version added is carried on"
     assert heard.event_id == "42"
 
 
