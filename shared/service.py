@@ -165,7 +165,7 @@ class Running:
         while not self.store_answers:
             try:
                 await self.ground.database.ready()
-                await self.ground.database.ensure([*self.service.schemas, QUARANTINE, LOGS])
+                await self.ground.database.ensure(self.service.schemas)
                 self.store_answers = True
             except Unavailable as error:
                 failures += 1

@@ -10,13 +10,14 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPError
 from aiormq.abc import FieldTable
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from shared.clock import full_jitter
 from shared.ending import end
 from shared.errors import BrokerUnavailable
 from shared.messaging.lenient import be_lenient
 from shared.messaging.port import Delivery, Message, Queue
-from shared.messaging.topology import DEAD_EXCHANGE, DELIVERY_LIMIT, EXCHANGE, MOST_MESSAGES
+from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, arguments, own_queues
 
 PUBLISH_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 10.0
@@ -24,6 +25,7 @@ CLOSE_TIMEOUT = 3.0
 WATCH_SECONDS = 10.0
 IN_FLIGHT = 200
 LONGEST_PAUSE = 5.0
+DEFINITIONS = "python -m shared.messaging.definitions"
 LOST = (AMQPError, ConnectionError, TimeoutError, OSError, RuntimeError)
 
 log = structlog.get_logger()
@@ -203,11 +205,33 @@ class RabbitBroker:
             log.info("broker.connected")
 
     async def _declare(self, connection: AbstractConnection) -> None:
-        async with connection.channel() as channel:
-            exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
-            dead = await channel.declare_exchange(DEAD_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
-            for queue in self._queues:
-                declared = await channel.declare_queue(queue.name, durable=True, arguments=_arguments(queue))
+        """All of the topology. A user that may not has a slice: it declares its own queue, and looks whether the rest is there."""
+        try:
+            async with connection.channel() as channel:
+                exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
+                dead = await channel.declare_exchange(DEAD_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
+                await self._declare_queues(channel, exchange, dead)
+        except ChannelAccessRefused:
+            await self._declare_slice(connection)
+
+    async def _declare_slice(self, connection: AbstractConnection) -> None:
+        own = own_queues(self._name)
+        try:
+            async with connection.channel() as channel:
+                exchange, dead = [await channel.get_exchange(name) for name in (EXCHANGE, DEAD_EXCHANGE)]
+                for queue in self._queues:
+                    if queue.name not in own:
+                        await channel.get_queue(queue.name)
+                await self._declare_queues(channel, exchange, dead, only=own)
+        except ChannelNotFoundEntity as error:
+            raise ConnectionError(f"{error}, and this user may not declare it: load what `{DEFINITIONS}` prints") from error
+
+    async def _declare_queues(
+        self, channel: AbstractChannel, exchange: AbstractExchange, dead: AbstractExchange, *, only: Sequence[str] | None = None
+    ) -> None:
+        for queue in self._queues:
+            if only is None or queue.name in only:
+                declared = await channel.declare_queue(queue.name, durable=True, arguments=arguments(queue))
                 for key in queue.keys:
                     await declared.bind(dead if queue.dead else exchange, key)
 
@@ -257,17 +281,3 @@ async def _is_deaf(subscription: Subscription) -> bool:
     if waiting:
         log.warning("broker.queue_waits", queue=passive.name, messages=waiting)
     return bool(waiting) and not passive.declaration_result.consumer_count
-
-
-def _arguments(queue: Queue) -> FieldTable:
-    """Explicit, because the defaults differ between RabbitMQ 3.10, 3.13, 4.0 and 4.3."""
-    if queue.dead:
-        return {"x-queue-type": "quorum"}
-    return {
-        "x-queue-type": "quorum",
-        "x-delivery-limit": DELIVERY_LIMIT,
-        "x-dead-letter-exchange": DEAD_EXCHANGE,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-        "x-max-length": MOST_MESSAGES,
-    }

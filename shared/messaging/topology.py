@@ -1,6 +1,7 @@
 """One durable topic exchange, one quorum queue a service, one queue for what the broker gave up on: all derived from who hears what."""
 
 from collections import defaultdict
+from typing import Any
 
 from shared.contracts.base import Event, type_names
 from shared.messaging.port import Queue
@@ -10,6 +11,7 @@ DEAD_EXCHANGE = "taskgrove.dead"
 DEAD_QUEUE = "taskgrove.dead"
 DELIVERY_LIMIT = 30
 MOST_MESSAGES = 200_000
+HEARS_THE_DEAD = "approvals"
 
 
 def queue_of(service: str) -> str:
@@ -17,8 +19,27 @@ def queue_of(service: str) -> str:
     return f"taskgrove.{service}"
 
 
+def own_queues(service: str) -> list[str]:
+    """The queues that this service hears, and nobody else."""
+    return [queue_of(service), *([DEAD_QUEUE] if service == HEARS_THE_DEAD else [])]
+
+
+def arguments(queue: Queue) -> dict[str, Any]:
+    """Explicit, because the defaults differ between RabbitMQ 3.10, 3.13, 4.0 and 4.3."""
+    if queue.dead:
+        return {"x-queue-type": "quorum"}
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD_EXCHANGE,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-max-length": MOST_MESSAGES,
+    }
+
+
 def queues() -> list[Queue]:
-    """Every queue of the house. All services declare all of it, so that whoever speaks first is heard by those who start last."""
+    """Every queue of the house. Who may declares all of it, so that whoever speaks first is heard by those who start last."""
     keys: dict[str, list[str]] = defaultdict(list)
     for event in events():
         for service in event.heard_by:

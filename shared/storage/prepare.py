@@ -1,28 +1,37 @@
-"""`python -m shared.storage.prepare`: a new MongoDB becomes the replica set and gets the user that TASKGROVE_STORE_URL names."""
+"""`python -m shared.storage.prepare`: a new MongoDB becomes the replica set and gets a user for each service, which has its slice.
+
+Their URLs are the files `SERVICE_store_url` of TASKGROVE_SECRETS_DIR. Without them one user serves all: that of TASKGROVE_STORE_URL.
+"""
 
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
+from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from shared.errors import BadInput, StoreUnavailable, TaskgroveError
+from shared.secrets import secrets_dir
 from shared.settings import CommonSettings, read
+from shared.storage.slices import SLICES, privileges
 
 SECONDS = 90.0
 NOT_YET_INITIATED = 94
 USER_EXISTS = 51_003
+ROLE_EXISTS = 51_002
 ROOT = ("MONGO_INITDB_ROOT_USERNAME", "MONGO_INITDB_ROOT_PASSWORD")
 """As MongoDB's own image names them, so that one file serves both."""
 
 
-def prepare(url: str, *, database: str, root: tuple[str, str] | None) -> None:
-    """Initiate the members that `url` lists, wait for a primary, and let the user of `url` read and write `database` and nothing else.
+def prepare(url: str, *, database: str, root: tuple[str, str] | None, passwords: Mapping[str, str] | None = None) -> None:
+    """Initiate the members that `url` lists, wait for a primary, and make users: one a service with its slice where `passwords` names them.
 
-    Doing it again changes nothing but the user's password. `root` (name, password) is needed where MongoDB asks for one.
+    Else the user of `url` may read and write `database` and nothing else. Doing it again changes nothing but passwords and rights.
+    `root` (name, password) is needed where MongoDB asks for one.
     Raises StoreUnavailable when there is no primary in time, BadInput when MongoDB refuses.
     """
     parts = parse_uri(url)
@@ -33,12 +42,23 @@ def prepare(url: str, *, database: str, root: tuple[str, str] | None) -> None:
     with MongoClient[dict[str, Any]](hosts[0], directConnection=True, serverSelectionTimeoutMS=2_000, **access) as client:
         try:
             _wait_for_primary(client, {"_id": name, "members": [{"_id": number, "host": host} for number, host in enumerate(hosts)]})
-            if root and parts["username"]:
-                _put_user(client, parts, database)
+            if root and passwords:
+                grant_slices(client, database, passwords)
+            elif root and parts["username"]:
+                owner = parts["options"].get("authSource") or parts["database"] or "admin"
+                _put_user(client[owner], parts["username"], parts["password"], role="readWrite", database=database)
         except OperationFailure as error:
             raise BadInput(f"MongoDB at {hosts[0]} refused: {error.details or error}; are these its root name and password?") from None
         except PyMongoError as error:
             raise StoreUnavailable(f"MongoDB at {hosts[0]} did not answer: {error}") from None
+
+
+def grant_slices(client: MongoClient[dict[str, Any]], database: str, passwords: Mapping[str, str]) -> None:
+    """A role and a user of `admin` for each service that `passwords` names, both called like it. Again: new rights, new passwords."""
+    for service in SLICES.keys() & passwords.keys():
+        rights: dict[str, Any] = {"privileges": privileges(service, database), "roles": []}
+        _put(client[database], "Role", service, exists=ROLE_EXISTS, what=rights)
+        _put_user(client.admin, service, passwords[service], role=service, database=database)
 
 
 def _wait_for_primary(client: MongoClient[dict[str, Any]], config: Mapping[str, Any]) -> None:
@@ -67,23 +87,46 @@ def _initiate(client: MongoClient[dict[str, Any]], config: Mapping[str, Any]) ->
         client.admin.command("replSetInitiate", config)
 
 
-def _put_user(client: MongoClient[dict[str, Any]], parts: Mapping[str, Any], database: str) -> None:
-    owner = client[parts["options"].get("authSource") or parts["database"] or "admin"]
-    what = {"pwd": parts["password"], "roles": [{"role": "readWrite", "db": database}]}
+def _put_user(owner: Database[dict[str, Any]], name: str, password: str, *, role: str, database: str) -> None:
+    _put(owner, "User", name, exists=USER_EXISTS, what={"pwd": password, "roles": [{"role": role, "db": database}]})
+
+
+def _put(owner: Database[dict[str, Any]], kind: str, name: str, *, exists: int, what: Mapping[str, Any]) -> None:
     try:
-        owner.command("createUser", parts["username"], **what)
+        owner.command(f"create{kind}", name, **what)
     except OperationFailure as error:
-        if error.code != USER_EXISTS:
+        if error.code != exists:
             raise
-        owner.command("updateUser", parts["username"], **what)
+        owner.command(f"update{kind}", name, **what)
+
+
+def read_urls(directory: Path) -> dict[str, str]:
+    """The files `SERVICE_store_url` of a directory: of all five services, or none. Raises BadInput for some, or another's user."""
+    paths = {service: directory / f"{service}_store_url" for service in SLICES}
+    urls = {service: path.read_text(encoding="utf-8").strip() for service, path in paths.items() if path.exists()}
+    if urls and (missing := SLICES.keys() - urls.keys()):
+        raise BadInput(f"{directory} has URLs of some services, and none of {', '.join(sorted(missing))}")
+    for service, url in urls.items():
+        if (parts := parse_uri(url))["username"] != service or not parts["password"]:
+            raise BadInput(
+                f"{paths[service]} must have the user {service} and a password in it, as mongodb://{service}:…@host/?authSource=admin"
+            )
+    return urls
 
 
 def main() -> None:
-    """Prepare the store that the settings name."""
+    """Prepare the store that the secrets or the settings name."""
+    name, password = (os.environ.get(variable, "") for variable in ROOT)
+    root = (name, password) if name else None
     try:
-        settings = read(CommonSettings)
-        name, password = (os.environ.get(variable, "") for variable in ROOT)
-        prepare(settings.store_url, database=settings.store_name, root=(name, password) if name else None)
+        directory = secrets_dir()
+        if urls := read_urls(directory) if directory else {}:
+            passwords = {service: str(parse_uri(url)["password"]) for service, url in urls.items()}
+            database = os.environ.get("TASKGROVE_STORE_NAME") or CommonSettings.model_fields["store_name"].default
+            prepare(urls["planner"], database=database, root=root, passwords=passwords)
+        else:
+            settings = read(CommonSettings)
+            prepare(settings.store_url, database=settings.store_name, root=root)
     except TaskgroveError as error:
         raise SystemExit(f"prepare: {error}") from None
 

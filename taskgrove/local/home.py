@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,11 @@ class Home:
     def keys(self) -> Path:
         """API keys that the approvals service takes over at its start; the command line reads its own from here."""
         return self.root / "keys.json"
+
+    @property
+    def credentials(self) -> Path:
+        """Passwords of broker and store by user; their services get one each."""
+        return self.root / "credentials.json"
 
     @property
     def artifacts(self) -> Path:
@@ -108,6 +113,18 @@ def admin_keys(home: Home) -> Path:
         key = {"name": "local", "key": secrets.token_urlsafe(32), "roles": ["admin"]}
         write_atomically(home.keys, json.dumps([key], indent=2))
     return home.keys
+
+
+def passwords(home: Home, users: Iterable[str]) -> dict[str, str]:
+    """A password for each user of broker and store, made at the first start and readable by the directory's owner only."""
+    try:
+        kept = json.loads(home.credentials.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        kept = {}
+    found = {user: kept.get(user) or secrets.token_urlsafe(24) for user in users}
+    if found.keys() - kept.keys():
+        write_atomically(home.credentials, json.dumps({**kept, **found}, indent=2))
+    return found
 
 
 def write_atomically(path: Path, text: str) -> None:

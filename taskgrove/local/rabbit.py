@@ -1,17 +1,22 @@
 """A private RabbitMQ: an unprivileged node that shares nothing with one the machine may already run, and leaves no process behind."""
 
 import asyncio
+import json
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
+from shared.messaging.definitions import ADMIN, definitions
 from taskgrove.local import docker
+from taskgrove.local.home import write_atomically
 from taskgrove.local.parts import Image, Part, Program, find_epmd
 from taskgrove.local.process import Child
 
 START_SECONDS = 90.0
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 CONNECTION_START = (1, 10, 10)
+IN_IMAGE = Path("/var/lib/rabbitmq")
 
 
 class Rabbit:
@@ -19,8 +24,11 @@ class Rabbit:
 
     name = "rabbitmq"
 
-    def __init__(self, part: Part, directory: Path, *, ports: dict[str, int], log: Path) -> None:
-        self.url = f"amqp://guest:guest@127.0.0.1:{ports['amqp']}/"
+    def __init__(
+        self, part: Part, directory: Path, *, ports: dict[str, int], log: Path, passwords: Mapping[str, str] | None = None
+    ) -> None:
+        """`passwords`: of `admin`, `publisher` and each service, which has its slice; without them `guest` may do everything."""
+        self._passwords = passwords or {}
         self.child: Child | None = None
         self._epmd: Child | None = None
         self._part = part
@@ -32,6 +40,16 @@ class Rabbit:
     def children(self) -> list[Child]:
         """The node, then the port mapper that it needs to its end."""
         return [child for child in (self.child, self._epmd) if child]
+
+    @property
+    def url(self) -> str:
+        """For who may do everything."""
+        return self.url_of(ADMIN)
+
+    def url_of(self, user: str) -> str:
+        """For one user; where there are no users, for all."""
+        who = f"{user}:{self._passwords[user]}" if self._passwords else "guest:guest"
+        return f"amqp://{who}@127.0.0.1:{self._ports['amqp']}/"
 
     async def start(self) -> None:
         """Start and come back when it speaks AMQP; a `ping` of the node would answer seconds too early."""
@@ -61,7 +79,11 @@ class Rabbit:
         if isinstance(self._part, Image):
             await docker.remove(self._container)
             options = ["--publish", f"127.0.0.1:{self._ports['amqp']}:5672", "--hostname", "taskgrove"]
-            options += ["--volume", f"{self._directory}:/var/lib/rabbitmq"]
+            options += ["--volume", f"{self._directory}:{IN_IMAGE}"]
+            if self._passwords:
+                conf = self._directory / "users.conf"
+                conf.write_text(f"load_definitions = {IN_IMAGE / self._write_definitions().name}\n", encoding="utf-8")
+                options += ["--volume", f"{conf}:/etc/rabbitmq/conf.d/20-users.conf:ro"]
             argv = docker.run_command(self._part, self._container, options=options)
             return await Child.spawn(self.name, argv, env=os.environ, log=self._log)
         env = self._environment(self._part)
@@ -102,10 +124,18 @@ class Rabbit:
             "disk_free_limit.absolute": "100MB",
             "raft.wal_max_size_bytes": "67108864",
         }
+        if self._passwords:
+            settings["load_definitions"] = str(self._write_definitions())
         lines = [f"{key} = {value}\n" for key, value in settings.items()]
         (self._directory / "rabbitmq.conf").write_text("".join(lines), encoding="utf-8")
         (self._directory / "enabled_plugins").write_text("[].\n", encoding="utf-8")
         _only_the_core(program, self._directory / "plugins")
+
+    def _write_definitions(self) -> Path:
+        """Read at every start: a node that lost its data has users, exchanges and queues again."""
+        path = self._directory / "definitions.json"
+        write_atomically(path, json.dumps(definitions(self._passwords)))
+        return path
 
 
 def _only_the_core(program: Program, directory: Path) -> None:

@@ -38,6 +38,9 @@ class State(BaseModel):
     ports: dict[str, int]
     api_url: str
     broker_url: str
+    """Of who may do everything there, as `store_url`; services and publishers have users of their own."""
+    publisher_url: str = ""
+    """For programs that start runs by an event."""
     store_url: str
     store_name: str
     keys_file: str

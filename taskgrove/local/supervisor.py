@@ -14,6 +14,8 @@ import httpx2
 import structlog
 from filelock import BaseFileLock
 
+from shared.errors import Unavailable
+from shared.messaging.definitions import ADMIN, PUBLISHER
 from taskgrove.local import home as homes
 from taskgrove.local.keeper import Keeper
 from taskgrove.local.mongod import Mongod
@@ -55,8 +57,7 @@ class LocalStack:
         self._commands = service_commands() if commands is None else commands
         self._settings = settings or {}
         self._keeper = Keeper(changed=self._write_state)
-        self._backends: list[Mongod | Rabbit] = []
-        self._urls: dict[str, str] = {}
+        self._backends: tuple[Mongod, Rabbit] | None = None
         self._services: dict[str, Service] = {}
         self._ports: dict[str, int] = {}
         self._started_at = time.time()
@@ -101,8 +102,8 @@ class LocalStack:
         """Services first, so that they can finish what they hold, then broker and store."""
         await self._keeper.close()
         await asyncio.gather(*(service.stop() for service in self._services.values()))
-        await asyncio.gather(*(backend.stop() for backend in self._backends))
-        self._services, self._backends = {}, []
+        await asyncio.gather(*(backend.stop() for backend in self._backends or ()))
+        self._services, self._backends = {}, None
         if self._lock:
             self.home.state.unlink(missing_ok=True)
             self._lock.release()
@@ -126,10 +127,10 @@ class LocalStack:
     async def _start_backends(self) -> None:
         home, ports = self.home, self._ports
         mongod, rabbitmq = await asyncio.gather(asyncio.to_thread(find_mongod), asyncio.to_thread(find_rabbitmq))
-        store = Mongod(mongod, home.root / "mongod", port=ports["mongod"], log=home.log("mongod"))
-        broker = Rabbit(rabbitmq, home.root / "rabbitmq", ports=ports, log=home.log("rabbitmq"))
-        self._backends = [store, broker]
-        self._urls = {"store": store.url, "broker": broker.url, "artifacts": home.artifacts.as_uri()}
+        passwords = homes.passwords(home, [ADMIN, PUBLISHER, *SERVICES])
+        store = Mongod(mongod, home.root / "mongod", port=ports["mongod"], log=home.log("mongod"), passwords=passwords, database=STORE_NAME)
+        broker = Rabbit(rabbitmq, home.root / "rabbitmq", ports=ports, log=home.log("rabbitmq"), passwords=passwords)
+        self._backends = store, broker
         outcomes = await asyncio.gather(store.start(), broker.start(), return_exceptions=True)
         for outcome in outcomes:
             if outcome is not None:
@@ -161,13 +162,20 @@ class LocalStack:
                         raise service.failure(restarts=self.restarts(service.name))
                 await asyncio.sleep(0.05)
 
+    def _running(self) -> tuple[Mongod, Rabbit]:
+        if self._backends is None:
+            raise Unavailable("store and broker are not started")
+        return self._backends
+
     def _environment(self, name: str) -> dict[str, str]:
+        """Each service has users of its own in store and broker, which let it write its slice and say its events, and nothing else."""
+        store, broker = self._running()
         env = {
             **os.environ,
-            "TASKGROVE_BROKER_URL": self._urls["broker"],
-            "TASKGROVE_STORE_URL": self._urls["store"],
+            "TASKGROVE_BROKER_URL": broker.url_of(name),
+            "TASKGROVE_STORE_URL": store.url_of(name),
             "TASKGROVE_STORE_NAME": STORE_NAME,
-            "TASKGROVE_ARTIFACTS_URL": self._urls["artifacts"],
+            "TASKGROVE_ARTIFACTS_URL": self.home.artifacts.as_uri(),
             "TASKGROVE_WORK_DIR": str(self.home.work),
             "TASKGROVE_EXECUTOR_HIDDEN": str(self.home.root),
             "TASKGROVE_CHECKER_HIDDEN": str(self.home.root),
@@ -178,15 +186,17 @@ class LocalStack:
         return env
 
     def _write_state(self) -> None:
-        children = [child for part in (*self._backends, *self._services.values()) for child in part.children]
+        store, broker = self._running()
+        children = [*store.children, *broker.children, *(child for service in self._services.values() for child in service.children)]
         refs = {child.name: ProcessRef(pid=child.pid, born=child.born, restarts=self.restarts(child.name)) for child in children}
         state = State(
             supervisor=own_ref(),
             started_at=self._started_at,
             ports=self._ports,
             api_url=self.api_url,
-            broker_url=self._urls["broker"],
-            store_url=self._urls["store"],
+            broker_url=broker.url,
+            publisher_url=broker.url_of(PUBLISHER),
+            store_url=store.url,
             store_name=STORE_NAME,
             keys_file=str(self.home.keys),
             processes=refs,

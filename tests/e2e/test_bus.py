@@ -25,7 +25,7 @@ def submitted(**data: Any) -> dict[str, Any]:
 
 async def publish(grove: Grove, body: bytes, *, message_id: str) -> None:
     """Put it on the exchange."""
-    async with await aio_pika.connect(grove.state.broker_url) as connection:
+    async with await aio_pika.connect(grove.state.publisher_url) as connection:
         channel = await connection.channel(on_return_raises=True)
         exchange = await channel.get_exchange("taskgrove.events", ensure=False)
         await exchange.publish(aio_pika.Message(body, message_id=message_id, delivery_mode=2), "task.submitted", timeout=10)
@@ -39,7 +39,7 @@ async def test_the_example_starts_a_run(grove: Grove, tmp_path: Path) -> None:
     (tmp_path / "small.md").write_text(NOTES)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(EXAMPLE), str(tmp_path / "small.md")),
-        env={**os.environ, "TASKGROVE_BROKER_URL": grove.state.broker_url},
+        env={**os.environ, "TASKGROVE_BROKER_URL": grove.state.publisher_url},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -1,6 +1,8 @@
 """The approvals service's slice of the store, and its ways of reading what others own."""
 
+from shared.messaging.quarantine import QUARANTINE
 from shared.storage.port import Index, Schema
+from shared.telemetry.logs import LOGS
 
 RESENT = "due_at"
 WEEK = 7 * 24 * 3600
@@ -24,6 +26,8 @@ SCHEMAS = (
             Index((("task_id", 1), ("state", 1))),
         ),
     ),
+    QUARANTINE,
+    LOGS,
     Schema("audit"),
     Schema("principals", (Index((("key_hash", 1),), unique=True),)),
     Schema("sessions", (Index((("expires_at", 1),), expire_after=0),)),

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -77,8 +78,11 @@ def test_services_are_told_where_everything_is_and_only_approvals_where_the_keys
     told = {name: ast.literal_eval(stack.home.log(name).read_text().splitlines()[-1]) for name in SERVICES}
     state = read_state(stack.home.root)
     assert state
-    assert {env["TASKGROVE_BROKER_URL"] for env in told.values()} == {state.broker_url}
-    assert {env["TASKGROVE_STORE_URL"] for env in told.values()} == {state.store_url}
+    for variable, url in (("TASKGROVE_BROKER_URL", state.broker_url), ("TASKGROVE_STORE_URL", state.store_url)):
+        users = {name: urlsplit(env[variable]) for name, env in told.items()}
+        assert {name: user.username for name, user in users.items()} == {name: name for name in SERVICES}
+        assert len({user.password for user in users.values()}) == len(SERVICES)
+        assert {(user.hostname, user.port) for user in users.values()} == {(urlsplit(url).hostname, urlsplit(url).port)}
     assert {env["TASKGROVE_ARTIFACTS_URL"] for env in told.values()} == {stack.home.artifacts.as_uri()}
     assert {env["TASKGROVE_WORK_DIR"] for env in told.values()} == {str(stack.home.work)}
     assert [name for name, env in told.items() if env.get("TASKGROVE_APPROVALS_BOOTSTRAP_KEYS") == state.keys_file] == ["approvals"]

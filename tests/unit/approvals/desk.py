@@ -26,12 +26,10 @@ from shared.ids import new_id
 from shared.messaging.codec import Heard, decode
 from shared.messaging.consumer import Consumer
 from shared.messaging.port import Broker, Delivery
-from shared.messaging.quarantine import QUARANTINE
 from shared.messaging.topology import queue_of, queues
 from shared.service import Ground, lay_ground
 from shared.settings import CommonSettings
 from shared.storage.port import Database, Doc, Index, Schema
-from shared.telemetry.logs import LOGS
 
 PEOPLE = {
     "ada": (("admin",), ()),
@@ -116,7 +114,7 @@ async def open_desk(broker: Broker, database: Database, clock: ServerClock, *, t
     )  # fmt: skip
     desk = Desk(ground, deps, create_app(deps))
     await database.ready()
-    await database.ensure([*SCHEMAS, *FOREIGN, QUARANTINE, LOGS])
+    await database.ensure([*SCHEMAS, *FOREIGN])
     await asyncio.gather(broker.start(queues()), tap.start(queues()))
     for name in ("planner", "sequencer"):
         await tap.consume(queue_of(name), _ear(desk.said), prefetch=100)
