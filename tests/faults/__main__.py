@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.faults import scenarios_broker, scenarios_failpoints, scenarios_processes, scenarios_store  # noqa: F401 (they register their scenarios)
+from tests.faults import scenarios_broker, scenarios_failpoints, scenarios_processes, scenarios_short, scenarios_store  # noqa: F401 (they register their scenarios)
 from tests.faults.bench import SCENARIOS, Result, play
 from tests.faults.report import keep, line, show
 

@@ -25,7 +25,7 @@ from tests.faults.rig import Rig
 from tests.faults.verify import Tally, verify
 from tests.faults.workload import Load, grove, load
 
-LIMIT = 180.0
+LIMIT = 300.0
 
 
 @dataclass

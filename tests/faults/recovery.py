@@ -62,7 +62,7 @@ async def _pieces(rig: Rig, submissions: Mapping[str, Piece]) -> dict[str, list[
     claimed = [doc["claimed_at"].timestamp() for doc in attempts]
     pieces = {
         "approvals": list(submissions.values()),
-        "planner": [(submissions[doc["run_id"]][1], doc["created_at"].timestamp()) for doc in plans],
+        "planner": [(submissions[doc["run_id"]][0], doc["created_at"].timestamp()) for doc in plans],
         "sequencer": [(0.0, at) for at in claimed],
         "executor": [(0.0, at) for at in ended.values()],
         "checker": [(ended.get(doc["_id"], 0.0), judged_at(doc).timestamp()) for doc in verdicts],
