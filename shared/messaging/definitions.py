@@ -100,16 +100,23 @@ def read_users(directory: Path) -> dict[str, str]:
     found = {}
     for user in (*SERVICES, PUBLISHER, ADMIN):
         path = directory / f"{user}_broker_url"
-        try:
-            url = urlsplit(path.read_text(encoding="utf-8").strip())
-        except OSError as error:
-            if user in SERVICES:
-                raise BadInput(f"{path}: {error.strerror}; each service needs an amqp:// URL with its own user") from None
+        if user not in SERVICES and not path.exists():
             continue
-        if url.username != user or not url.password:
+        if not (password := _password(path, user)):
             raise BadInput(f"{path} must have the user {user} and a password in it, as amqp://{user}:…@host:5672/")
-        found[user] = unquote(url.password)
+        found[user] = password
     return found
+
+
+def _password(path: Path, user: str) -> str | None:
+    """Of the URL in a file, if that is this user's."""
+    try:
+        url = urlsplit(path.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; each service needs an amqp:// URL with its own user") from None
+    except ValueError:  # no URL, or no text
+        return None
+    return unquote(url.password) if url.username == user and url.password else None
 
 
 def main() -> None:
