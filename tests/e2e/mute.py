@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.serving import served
+
 URL = "http://127.0.0.1:{port}/v1"
 
 
@@ -23,23 +25,19 @@ class Mute:
         url = URL.format(port=self.port)
         return {"TASKGROVE_MODEL_BASE_URL": url, "TASKGROVE_MODEL_NAME": "mute", "TASKGROVE_MODEL_TIMEOUT_SECONDS": "300"}
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def take(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        """One connection, one question."""
         head = await reader.readuntil(b"\r\n\r\n")
         length = next((int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-length:")), 0)
         self.asked.append((await reader.readexactly(length)).decode())
         with suppress(ConnectionError):
             await reader.read()
         self.hung_up.append(time.monotonic())
-        writer.close()
 
 
 @asynccontextmanager
 async def mute() -> AsyncIterator[Mute]:
     """It listens on a free port."""
     model = Mute()
-    server = await asyncio.start_server(model._take, "127.0.0.1", 0)  # noqa: SLF001 (its other half)
-    model.port = server.sockets[0].getsockname()[1]
-    try:
+    async with served(model.take) as model.port:
         yield model
-    finally:
-        server.close()

@@ -20,6 +20,7 @@ from taskgrove.scripted import Script, scripted
 from tests.e2e.fleet import DRAIN_SECONDS, Fleet, Process, a_fleet, timed_end, wired
 from tests.e2e.grove import until
 from tests.e2e.orchard import orchard
+from tests.serving import served
 
 SECONDS = DRAIN_SECONDS + 7.5
 """Longer must no end take: the local runner waits for 10 s more than a service drains, Kubernetes and Compose for longer."""
@@ -171,8 +172,7 @@ async def test_a_function_that_never_comes_back_holds_up_nobody(fleet: Fleet) ->
 
 
 async def test_a_receiver_of_traces_that_hangs_holds_up_nobody(fleet: Fleet, tmp_path: Path) -> None:
-    async with await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(120), "127.0.0.1", 0) as silent:
-        port = silent.sockets[0].getsockname()[1]
+    async with served(lambda _reader, _writer: asyncio.sleep(120)) as port:
         processes = await fleet.start(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}")
         await submitted(fleet, orchard(tmp_path / "ledger").text)
         await one(fleet, "attempts", state="executed")

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from taskgrove.local.parts import Program, find_mongod
 from taskgrove.local.ports import assign
 from taskgrove.local.process import Child
 from tests.e2e.grove import ROOT, Grove, until
+from tests.serving import served
 
 NEEDED = {"broker", "store"}
 
@@ -75,35 +76,34 @@ async def forwarded(port: int, *, to: str) -> AsyncIterator[None]:
     target = urlsplit(to)
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65_536):
-            sink.write(data)
-            await sink.drain()
+        with suppress(OSError):
+            while data := await source.read(65_536):
+                sink.write(data)
+                await sink.drain()
         sink.close()
-
-    serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(target.hostname, target.port)
-        pumps = [asyncio.create_task(pump(reader, back)), asyncio.create_task(pump(there, writer))]
-        serving.update(pumps)
-        await asyncio.gather(*pumps, return_exceptions=True)
-        back.close()
-        writer.close()
+        try:
+            await asyncio.gather(pump(reader, back), pump(there, writer))
+        finally:
+            back.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
-    try:
+    async with served(serve, port):
         yield
-    finally:
-        server.close()
-        for pumping in serving:
-            pumping.cancel()
+
+
+def elsewhere(url: str, *, port: int) -> str:
+    """The same, with the same user, at this port."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{port}")).geturl()
 
 
 async def test_a_service_waits_for_broker_and_store(grove: Grove, tmp_path: Path) -> None:
     ports = assign(["broker", "store"], kept={})
     urls = {
-        "TASKGROVE_BROKER_URL": f"amqp://guest:guest@127.0.0.1:{ports['broker']}/",
-        "TASKGROVE_STORE_URL": f"mongodb://127.0.0.1:{ports['store']}/?replicaSet=rs0",
+        "TASKGROVE_BROKER_URL": elsewhere(grove.state.broker_url, port=ports["broker"]),
+        "TASKGROVE_STORE_URL": elsewhere(grove.state.store_url, port=ports["store"]),
     }
     async with lone_planner(tmp_path / "log", **urls) as planner:
         await planner.until_missing("broker", "store")

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from tests.serving import served
+
 
 class Wire:
     """One listening port in front of another."""
@@ -38,15 +40,10 @@ class Wire:
 
     @asynccontextmanager
     async def laid(self) -> AsyncIterator["Wire"]:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with served(self._connected) as self.port:
             yield self
-        finally:
             self.release()
-            server.close()
             self.cut()
-            await server.wait_closed()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuses:
@@ -58,9 +55,11 @@ class Wire:
         self._writers -= {writer, far_writer}
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65_536):
-                await self._flowing.wait()
-                writer.write(data)
-                await writer.drain()
-        writer.transport.abort()
+        try:
+            with suppress(OSError):
+                while data := await reader.read(65_536):
+                    await self._flowing.wait()
+                    writer.write(data)
+                    await writer.drain()
+        finally:
+            writer.transport.abort()

@@ -14,6 +14,7 @@ import pytest
 
 from shared.errors import BadInput, MissingPart, Unavailable
 from shared.sandbox import Finished, Limits, ProcessControl, Sandbox
+from tests.serving import served
 
 MIB = 2**20
 ALIVE = "for p in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $p 2>/dev/null; echo; done"
@@ -158,13 +159,8 @@ async def test_gains_no_rights(cell: Cell) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
+    async with served(lambda _reader, _writer: asyncio.sleep(0)) as port:
+        yield port
 
 
 async def test_reaches_the_network_only_when_allowed(cell: Cell, port: int) -> None:
