@@ -34,8 +34,8 @@ async def around(database: Database, task_id: str) -> Around:
         checks=tuple(task.get("checks") or ()),
         failure=failure,
         answers=tuple((one["question"], one["answer"]) for one in task.get("answers") or ()),
-        # A group was planned as one; a task of work with others below it was found too big.
-        splits=sum(doc.get("kind") == "work" for doc in line),
+        # A group was planned as one; a task with others below it that is none, work or a step that joins, was found too big.
+        splits=sum(doc.get("kind") != "group" for doc in line),
         deepest=task.get("depth", 0) + 1 > options.get("max_depth", 8),
     )
 

@@ -76,6 +76,12 @@ async def test_goals_notes_checks_answers_and_depth(database: MemoryDatabase) ->
     assert (found.splits, found.deepest, found.failure) == (1, False, "")
 
 
+async def test_a_step_that_joins_was_too_big_as_well_when_others_lie_below_it(database: MemoryDatabase) -> None:
+    await put(database)
+    await database["tasks"].update({"_id": "run.1.1"}, {"$set": {"kind": "integration"}})
+    assert (await around(database, "run.1.1.1")).splits == 1
+
+
 async def test_as_deep_as_the_run_may_go(database: MemoryDatabase) -> None:
     await put(database, options={"max_depth": 3})
     assert (await around(database, "run.1.1.1")).deepest
