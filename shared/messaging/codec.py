@@ -64,8 +64,11 @@ def encode(events: Sequence[Event], *, service: str, traces: Sequence[str | None
     )
 
 
-def decode(body: bytes, hears: Mapping[str, type[Event]]) -> list[Heard | Poison]:
-    """What a message holds. Never raises: what cannot be understood comes back as Poison with its reason."""
+def decode(body: bytes, hears: Mapping[str, type[Event]], headers: Mapping[str, object] | None = None) -> list[Heard | Poison]:
+    """What a message holds. Never raises: what cannot be understood comes back as Poison with its reason.
+
+    An event that names no trace takes the one of the message's header `traceparent`, where that is the trace of the event's run.
+    """
     if len(body) > MOST_BYTES:
         return [Poison(f"{len(body)} bytes are more than the {MOST_BYTES} that one message may have", None)]
     try:
@@ -75,10 +78,11 @@ def decode(body: bytes, hears: Mapping[str, type[Event]]) -> list[Heard | Poison
     elements = document if isinstance(document, list) else [document]
     if not elements:
         return [Poison("an empty batch", None)]
-    return [_decode_one(element, hears) for element in elements]
+    parent = (headers or {}).get("traceparent")
+    return [_decode_one(element, hears, parent=parent if isinstance(parent, str) else "") for element in elements]
 
 
-def _decode_one(element: Any, hears: Mapping[str, type[Event]]) -> Heard | Poison:
+def _decode_one(element: Any, hears: Mapping[str, type[Event]], *, parent: str) -> Heard | Poison:
     try:
         envelope = Envelope.model_validate(element)
     except ValidationError as error:
@@ -87,9 +91,12 @@ def _decode_one(element: Any, hears: Mapping[str, type[Event]]) -> Heard | Poiso
     if event_type is None:
         return Poison(f"the type {envelope.type!r} {_why_not(envelope.type)}; heard here: {', '.join(hears)}", element)
     try:
-        return Heard(event_type.model_validate(envelope.data), envelope.id, envelope.traceparent, element)
+        event = event_type.model_validate(envelope.data)
     except ValidationError as error:
         return Poison(f"{envelope.type}: {explain(error)}", element)
+    # One header stands for all events of a message, also for those of other runs: a run's trace has the run's id.
+    of_the_run = parent if parent.startswith(f"00-{event.run_id}-") else None
+    return Heard(event, envelope.id, envelope.traceparent or of_the_run, element)
 
 
 def _why_not(unheard: str) -> str:

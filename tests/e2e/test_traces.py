@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
+import aio_pika
+import orjson
 import pytest
 
 from taskgrove.local.home import throw_away_home
@@ -117,6 +119,21 @@ async def test_the_way_of_a_task_can_be_followed(traced: Grove, receiver: Receiv
     }
     verified = [above(span, spans) for span in spans if span.name == "process task.verified"]
     assert any(names[0] in ("check", "process task.executed") for names in verified), "who says something is above who hears it"
+
+
+async def test_messages_name_the_trace_in_their_header(traced: Grove, receiver: Receiver) -> None:
+    """For programs that look at headers only, such as a tracing proxy."""
+    async with await aio_pika.connect(traced.state.broker_url) as connection, connection.channel() as channel:
+        tap = await channel.declare_queue(exclusive=True)
+        await tap.bind("taskgrove.events", "#")
+        run_id = await run(traced, receiver)
+        seen: dict[str, list[str]] = {}
+        while message := await tap.get(no_ack=True, fail=False):
+            elements = orjson.loads(message.body)
+            assert message.headers["traceparent"] == elements[0]["traceparent"], message.routing_key
+            seen.setdefault(str(message.routing_key), []).append(str(message.headers["traceparent"]))
+    assert seen.keys() >= {"task.submitted", "plan.proposed", "task.ready", "task.executed", "task.verified", "task.completed"}
+    assert {one[:36] for one in seen["task.verified"]} == {f"00-{run_id}-"}
 
 
 async def test_runs_at_once_do_not_mix_and_log_lines_carry_the_trace(traced: Grove, receiver: Receiver) -> None:

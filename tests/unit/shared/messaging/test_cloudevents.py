@@ -109,6 +109,22 @@ def test_events_of_several_runs_share_a_message_without_a_correlation() -> None:
     assert [orjson.loads(message.body)[n]["traceparent"][3:35] for n in (0, 1)] == [RUN, other]
 
 
+def test_the_header_names_the_trace_where_an_event_does_not() -> None:
+    """What a program between us strips off events that it does not know is still in the header."""
+    other = new_id()
+    said, first = f"00-{RUN}-{'2' * 16}-01", f"00-{RUN}-{'1' * 16}-01"
+    message = encode([TaskReady(run_id=run, attempts=()) for run in (RUN, RUN, other)], service="sequencer", traces=[first, said, None])
+    assert message.headers == {"traceparent": first}
+    elements = orjson.loads(message.body)
+    del elements[0]["traceparent"]
+    heard = decode(orjson.dumps(elements), HEARS, message.headers)
+    assert [part.traceparent for part in heard if isinstance(part, Heard)] == [first, said, None], "of another run it is not the trace"
+    for useless in ({}, {"traceparent": 7}, {"traceparent": b"00"}, {"traceparent": "00"}):
+        (lone,) = decode(orjson.dumps(elements[0]), HEARS, useless)
+        assert isinstance(lone, Heard)
+        assert lone.traceparent is None
+
+
 def test_a_run_whose_id_is_no_trace_has_none() -> None:
     assert traceparent("r") is None
     assert traceparent("x" * 31 + "-") is None
