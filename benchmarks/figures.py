@@ -1,8 +1,13 @@
 """A figure: what was measured, how often, and the bar that it should meet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+
+Readings = Mapping[str, float]
+"""What one round of one question gave, by name."""
+Taken = Mapping[str, Mapping[str, tuple[float, ...]]]
+"""The readings of all rounds, by question and name, in the order in which they were taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,9 @@ class Bar:
         """Whether `value` is good enough."""
         return value >= self.limit if self.at_least else value <= self.limit
 
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {number(self.limit)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -25,7 +33,6 @@ class Figure:
     unit: str
     samples: tuple[float, ...]
     bar: Bar | None = None
-    floor: float | None = None
 
     @property
     def value(self) -> float:
@@ -42,3 +49,13 @@ def percentile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     rank = max(1, -(-len(ordered) * round(share * 1_000) // 1_000))
     return ordered[rank - 1]
+
+
+def ratios(these: Sequence[float], those: Sequence[float]) -> tuple[float, ...]:
+    """`these` over `those`, round by round: both were taken in the same minute, so the ratio holds where neither of them does."""
+    return tuple(this / that for this, that in zip(these, those, strict=False))
+
+
+def number(value: float) -> str:
+    """As many digits as say something."""
+    return f"{value:,.0f}".replace(",", " ") if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

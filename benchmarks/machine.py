@@ -10,6 +10,7 @@ import aio_pika
 import psutil
 
 from benchmarks.stack import Bench
+from benchmarks.watching import spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,11 @@ class Weather:
 
 
 def _processor_seconds() -> tuple[float, float, float]:
-    """Of all processors since the machine started, busy or not; of them busy; and of our processes, those that run now."""
+    """Of all processors since the machine started, busy or not; of them busy; and of our processes, with those that have ended."""
     times = psutil.cpu_times()
     whole = sum(times) - times.guest - times.guest_nice
     here = psutil.Process()
-    ours = sum(process.cpu_times().user + process.cpu_times().system for process in (here, *here.children(recursive=True)))
+    ours = sum(spent(process) for process in (here, *here.children(recursive=True)))
     return whole, whole - times.idle - times.iowait, ours
 
 

@@ -1,118 +1,96 @@
-"""All measurements in turn, round by round, as figures."""
+"""All that is asked, taken in turn, round by round."""
 
 import os
+import shutil
 from collections import defaultdict
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 
-from benchmarks import chain, fan, floor, idle, recovery, startup
-from benchmarks.figures import Bar, Figure, percentile
-from benchmarks.floor import Floor
-from benchmarks.machine import Weather
-from benchmarks.stack import Bench
-from taskgrove.local.supervisor import SERVICES
+from benchmarks.figures import Taken
+from benchmarks.machine import Machine, Weather, describe
+from benchmarks.plans import chain, fan
+from benchmarks.question import Question, Skipped
+from benchmarks.runs import run_plan
+from benchmarks.sizes import Sizes
+from benchmarks.stack import Bench, started
+from shared.errors import TaskgroveError
 
-LEAST_RATE = Bar(1_000, at_least=True)
-MOST_LINK = Bar(25)
-MOST_IDLE = Bar(1)
-MOST_START = Bar(3)
-KILLED = {"sequencer": recovery.of_sequencer, "executor": recovery.of_executor}
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much is measured."""
-
-    tasks: int = 5_000
-    links: int = 200
-    rounds: int = 3
-    idle_seconds: float = 10.0
-    starts: int = 2
-    killed: int = 200
-
-
-QUICK = Sizes(tasks=1_000, links=50, idle_seconds=3.0, starts=0, killed=0)
+WARM_FAN, WARM_CHAIN = 100, 10
 
 
 @dataclass(slots=True)
-class Samples:
-    """What the rounds gave, by figure."""
+class Session:
+    """One measurement: what was taken, how much other programs disturbed it, and why some of it was not taken."""
 
-    of: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    others: list[float] = field(default_factory=list)
+    sizes: Sizes
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    machine: Machine | None = None
+    readings: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    others: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    skipped: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, value: float) -> None:
-        """One more, shown at once: a run takes minutes."""
-        self.of[name].append(value)
+    @property
+    def taken(self) -> Taken:
+        """The rounds of those questions that none of theirs failed."""
+        whole = {name: readings for name, readings in self.readings.items() if name not in self.failed}
+        return {name: {reading: tuple(values) for reading, values in readings.items()} for name, readings in whole.items()}
+
+
+async def take(questions: Sequence[Question], sizes: Sizes, root: Path) -> Session:
+    """Those that are taken side by side in turn on one Taskgrove; each round of the others on one of its own."""
+    session = Session(sizes)
+    if beside := [question for question in questions if question.side_by_side]:
+        async with started(root / "beside") as bench:
+            await _prepare(bench, session)
+            for number in range(sizes.rounds):
+                for question in beside:
+                    await _round(question, bench, session, number=number)
+    for question in questions:
+        for number in range(0 if question.side_by_side else sizes.rounds):
+            if question.name not in session.skipped | session.failed:
+                await _alone(question, root / f"{question.name}-{number}", session, number=number)
+    return session
+
+
+async def _alone(question: Question, home: Path, session: Session, *, number: int) -> None:
+    """A round on a Taskgrove that has done nothing before, and goes afterwards."""
+    try:
+        async with started(home, question.settings) as bench:
+            await _prepare(bench, session)
+            await _round(question, bench, session, number=number)
+    except (TaskgroveError, TimeoutError) as error:
+        session.failed[question.name] = f"{type(error).__name__}: {error}"
+    shutil.rmtree(home, ignore_errors=True)
+
+
+async def _prepare(bench: Bench, session: Session) -> None:
+    """An uncounted warm-up."""
+    session.machine = session.machine or await describe(bench)
+    await run_plan(bench, fan(WARM_FAN))
+    await run_plan(bench, chain(WARM_CHAIN))
+
+
+async def _round(question: Question, bench: Bench, session: Session, *, number: int) -> None:
+    """One round, told at once: all of them together take long. What was not sound gives no figure."""
+    if question.name in session.skipped | session.failed:
+        return
+    print(f"{question.name}, round {number + 1} of {session.sizes.rounds}, load average {os.getloadavg()[0]:.1f}", flush=True)
+    weather = Weather()
+    try:
+        readings = await question.measure(bench, session.sizes)
+    except Skipped as reason:
+        session.skipped[question.name] = str(reason)
+        print(f"  not measured: {reason}", flush=True)
+        return
+    except Exception as error:  # noqa: BLE001 (whatever it is, it must not cost the figures of the other questions)
+        session.failed[question.name] = f"{type(error).__name__}: {error}"
+        print(f"  no figure: {session.failed[question.name]}", flush=True)
+        return
+    session.others[question.name].append(weather.others())
+    for name, value in readings.items():
+        session.readings[question.name][name].append(value)
         print(f"  {name}: {value:.2f}", flush=True)
-
-
-async def starts(root: Path, sizes: Sizes, samples: Samples) -> None:
-    """Start and end everything, several times."""
-    for _ in range(sizes.starts):
-        samples.add("start", await startup.measure(root))
-
-
-async def rounds(bench: Bench, sizes: Sizes, samples: Samples) -> None:
-    """Floor and house in turn, so that both meet the same weather."""
-    samples.add("start", bench.stack.start_seconds)
-    async with floor.started(bench.store_url, bench.broker_url) as least:
-        await fan.measure(bench, 100)
-        await chain.measure(bench, 10)
-        for number in range(sizes.rounds):
-            print(f"round {number + 1} of {sizes.rounds}, load average {os.getloadavg()[0]:.1f}", flush=True)
-            weather = Weather()
-            await _fan(bench, least, sizes, samples=samples)
-            await _chain(bench, least, sizes, samples=samples)
-            samples.others.append(weather.others())
-            print(f"  other programs took {samples.others[-1]:.0f} % of the machine", flush=True)
-    for _ in range(sizes.rounds):
-        for name, percent in (await idle.measure(bench, sizes.idle_seconds)).items():
-            samples.add(f"idle {name}", percent)
-    for service, measure in KILLED.items() if sizes.killed else ():
-        for _ in range(sizes.rounds):
-            samples.add(f"recovery {service}", await measure(bench, sizes.killed))
-
-
-def figures(samples: Samples, sizes: Sizes) -> list[Figure]:
-    """The report's lines."""
-    of = {name: tuple(values) for name, values in samples.of.items()}
-    fan_floor, chain_floor = median(of["floor fan"]), median(of["floor chain"])
-    tasks, links = f"fan of {sizes.tasks}", f"chain of {sizes.links}"
-    found = [
-        Figure(f"{tasks}, submitted to verified", "tasks/s", of["fan whole"], bar=LEAST_RATE, floor=fan_floor),
-        Figure(f"{tasks}, first dispatch to verified", "tasks/s", of["fan work"], floor=fan_floor),
-        Figure(f"{tasks}, floor: three batched hops", "tasks/s", of["floor fan"]),
-        Figure(f"{links}, submitted to verified", "ms a link", of["chain wall"], bar=MOST_LINK, floor=chain_floor),
-        Figure(f"{links}, one link", "ms", of["link median"], bar=MOST_LINK, floor=chain_floor),
-        Figure(f"{links}, one link, 99th percentile", "ms", of["link p99"]),
-        Figure(f"{links}, floor: three hops", "ms a link", of["floor chain"]),
-    ]
-    found += [Figure(f"idle, {name}", "% of a core", of[f"idle {name}"], bar=MOST_IDLE) for name in SERVICES]
-    with suppress(KeyError):
-        found += [Figure(f"idle, {name}", "% of a core", of[f"idle {name}"]) for name in ("mongod", "rabbitmq")]
-    found.append(Figure("start of all five services", "s", of["start"], bar=MOST_START))
-    return found + [Figure(f"recovery, {name} killed", "s", of[f"recovery {name}"]) for name in KILLED if f"recovery {name}" in of]
-
-
-def any_missed(found: Iterable[Figure]) -> bool:
-    """Whether a bar is missed."""
-    return any(figure.missed for figure in found)
-
-
-async def _fan(bench: Bench, least: Floor, sizes: Sizes, *, samples: Samples) -> None:
-    samples.add("floor fan", sizes.tasks / await least.fan(sizes.tasks))
-    run = await fan.measure(bench, sizes.tasks)
-    samples.add("fan whole", sizes.tasks / run.whole)
-    samples.add("fan work", sizes.tasks / run.work)
-
-
-async def _chain(bench: Bench, least: Floor, sizes: Sizes, *, samples: Samples) -> None:
-    samples.add("floor chain", await least.chain(sizes.links))
-    measured = await chain.measure(bench, sizes.links)
-    samples.add("chain wall", measured.wall)
-    samples.add("link median", median(measured.links))
-    samples.add("link p99", percentile(measured.links, 0.99))
+    print(f"  other programs took {session.others[question.name][-1]:.0f} % of the machine", flush=True)

@@ -3,11 +3,32 @@
 import asyncio
 from typing import Any
 
+from benchmarks.figures import Figure, Readings, Taken
 from benchmarks.plans import fan
+from benchmarks.plot import Bars, Row
+from benchmarks.question import Question
 from benchmarks.runs import LOOK_SECONDS, PATIENCE, ended, refuse_unless_sound, submit
+from benchmarks.sizes import Sizes
 from benchmarks.stack import Bench
 
 TASK_SECONDS = 1.0
+KILLED = ("sequencer", "executor")
+
+
+async def measure(bench: Bench, sizes: Sizes) -> Readings:
+    """Seconds, for each service that is killed."""
+    return {"sequencer": await of_sequencer(bench, sizes.killed), "executor": await of_executor(bench, sizes.killed)}
+
+
+def figures(taken: Taken, _sizes: Sizes) -> list[Figure]:
+    """One a service."""
+    return [Figure(f"recovery, {name} killed", "s", taken["recovery"][name]) for name in KILLED]
+
+
+def plot(taken: Taken, _sizes: Sizes) -> Bars:
+    """One a service."""
+    rows = tuple(Row(f"{name} killed", taken["recovery"][name]) for name in KILLED)
+    return Bars("A service is killed in the middle of a run", "seconds from the kill to the verified root", rows)
 
 
 async def of_executor(bench: Bench, width: int) -> float:
@@ -31,3 +52,16 @@ async def _killed(bench: Bench, service: str, width: int, *, when: dict[str, Any
     seconds = asyncio.get_running_loop().time() - began
     await refuse_unless_sound(bench, run_id, disturbed=True)
     return seconds
+
+
+QUESTION = Question(
+    "recovery",
+    "Recovery: what a crash costs",
+    """Seconds from `kill -9` of a service to the verified root of a run of {killed} tasks that take one second each. The sequencer
+is killed as soon as the first of them is done; the executor when all are under way: they wait for its leases to run out (15 s by
+default), and are done again. In the end every task must have exactly one executed attempt and one passed verdict.""",
+    measure,
+    figures,
+    plot,
+    fresh=True,
+)
