@@ -56,6 +56,9 @@ async def _said_again(store: TaskStore, task_id: str) -> list[Event]:
 
 async def _refused(store: TaskStore, task: Task, order: TaskControl) -> str | None:
     """Why the order is not carried out; None: it is, or goes on where it was interrupted."""
+    if task.brought_back > order.control_id and not is_begun(task.reruns, order.control_id):
+        # Perhaps it was carried out before that, by one who died before noting it: it must not act a second time.
+        return "an order that was given after it brought the task back"
     if _begun(task, order):
         return None
     if order.version not in (None, task.version):

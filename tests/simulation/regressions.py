@@ -36,4 +36,18 @@ KEPT = (
         "A store that is away while an agent reads what its task depends on costs time",
         "walk",
     ),
+    Kept(
+        509,
+        "off",
+        (0, 1, 3, 4),
+        "a cancellation that was carried out and not noted acted again, after a later order had brought the run back",
+        "An order does not act again on what a later one brought back",
+    ),
+    Kept(
+        791,
+        "off",
+        (0, 1, 2, 3, 4, 6),
+        "a group that was done again and then rejected left those below it waiting for ever",
+        "What waits below a question that ends badly goes with it",
+    ),
 )

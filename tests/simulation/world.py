@@ -255,13 +255,14 @@ class World:
             raise NotOver(f"not over after {LIMIT_SECONDS:g} virtual seconds") from error
 
     async def _rest(self) -> None:
-        """What still lies in queues, or waits for its time at a task, comes to its end as well."""
+        """What still lies in queues, runs, or waits for its time at a task, comes to its end as well."""
         while True:
             await asyncio.sleep(0.5)
             waiting = self.sweep == "on" and any(
                 now_done(self.store[name].count({"due_at": {"$exists": True}})) for name in ("tasks", "attempts", "verdicts", "plannings")
             )
-            if not waiting and not self.exchange.waiting():
+            running = any(now_done(self.store[name].count({"state": "running"})) for name in ("attempts", "verdicts"))
+            if not (waiting or running or self.exchange.waiting()):
                 return
 
     def _bury(self, process: Process) -> None:

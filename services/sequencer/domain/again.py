@@ -128,7 +128,7 @@ def _afresh(task: Task, order: str, *, paused: bool) -> dict[str, Any]:
     if task.closed or paused:
         fields["paused"] = paused
     if task.closed:
-        fields["was_over"] = True
+        fields |= {"was_over": True, "brought_back": order}
     # What a group is planned as stands in the notes; a plan that came of how a try ended is not wanted any more.
     if task.phase is Phase.REPLANNING or (task.phase is Phase.EXPANDING and task.kind != "group"):
         version = task.plan_version + 1

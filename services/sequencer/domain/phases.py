@@ -116,8 +116,9 @@ class Move:
 
     @property
     def abandons(self) -> bool:
-        """Whether it is given up after it was to be done again, and with it what would have been done again below it."""
-        return self.closes and self.task.phase is Phase.BLOCKED and bool(self.task.children)
+        """Whether it ends before those below it began, after it was to be done again: then nobody does them again either."""
+        unbegun = self.task.phase in (Phase.BLOCKED, Phase.AWAITING_APPROVAL, Phase.ESCALATED) or self.task.agent == "human"
+        return self.closes and unbegun and bool(self.task.children)
 
     @property
     def reopens(self) -> bool:

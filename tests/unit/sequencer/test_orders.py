@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from services.sequencer.control import ORDERS, obey
-from shared.contracts.approvals import TaskControl
+from services.sequencer.handlers import on_approvals_decided
+from shared.contracts.approvals import ApprovalDecided, TaskControl
 from shared.contracts.phases import ROWS, TERMINAL, Action, Phase, legal_actions, row_of
 from shared.storage.port import Doc
 from tests.unit.sequencer.interrupted import Bench, spec
@@ -82,6 +83,35 @@ async def test_what_has_something_open_below_it_is_not_handed_in() -> None:
     await bench.database["tasks"].update({"_id": TASK}, {"$set": {"children": 1}})
     await obey(bench.store, ordered(Action.COMPLETE, before))
     assert (await stored(bench))["refused"] == "below the task others are not over yet"
+
+
+async def test_an_order_does_not_act_again_on_what_a_later_one_brought_back() -> None:
+    bench, before = await standing(Phase.CANCELLED, paused=False)
+    await bench.database["tasks"].update({"_id": RUN}, {"$set": {"phase": Phase.CANCELLED}})
+    await obey(bench.store, ordered(Action.RETRY, before).model_copy(update={"control_id": "2" * 32}))
+    await obey(bench.store, ordered(Action.CANCEL, before).model_copy(update={"task_id": RUN}))  # by one who died before noting it
+    root = (await bench.database["tasks"].find({"_id": RUN}))[0]
+    assert (root["phase"], root["refused"]) == (Phase.EXPANDED, "an order that was given after it brought the task back")
+    await obey(bench.store, ordered(Action.CANCEL, before).model_copy(update={"task_id": RUN, "control_id": "3" * 32}))
+    assert (await bench.database["tasks"].find({"_id": RUN}))[0]["phase"] == Phase.CANCELLED
+
+
+@pytest.mark.parametrize("state", ["reject", "expired", "skip", "take_over"])
+async def test_what_waits_below_a_question_goes_with_it(state: str) -> None:
+    """A group that is done again asks again before those below it begin; they are there already."""
+    bench = Bench()
+    await bench.adopts(await bench.plan(spec("g", subtasks=[spec("a"), spec("b", "a")])))
+    asking = {"phase": Phase.AWAITING_APPROVAL, "approval_id": "q", "asking": {}}
+    await bench.database["tasks"].insert(
+        [{**(await stored(bench)), "_id": f"{TASK}.1", "parent_id": TASK, "kind": "work", "phase": Phase.BLOCKED}]
+    )
+    await bench.database["tasks"].update({"_id": TASK}, {"$set": {**asking, "children": 1, "open": True}})
+    await bench.database["approvals"].insert([{"_id": "q", "task_id": TASK, "kind": "checkpoint", "state": state}])
+    await on_approvals_decided([ApprovalDecided(run_id=RUN, task_id=TASK, approval_id="q")], bench.deps)
+    if state == "take_over":
+        await bench.judged("passed", "1", epoch=(await stored(bench))["epoch"])
+    assert (await stored(bench))["open"] is False
+    assert (await bench.database["tasks"].find({"_id": f"{TASK}.1"}))[0]["phase"] == Phase.CANCELLED
 
 
 def test_the_table_has_each_pair_once_and_names_every_order() -> None:
