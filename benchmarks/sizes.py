@@ -34,7 +34,7 @@ class Sizes:
 
 
 QUICK = Sizes(
-    tasks=2_000,
+    tasks=5_000,
     links=100,
     counted_tasks=500,
     counted_links=20,
