@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from taskgrove.cli.place import local_key
 from taskgrove.local.supervisor import LocalStack
@@ -24,6 +24,8 @@ SETTINGS = {
     "TASKGROVE_DRAIN_SECONDS": "2",
 }
 PATIENCE_MILLISECONDS = 20_000
+
+expect.set_options(timeout=PATIENCE_MILLISECONDS)  # a page's own time-out is not that of what is expected of it: that would be 5 s
 
 Person = Callable[..., Awaitable[httpx2.AsyncClient]]
 

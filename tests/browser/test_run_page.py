@@ -210,3 +210,28 @@ async def test_it_can_be_used_by_all_and_fits_a_telephone(visitor: Visitor, phon
             await one.assert_fits()
             await one.assert_accessible()
     await http.put(f"/tasks/{run}", json={"action": "cancel"})
+
+
+async def test_texts_longer_than_their_box_are_reached_and_read_by_keyboard(
+    visitor: Visitor, phone: Visitor, http: httpx2.AsyncClient
+) -> None:
+    script = "for line in $(seq 1 60); do echo line $line; done\n" + "# more of it\n" * 80 + "exit 3"
+    run = await submit(http, "Long texts", shell("a", script, description="What to do.\n" * 80, retries=0, onFailure="fail"), nothing("b"))
+    assert await ended(http, run) == "failed"
+    for one in (visitor, phone):
+        await one.go(f"/runs/{run}?task=1")
+        await expect(one.page.locator("#panel-title")).to_have_text("Task a")
+        await one.assert_accessible()
+    given = visitor.page.locator("#d-input-1 pre")
+    await visitor.page.locator("#d-input-1 summary").focus()
+    await visitor.page.keyboard.press("Tab")
+    await expect(given).to_be_focused()
+    await visitor.page.keyboard.press("End")
+    async with asyncio.timeout(SECONDS):
+        while await given.evaluate("(one) => one.scrollTop") < 100:
+            await asyncio.sleep(0.05)
+    panel = visitor.page.locator("#panel")
+    await panel.evaluate("(panel) => { panel.dataset.was = ''; run.changed([], true); }")
+    await expect(panel).not_to_have_attribute("data-was", "")
+    await expect(given).to_be_focused()
+    assert await given.evaluate("(one) => one.scrollTop") >= 100, "what is renewed stays where it was read"

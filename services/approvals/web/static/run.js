@@ -40,15 +40,15 @@
     if (element.dataset.was === text) return false;
     const open = new Map([...element.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
     const focused = element.contains(document.activeElement) ? document.activeElement : null;
-    const scrolls = new Map([...element.querySelectorAll("details[id] pre")].map((one) => [one.parentElement.id, one.scrollTop]));
+    const texts = () => element.querySelectorAll(".output[id], .prose[id]");
+    const scrolls = new Map([...texts()].map((one) => [one.id, one.scrollTop]));
     const key = focused && (focused.id || focused.getAttribute("href") || focused.value);
     element.innerHTML = text;
     element.dataset.was = text;
     for (const one of element.querySelectorAll("details[id]")) {
       if (open.has(one.id)) one.open = open.get(one.id);
-      const output = one.querySelector("pre");
-      if (output && scrolls.has(one.id)) output.scrollTop = scrolls.get(one.id);
     }
+    for (const one of texts()) if (scrolls.has(one.id)) one.scrollTop = scrolls.get(one.id);
     if (key) [...element.querySelectorAll("a, button, summary, [tabindex]")].find((one) => key === (one.id || one.getAttribute("href") || one.value))?.focus({ preventScroll: true });
     return true;
   };
