@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from services.sequencer.adopt import NOT_PLANNED, plant
-from services.sequencer.advance import advance, cancel_below, look_again, say, tasks_ready
+from services.sequencer.advance import advance, cancel_below, look_again, say, tasks_ready, tasks_reopened
 from services.sequencer.domain.again import is_begun
 from services.sequencer.domain.answer import taken_over, tried_again
 from services.sequencer.domain.decide import UNSETTLED_SECONDS
@@ -36,7 +36,7 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
         log.warning("control.unknown_task", task_id=order.task_id, action=order.action)
         return []
     if await store.has_obeyed(order.task_id, order.control_id):
-        return await _said_again(store, order.task_id)
+        return await _said_again(store, order)
     if refused := await _refused(store, task, order):
         log.warning("control.refused", task_id=order.task_id, action=order.action, phase=task.phase, why=refused)
         await store.note(order.task_id, order.control_id, refused=refused)
@@ -45,13 +45,19 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
     went_on = _begun(task, order)
     says = await ORDERS[order.action](store, task, order)
     await store.note(order.task_id, order.control_id)
-    return [*says, *await _said_again(store, order.task_id)] if went_on else says
+    return [*says, *await _said_again(store, order)] if went_on else says
 
 
-async def _said_again(store: TaskStore, task_id: str) -> list[Event]:
-    """Of an order that somebody carried out, perhaps without saying so."""
-    now = [*(await store.get([task_id])).values()]
-    return [*still_wanted(now), *await freed_by(store, now)]
+async def _said_again(store: TaskStore, order: TaskControl) -> list[Event]:
+    """Of an order that somebody carried out, perhaps without saying so: of its task, and of all that it let go."""
+    now = [*(await store.get([order.task_id])).values()]
+    let_go: list[Task] = []
+    if order.action in (Action.RETRY, Action.RERUN):
+        let_go = await store.find({"run_id": order.run_id, "reruns": order.control_id})
+    elif order.action is Action.RESUME:
+        let_go = await store.find({"_id": subtree(order.task_id), "phase": {"$in": list(DISPATCHED)}})
+    back = tasks_reopened(task.task_id for task in let_go if order.control_id in task.reruns)
+    return [*back, *still_wanted([*now, *let_go]), *await freed_by(store, now)]
 
 
 async def _refused(store: TaskStore, task: Task, order: TaskControl) -> str | None:

@@ -50,4 +50,11 @@ KEPT = (
         "a group that was done again and then rejected left those below it waiting for ever",
         "What waits below a question that ends badly goes with it",
     ),
+    Kept(
+        100_046,
+        "off",
+        (0, 1, 2),
+        "a sequencer died between noting an order and saying what it brought back: who heard the order next said it of its own task only",
+        "An order that was noted and not said is said again of all that it let go",
+    ),
 )
