@@ -1,7 +1,5 @@
 """One Taskgrove with all its real parts, and one Chromium, for all tests of this directory."""
 
-import os
-import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -13,6 +11,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from taskgrove.cli.place import local_key
 from taskgrove.local.supervisor import LocalStack
 from tests.browser.visitor import PHONE, Visitor, visit
+from tests.needs import needed
 
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -42,9 +41,7 @@ async def stack() -> AsyncIterator[LocalStack]:
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium, or the one that TASKGROVE_TEST_CHROMIUM names."""
-    executable = os.environ.get("TASKGROVE_TEST_CHROMIUM") or shutil.which("chromium")
-    if executable is None:
-        pytest.skip("there is no Chromium: `sudo apt-get install chromium`, or set TASKGROVE_TEST_CHROMIUM to one")
+    executable = needed("chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser

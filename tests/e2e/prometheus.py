@@ -15,6 +15,7 @@ from taskgrove.local.ports import assign
 from taskgrove.local.process import Child
 from taskgrove.local.rabbit import Rabbit
 from tests.e2e.grove import ROOT, until
+from tests.needs import needed
 
 SHIPPED = ROOT / "deploy/prometheus"
 
@@ -68,7 +69,7 @@ async def prometheus(directory: Path, ports: Mapping[str, int]) -> AsyncIterator
     (directory / "prometheus.yml").write_text(yaml.safe_dump(_here(ports)), encoding="utf-8")
     shutil.copytree(SHIPPED / "rules", directory / "rules")
     argv = [
-        *(shutil.which("prometheus") or "prometheus", f"--config.file={directory / 'prometheus.yml'}"),
+        *(needed("prometheus"), f"--config.file={directory / 'prometheus.yml'}"),
         *(f"--storage.tsdb.path={directory / 'data'}", f"--web.listen-address=127.0.0.1:{own}", "--log.level=warn"),
     ]
     child = await Child.spawn("prometheus", argv, env={}, log=directory / "prometheus.log")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -20,6 +19,7 @@ from tests.e2e.grove import Grove, until
 from tests.e2e.prometheus import Prometheus, prometheus, seen_rabbit
 from tests.house.sources import SERVICES
 from tests.house.test_observability import alerts, named, promtool, queries, rules
+from tests.needs import needed
 
 RATE = "30s"
 SECONDS = 60.0
@@ -88,15 +88,12 @@ TASK = {
 }
 PRICES = {"TASKGROVE_MODEL_USD_PER_MILLION_PROMPT_TOKENS": "1", "TASKGROVE_MODEL_USD_PER_MILLION_COMPLETION_TOKENS": "2"}
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("prometheus") is None or shutil.which("promtool") is None,
-    reason="NOT CHECKED: Prometheus is missing; sudo apt-get install prometheus",
-)
-
 
 @pytest.fixture(scope="module")
 async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Grove, dict[str, int]]]:
     """A Taskgrove with a model, and where its figures are; those of RabbitMQ from a second node, which has our queues."""
+    for program in ("prometheus", "promtool"):
+        needed(program)
     part = find_rabbitmq()
     if not isinstance(part, Program):
         pytest.skip("NOT CHECKED: no rabbitmq-server on this machine that shows its figures")

@@ -1,13 +1,13 @@
 """The AsyncAPI and OpenAPI documents are what their standards ask for, by validators in node (`make check-docs` gets them)."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.house.sources import ROOT
+from tests.needs import lacking, needed
 
 NODE = ROOT / "scripts/docs/node"
 ASYNCAPI, OPENAPI = ROOT / "docs/reference/asyncapi.json", ROOT / "docs/reference/openapi.json"
@@ -15,11 +15,9 @@ ASYNCAPI, OPENAPI = ROOT / "docs/reference/asyncapi.json", ROOT / "docs/referenc
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    found = shutil.which("node")
-    if not found:
-        pytest.skip("NOT CHECKED: node is missing; install nodejs (20 or newer) and npm, then run `make check-docs`")
+    found = needed("node")
     if not (NODE / "node_modules").is_dir():
-        pytest.skip("NOT CHECKED: the validators are missing; run `make check-docs`, which gets them with npm")
+        lacking("the validators of the documents are missing; run `make check-docs`, which gets them with npm")
     return found
 
 

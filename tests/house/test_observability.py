@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -15,6 +14,7 @@ import yaml
 from scripts.docs.metrics import declared
 from scripts.generate_dashboards import FILE, UID, overview
 from tests.house.sources import ROOT, SERVICES
+from tests.needs import needed
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 RULES, CASES = PROMETHEUS / "rules/taskgrove.yml", PROMETHEUS / "rules/taskgrove_test.yml"
@@ -71,10 +71,7 @@ def _names(node: Any) -> Iterator[str]:
 
 
 def promtool(*arguments: str, given: str | None = None) -> None:
-    found = shutil.which("promtool")
-    if not found:
-        pytest.skip("NOT CHECKED: promtool is missing; sudo apt-get install prometheus")
-    run = subprocess.run([found, *arguments], capture_output=True, text=True, check=False, input=given, cwd=ROOT)
+    run = subprocess.run([needed("promtool"), *arguments], capture_output=True, text=True, check=False, input=given, cwd=ROOT)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
