@@ -69,11 +69,11 @@ format: $(INSTALLED) ## write the format that `make check` asks for
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED) ## measure throughput, latency and recovery
-	$(BIN)/python -m benchmarks
+bench: $(INSTALLED) ## measure all that docs/benchmarks.md tells, and write it anew; peers that are installed as well; ONLY=fan,chain for some
+	$(BIN)/python -m benchmarks --peers --write $(if $(ONLY),--only $(ONLY))
 
-bench-quick: $(INSTALLED) ## the same in about a minute
-	$(BIN)/python -m benchmarks --quick
+bench-quick: $(INSTALLED) ## a fan and a chain beside the delivery design without the product; fails below 0.35 of its fan
+	$(BIN)/python -m benchmarks --quick --only fan,chain --guard 0.35
 
 docs: $(INSTALLED) ## write the generated reference, .env.example and the Grafana dashboard anew
 	$(BIN)/python scripts/generate_docs.py
