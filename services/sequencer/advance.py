@@ -68,12 +68,23 @@ async def look_below(store: TaskStore, opened: Sequence[str]) -> list[Event]:
 
 
 async def cancel_below(store: TaskStore, task: Task, error: dict[str, Any]) -> list[Move]:
-    """Cancel what is not over below this task."""
-    gone: list[Move] = []
+    """Cancel what is not over below this task, which is over.
+
+    An order may bring it back meanwhile, a parent before its children, and each under a new epoch: those are left alone.
+    """
+    seen: dict[str, Task] = {}
     while below := await store.find({"_id": subtree(task.task_id), "open": True}):  # more may grow meanwhile
-        await store.cancel_open({"_id": {"$in": [one.task_id for one in below]}}, error)
-        gone += [Move(one, How(Phase.CANCELLED)) for one in below]
-    return gone
+        top = (await store.get([task.task_id])).get(task.task_id)
+        if top is None or not top.closed:
+            break
+        epochs: dict[int, list[str]] = defaultdict(list)
+        for one in below:
+            epochs[one.epoch].append(one.task_id)
+            seen[one.task_id] = one
+        for epoch, ids in epochs.items():
+            await store.cancel_open({"_id": {"$in": ids}, "epoch": epoch}, error)
+    now = await store.get(seen) if seen else {}
+    return [Move(seen[name], How(Phase.CANCELLED)) for name, one in now.items() if one.phase is Phase.CANCELLED]
 
 
 async def consequences(store: TaskStore, over: Sequence[Task], *, passed: Collection[str]) -> list[Move]:

@@ -88,10 +88,12 @@ def _begun(task: Task, order: TaskControl) -> bool:
 async def _cancel(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
     """The task first, so that it does not integrate while those below it end."""
     error = {"code": "cancelled", "message": f"cancelled by {order.by}" + (f": {order.reason}" if order.reason else "")}
-    await store.cancel_open({"_id": task.task_id}, error, wait=UNSETTLED_SECONDS if task.dependents else None)
-    gone = [*([] if task.closed else [Move(task, How(Phase.CANCELLED))]), *await cancel_below(store, task, error)]
-    now = await store.get([task.task_id])
-    return [*say(gone), *await advance(store, [], closed=await interrupted(store, [one for one in now.values() if one.closed]))]
+    not_since = [{"brought_back": {"$exists": False}}, {"brought_back": {"$lt": order.control_id}}]
+    await store.cancel_open({"_id": task.task_id, "$or": not_since}, error, wait=UNSETTLED_SECONDS if task.dependents else None)
+    below = await cancel_below(store, task, error)
+    over = [one for one in (await store.get([task.task_id])).values() if one.closed]
+    gone = [*(Move(task, How(Phase.CANCELLED)) for _ in over if not task.closed), *below]
+    return [*say(gone), *await advance(store, [], closed=await interrupted(store, over))]
 
 
 async def _pause(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:

@@ -57,4 +57,11 @@ KEPT = (
         "a sequencer died between noting an order and saying what it brought back: who heard the order next said it of its own task only",
         "An order that was noted and not said is said again of all that it let go",
     ),
+    Kept(
+        101_175,
+        "off",
+        (0, 1, 2, 3, 4),
+        "a cancellation that was slow went on to cancel what a later order had brought back meanwhile, and the run waited for it for ever",
+        "A slow cancellation leaves alone what was brought back meanwhile",
+    ),
 )
