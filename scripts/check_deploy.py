@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,11 @@ def render(overlay: str) -> list[Object]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-def against_schemas(objects: Iterable[Object]) -> Iterator[str]:
+def against_schemas(objects: Iterable[Object], versions: Sequence[str] = VERSIONS) -> Iterator[str]:
     """Each object in each version, fields that Kubernetes does not know included."""
     for one in objects:
         if not one["apiVersion"].startswith(OPERATOR):
-            for version in VERSIONS:
+            for version in versions:
                 try:
                     kubernetes_validate.validate(one, version, strict=True)
                 except kubernetes_validate.SchemaNotFoundError:
