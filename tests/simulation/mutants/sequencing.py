@@ -98,8 +98,8 @@ SEQUENCING = (
     Mutant(
         "cancelling a task leaves what is below it",
         CONTROL,
-        "*await cancel_below(store, task, error)]",
-        "]",
+        "below = await cancel_below(store, task, error)",
+        "below: list[Move] = []",
         "who looks for the children finds them orphaned",
         "off",
     ),
