@@ -62,7 +62,8 @@ $(DEPLOY_TOOLS)/.installed: requirements/checkov.txt $(INSTALLED)
 		@kubernetes-models/prometheus-operator@6.0.0
 	@touch $@
 
-check-deploy: $(DEPLOY_TOOLS)/.installed ## judge the manifests and the Dockerfile: schemas of nine Kubernetes versions, checkov
+check-deploy: $(DEPLOY_TOOLS)/.installed ## judge the manifests and the Dockerfile: do they fit the code, schemas of nine Kubernetes versions, checkov
+	$(BIN)/python -m pytest -q tests/deploy
 	@$(BIN)/python scripts/check_deploy.py $(DEPLOY_TOOLS)
 
 format: $(INSTALLED) ## write the format that `make check` asks for
