@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from benchmarks.figures import Figure
-from benchmarks.kept import merged, of_session
+from benchmarks.kept import merged, of_session, read
 from benchmarks.measure import Session, take
 from benchmarks.question import Question
 from benchmarks.questions import PEERS, QUESTIONS
@@ -19,7 +19,12 @@ GUARDED = "fan ÷ pipeline, submitted to verified"
 
 def main() -> int:
     """Exit status: 1 where --guard is missed; with --strict also where any bar is missed, or a run was not sound."""
-    given = _parser().parse_args()
+    parser = _parser()
+    given = parser.parse_args()
+    if given.quick and given.write:
+        parser.error("--write is for the sizes that the bars are for: leave out --quick")
+    if given.page:
+        return _rewritten()
     sizes = QUICK if given.quick else Sizes()
     questions = [one for one in QUESTIONS.values() if one in given.only or (given.peers and one.name == PEERS)]
     session = asyncio.run(_taken(questions, replace(sizes, rounds=given.rounds or sizes.rounds), in_memory=given.in_memory))
@@ -30,6 +35,15 @@ def main() -> int:
         write(QUESTIONS, merged(READINGS, taken))
     missed = any(figure.missed for figures in found.values() for figure in figures)
     return int(_below(found, given.guard) or (given.strict and (missed or bool(session.failed))))
+
+
+def _rewritten() -> int:
+    kept = read(READINGS)
+    if kept:
+        write(QUESTIONS, kept)
+    else:
+        print(f"nothing is kept in {READINGS.name} yet: measure with --write first")
+    return int(not kept)
 
 
 async def _taken(questions: Sequence[Question], sizes: Sizes, *, in_memory: bool) -> Session:
@@ -45,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peers", action="store_true", help="the other systems as well, as far as they are installed")
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each is taken; 3 unless told")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and its plots; what was not measured now stays")
+    parser.add_argument("--page", action="store_true", help="write the page anew of the readings that are kept, and measure nothing")
     parser.add_argument("--strict", action="store_true", help="exit with status 1 if a bar is missed")
     parser.add_argument("--guard", type=float, metavar="RATIO", help="exit with status 1 if the fan comes below this share of the pipeline")
     parser.add_argument("--in-memory", action="store_true", help="data in memory instead of on the disk of the temporary directory")

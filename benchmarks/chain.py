@@ -7,7 +7,7 @@ from statistics import mean, median
 from typing import Any
 
 from benchmarks import floor, pipeline
-from benchmarks.figures import Bar, Figure, Readings, Taken, percentile, ratios
+from benchmarks.figures import Bar, Figure, Readings, Taken, complete, percentile, ratios
 from benchmarks.plans import chain
 from benchmarks.plot import Bars, Row
 from benchmarks.question import Question
@@ -43,7 +43,7 @@ async def measure(bench: Bench, sizes: Sizes) -> Readings:
 
 def figures(taken: Taken, sizes: Sizes) -> list[Figure]:
     """A link, its tail, and its ratios to what was taken beside it."""
-    own, peers = taken["chain"], taken.get("peers", {})
+    own, peers = taken["chain"], complete(taken.get("peers", {}))
     what = f"chain of {sizes.links}"
     found = [
         Figure(f"{what}, submitted to verified", "ms a link", own["wall"], MOST_LINK),
@@ -64,7 +64,7 @@ def figures(taken: Taken, sizes: Sizes) -> list[Figure]:
 
 def plot(taken: Taken, sizes: Sizes) -> Bars:
     """All that was taken beside each other."""
-    own, peers = taken["chain"], taken.get("peers", {})
+    own, peers = taken["chain"], complete(taken.get("peers", {}))
     rows = [
         Row("floor: three hops", own["floor"], ours=False),
         Row("pipeline: the design alone", own["pipeline"], ours=False),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from benchmarks import floor, pipeline
-from benchmarks.figures import Bar, Figure, Readings, Taken, ratios
+from benchmarks.figures import Bar, Figure, Readings, Taken, complete, ratios
 from benchmarks.plans import fan
 from benchmarks.plot import Bars, Row
 from benchmarks.question import Question
@@ -36,7 +36,7 @@ async def measure(bench: Bench, sizes: Sizes) -> Readings:
 
 def figures(taken: Taken, sizes: Sizes) -> list[Figure]:
     """The rates, the ratios to what was taken beside them, and the shares."""
-    own, peers = taken["fan"], taken.get("peers", {})
+    own, peers = taken["fan"], complete(taken.get("peers", {}))
     what = f"fan of {sizes.tasks}"
     found = [
         Figure(f"{what}, submitted to verified", "tasks/s", own["whole"], LEAST_RATE),
@@ -58,7 +58,7 @@ def figures(taken: Taken, sizes: Sizes) -> list[Figure]:
 
 def plot(taken: Taken, sizes: Sizes) -> Bars:
     """All that was taken beside each other."""
-    own, peers = taken["fan"], taken.get("peers", {})
+    own, peers = taken["fan"], complete(taken.get("peers", {}))
     rows = [
         Row("floor: three batched hops", own["floor"], ours=False),
         Row("pipeline: the design alone", own["pipeline"], ours=False),

@@ -56,6 +56,12 @@ def ratios(these: Sequence[float], those: Sequence[float]) -> tuple[float, ...]:
     return tuple(this / that for this, that in zip(these, those, strict=False))
 
 
+def complete(readings: Mapping[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+    """Those that every round gave: where one is missing, the others can no longer be told to the rounds that they belong to."""
+    rounds = max(map(len, readings.values()), default=0)
+    return {name: samples for name, samples in readings.items() if len(samples) == rounds}
+
+
 def number(value: float) -> str:
     """As many digits as say something."""
     return f"{value:,.0f}".replace(",", " ") if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

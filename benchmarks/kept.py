@@ -39,14 +39,19 @@ def of_session(session: Session) -> dict[str, Kept]:
     }
 
 
+def read(path: Path) -> dict[str, Kept]:
+    """What is kept."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {name: Kept.read(one) for name, one in kept.items()}
+
+
 def merged(path: Path, new: Mapping[str, Kept]) -> dict[str, Kept]:
     """What is kept, with what was taken now in place of what was taken before; written."""
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept = {name: Kept.read(one) for name, one in before.items()} | dict(new)
+    kept = read(path) | dict(new)
     path.parent.mkdir(parents=True, exist_ok=True)
     wire = {name: {**asdict(one), "at": one.at.isoformat(), "readings": _rounded(one.readings)} for name, one in kept.items()}
     path.write_text(json.dumps(wire, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return kept
+    return read(path)
 
 
 def beside(kept: Mapping[str, Kept], name: str) -> Taken:

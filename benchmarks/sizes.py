@@ -10,6 +10,8 @@ class Sizes:
     rounds: int = 3
     tasks: int = 10_000
     links: int = 500
+    peer_tasks: int = 2_000
+    peer_links: int = 100
     counted_tasks: int = 2_000
     counted_links: int = 100
     waiting: int = 5_000
@@ -36,6 +38,8 @@ class Sizes:
 QUICK = Sizes(
     tasks=5_000,
     links=100,
+    peer_tasks=500,
+    peer_links=50,
     counted_tasks=500,
     counted_links=20,
     waiting=500,
