@@ -42,7 +42,7 @@ test-containers: $(INSTALLED) ## build the images, bring docker-compose.yml up, 
 test-model: $(INSTALLED) ## a prompt by a real model to a verified end: TASKGROVE_MODEL_BASE_URL, or TASKGROVE_LOCAL_MODEL
 	$(BIN)/python -m pytest -m model -s tests/model
 
-compose-secrets: ## random keys and passwords for docker-compose.yml, in secrets/
+compose-secrets: ## random keys and passwords for docker-compose.yml, a user for each service, in secrets/
 	@scripts/compose-secrets
 
 faults: $(INSTALLED) ## kill, freeze and cut real processes and say what was lost: SCENARIO=name for one, KILLS=2000 for the long run
