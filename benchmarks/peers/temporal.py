@@ -17,7 +17,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from benchmarks.peers import protocol, servers
 
 QUEUE = "peer"
-SHARE = 200
+SHARE = 50
 ONCE = {"start_to_close_timeout": timedelta(minutes=10)}
 SERVER = (
     *("server", "start-dev"),
