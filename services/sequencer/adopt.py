@@ -33,7 +33,8 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     header, specs = await store.plan(event.plan_id)
     task = (await store.get([event.task_id])).get(event.task_id) or await plant(store, header)
     if task.phase is Phase.EXPANDED and header["version"] == task.plan_version:
-        return await grown_from(store, task)
+        # Whoever adopted it may have died before looking at what had grown, and ended, before that.
+        return [*await grown_from(store, task), *await look_below(store, [task.task_id])]
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
         return still_wanted([task])
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):

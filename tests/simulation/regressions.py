@@ -64,4 +64,11 @@ KEPT = (
         "a cancellation that was slow went on to cancel what a later order had brought back meanwhile, and the run waited for it for ever",
         "A slow cancellation leaves alone what was brought back meanwhile",
     ),
+    Kept(
+        300_231,
+        "off",
+        (0, 1, 2),
+        "a sequencer died after it had adopted a plan again whose tasks had ended by then: nobody looked at their parent any more",
+        "Who hears of an adopted plan again looks at what grew of it, also where all of it is over",
+    ),
 )
