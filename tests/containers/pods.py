@@ -16,8 +16,8 @@ from tests.containers.stack import run, until
 from tests.deploy.rules_pods import quantity
 from tests.deploy.world import Object, Pod, World
 
-PROGRAMS = {"mongodb": ["mongod"], "rabbitmq": ["/usr/lib/rabbitmq/bin/rabbitmq-server"]}
-"""What the public images' entrypoint runs in the end; used where an image of that name has another entrypoint."""
+RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+"""What the public image's entrypoint runs in the end; used where an image of that name has another, which would write to its image."""
 
 
 @dataclass
@@ -32,10 +32,19 @@ class Pods:
     def start(self) -> None:
         """In no order that helps: who needs somebody waits for them. Only whose preparation holds up this start comes last."""
         run(["docker", "network", "create", self.network])
-        for pod in sorted(self.world.pods(), key=lambda pod: "initContainers" in pod.spec):
+        for pod in sorted(self.world.pods(), key=lambda pod: pod.service is not None and "initContainers" in pod.spec):
             for container in pod.spec.get("initContainers", []):
-                run([*self._run(pod, container, "--name", f"{self.name(pod)}-init"), *self._command(container)], seconds=120)
-            run([*self._run(pod, pod.container, "--detach", "--name", self.name(pod)), *self._command(pod.container)])
+                self._prepare(pod, container)
+            run(self._run(pod, pod.container, "--detach", "--name", self.name(pod)))
+
+    def _prepare(self, pod: Pod, container: Object) -> None:
+        """To its end, and once more when that was a failure, as a kubelet does."""
+        command = self._run(pod, container, "--rm", "--name", f"{self.name(pod)}-init")
+        try:
+            run(command, seconds=150)
+        except AssertionError as error:
+            print(f"{container['name']} is started again: {error}")
+            run(command, seconds=150)
 
     def remove(self) -> None:
         """All of it, whatever happened."""
@@ -101,28 +110,25 @@ class Pods:
             *("--memory", str(int(quantity(limits["memory"]))), "--cpus", str(quantity(limits["cpu"]))),
             *(word for key, value in self._environment(pod, container).items() for word in ("--env", f"{key}={value}")),
             *(word for mount in container["volumeMounts"] for word in self._mount(pod, mount)),
-            *self._image(pod, container),
+            *self._program(pod, container),
         ]
 
     def _environment(self, pod: Pod, container: Object) -> dict[str, str]:
-        return self.world.environment(pod) if pod.service else {one["name"]: one["value"] for one in container.get("env", [])}
+        found = self.world.environment_of(container)
+        if container["image"].startswith("mongo:") and not _is_public(container["image"]):
+            # The public image reads X out of the file that X_FILE names; one that stands in for it knows only X.
+            files = self.world.files(pod, container)
+            found |= {name.removesuffix("_FILE"): files[path] for name, path in found.items() if name.endswith("_FILE")}
+        return found
 
-    def _image(self, pod: Pod, container: Object) -> list[str]:
-        image = str(container["image"])
-        if pod.service:
-            name = f"{image.rpartition(':')[0]}:{self.tag}"
-            return ["--entrypoint", container["command"][0], name] if "command" in container else [name]
-        return [image] if "docker-entrypoint.sh" in _entrypoint(image) else ["--entrypoint", PROGRAMS[pod.name][0], image]
-
-    def _command(self, container: Object) -> list[str]:
-        """What follows the image: arguments, without the program where that became the entrypoint."""
-        arguments = container.get("args", [])
-        asked = (
-            ""
-            if "taskgrove/" in container["image"]
-            else run(["docker", "image", "inspect", "--format", "{{json .Config}}", container["image"]])
-        )
-        return [*container.get("command", [])[1:], *(arguments if "docker-entrypoint.sh" in asked else arguments[1:])]
+    def _program(self, pod: Pod, container: Object) -> list[str]:
+        """Image, command and arguments. A command of the manifest replaces the entrypoint of the image."""
+        image, command = str(container["image"]), list(container.get("command", []))
+        if "taskgrove/" in image:
+            image = f"{image.rpartition(':')[0]}:{self.tag}"
+        elif pod.name == "rabbitmq" and not _is_public(image):
+            command = [RABBITMQ]
+        return [*(("--entrypoint", command[0]) if command else ()), image, *command[1:], *container.get("args", [])]
 
     def _aliases(self, pod: Pod) -> Iterator[str]:
         for service in self.world.all("Service"):
@@ -175,5 +181,6 @@ def _hostname(pod: Pod) -> str:
     return f"{pod.name}-0"
 
 
-def _entrypoint(image: str) -> str:
-    return run(["docker", "image", "inspect", "--format", "{{json .Config.Entrypoint}}", image])
+def _is_public(image: str) -> bool:
+    """Whether it is the image that everybody knows by this name, or one that stands in for it."""
+    return "docker-entrypoint.sh" in run(["docker", "image", "inspect", "--format", "{{json .Config.Entrypoint}}", image])

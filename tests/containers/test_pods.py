@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.containers import foreign
 from tests.containers.pods import Pods
 from tests.containers.stack import SERVICES, Stack, run, timed
 from tests.deploy.world import KUBECTL, ROOT, World
@@ -90,6 +91,12 @@ def test_a_pod_has_no_rights_and_reads_its_secrets(pods: Pods, service: str) -> 
     said = run(["docker", "exec", pods.name(pods.world.pod(service)), "/opt/taskgrove/bin/python", "-c", LOOK]).splitlines()
     files = 3 if service == "approvals" else 2
     assert said == ["10001 10001 ['0000000000000000', '1', '2']", str(["0o440"] * files), "[]", "False"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_anothers_is_refused(pods: Pods, service: str) -> None:
+    container = pods.name(pods.world.pod(service))
+    foreign.look(service, lambda program, asked: run(["docker", "exec", container, "/opt/taskgrove/bin/python", "-c", program, asked]))
 
 
 def test_a_run_is_finished(pods: Pods, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from tests.deploy import rules_config as config
 from tests.deploy import rules_network as network
 from tests.deploy import rules_pods as pods
+from tests.deploy import rules_users
 from tests.deploy.world import World
 
 Rule = Callable[[World], Iterator[str]]
@@ -22,6 +23,10 @@ RULES: dict[str, Rule] = {
         pods.ending,
         config.settings,
         config.secrets,
+        rules_users.users,
+        rules_users.broker_users,
+        rules_users.store_users,
+        rules_users.own_secrets,
         config.volumes,
         config.references,
         config.selectors,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.deploy.mutants_users import OF_USERS
 from tests.deploy.rules import RULES
 from tests.deploy.world import KUBECTL, Object, World
 
@@ -121,6 +122,7 @@ MUTANTS: list[tuple[str, str, str, Break]] = [
         lambda w: set_in(volume(w, "secrets")["secret"], "secretName", w.get("Secret", "taskgrove-planner")["metadata"]["name"]),
     ),
     ("dev", "secrets", "in a variable", lambda w: set_in(settings(w), "TASKGROVE_STORE_URL", "mongodb://mongodb")),
+    *OF_USERS,
     ("dev", "volumes", "artifacts on the image", lambda w: set_in(settings(w), "TASKGROVE_ARTIFACTS_URL", "file:///var/artifacts")),
     (
         "dev",
@@ -131,7 +133,7 @@ MUTANTS: list[tuple[str, str, str, Break]] = [
     ("dev", "volumes", "no place for work", lambda w: set_in(settings(w), "TASKGROVE_WORK_DIR", "/work")),
     ("dev", "references", "no ConfigMap", lambda w: drop(w, "ConfigMap", "taskgrove-settings")),
     ("dev", "references", "no claim", lambda w: drop(w, "PersistentVolumeClaim", "taskgrove-artifacts")),
-    ("dev", "references", "no Secret of the broker's", lambda w: drop(w, "Secret", "rabbitmq-user")),
+    ("dev", "references", "no Secret of the broker's", lambda w: drop(w, "Secret", "rabbitmq-definitions")),
     ("dev", "references", "a volume that is not mounted", lambda w: box(w)["volumeMounts"].pop()),
     (
         "production",

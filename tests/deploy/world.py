@@ -1,5 +1,6 @@
 """What an overlay brings into a cluster, looked at as the cluster would: which pods there are, and what selects, feeds and guards them."""
 
+import base64
 import copy
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ def _rendered(overlay: str) -> tuple[Object, ...]:
 
 @dataclass(frozen=True)
 class Pod:
-    """The pods of one Deployment or StatefulSet."""
+    """The pods of one Deployment, StatefulSet or Job."""
 
     workload: Object
 
@@ -61,6 +62,12 @@ class Pod:
         ports = [port for container in self.containers for port in container.get("ports", [])]
         return next((port["containerPort"] for port in ports if name_or_number in (port["name"], port["containerPort"])), None)
 
+    def secrets(self, volume: str) -> list[str]:
+        """The Secrets that a volume is made of."""
+        found: Object = next((one for one in self.spec.get("volumes", []) if one["name"] == volume), {})
+        sources = [source["secret"] for source in (found, *found.get("projected", {}).get("sources", [])) if "secret" in source]
+        return [source.get("secretName") or source["name"] for source in sources]
+
     def mounted(self, path: str) -> Object | None:
         """The volume that is mounted exactly there."""
         mounts = {mount["mountPath"]: mount["name"] for mount in self.container.get("volumeMounts", [])}
@@ -91,7 +98,7 @@ class World:
         return any(one["metadata"]["name"] == name for one in self.all(kind))
 
     def pods(self) -> list[Pod]:
-        return [Pod(one) for one in self.all("Deployment", "StatefulSet")]
+        return [Pod(one) for one in self.all("Deployment", "StatefulSet", "Job")]
 
     def ours(self) -> Iterator[tuple[str, Pod]]:
         yield from ((pod.service, pod) for pod in self.pods() if pod.service)
@@ -104,11 +111,30 @@ class World:
 
     def environment(self, pod: Pod) -> dict[str, str]:
         """What the service finds in its environment."""
+        return self.environment_of(pod.container)
+
+    def environment_of(self, container: Object) -> dict[str, str]:
+        """What one container finds in its environment."""
         found: dict[str, str] = {}
-        for source in pod.container.get("envFrom", []):
+        for source in container.get("envFrom", []):
             if self.has("ConfigMap", source["configMapRef"]["name"]):
                 found |= self.get("ConfigMap", source["configMapRef"]["name"])["data"]
-        return found | {one["name"]: one["value"] for one in pod.container.get("env", [])}
+        return found | {one["name"]: one["value"] for one in container.get("env", [])}
+
+    def files(self, pod: Pod, container: Object) -> dict[str, str]:
+        """The secret files that a container finds, by their paths."""
+        return {
+            f"{mount['mountPath']}/{file}": base64.b64decode(text).decode()
+            for mount in container.get("volumeMounts", [])
+            for secret in pod.secrets(mount["name"])
+            if self.has("Secret", secret)
+            for file, text in self.get("Secret", secret)["data"].items()
+        }
+
+    def configs(self, pod: Pod) -> dict[str, str]:
+        """The files of the ConfigMaps that a pod mounts, by their names."""
+        names = [volume["configMap"]["name"] for volume in pod.spec.get("volumes", []) if "configMap" in volume]
+        return {file: text for name in names if self.has("ConfigMap", name) for file, text in self.get("ConfigMap", name)["data"].items()}
 
     def secret(self, pod: Pod) -> Object | None:
         """The Secret that the service finds in TASKGROVE_SECRETS_DIR; None when the overlay leaves it to others."""
