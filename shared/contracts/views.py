@@ -14,12 +14,13 @@ from shared.contracts.sequencer import ApprovalKind, Failure
 
 
 class Usage(Value):
-    """What an attempt cost. Of a group: the sum of what is known below it."""
+    """What an attempt cost. Of a group: the sum of what is known below it; `unpriced` model calls are in no sum of dollars."""
 
     seconds: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     usd: float | None = None
+    unpriced: int = 0
 
 
 class TaskView(Value):

@@ -10,7 +10,7 @@ import orjson
 import structlog
 
 from shared.clock import Clock
-from shared.errors import ModelFailed
+from shared.errors import ModelFailed, StoreUnavailable
 from shared.ids import new_id
 from shared.models.answer import Unusable
 from shared.models.metrics import ModelMetrics
@@ -18,7 +18,10 @@ from shared.models.port import About, Model, Question, Reply, Spent, ToolCall
 from shared.storage.port import Collection, Doc, Index, Schema
 from shared.telemetry.traces import Traces
 
-ANSWERED, REUSED = "answered", "reused"
+ANSWERED, REUSED, GIVEN_UP = "answered", "reused", "given_up"
+MAYBE_PAID = frozenset({"model_timed_out", GIVEN_UP})
+"""Nobody waited for the answer, but the endpoint may have gone on and billed it: kept as a call whose price is not known."""
+NOTING_SECONDS = 1.0
 MOST_SAID = 16_384
 # https://opentelemetry.io/docs/specs/semconv/gen-ai/, still in development there
 ASKING = {"gen_ai.operation.name": "chat"}
@@ -44,7 +47,7 @@ class Ledger:
     """A Model in front of another. The same question about the same task is answered from the collection: after a crash it costs nothing.
 
     So a retry that wants another answer must ask another question (with what failed in it). Answers that cannot be used are kept for their
-    cost only, and asked for again.
+    cost only, and asked for again; so are questions whose answer came too late, or was not waited for, at a cost that nobody knows.
     """
 
     model: Closable
@@ -77,6 +80,9 @@ class Ledger:
         began = self.clock.monotonic()
         try:
             reply = await self.model.ask(question, about, seconds=seconds)
+        except asyncio.CancelledError:
+            await self._given_up(about, name=name, seconds=self.clock.monotonic() - began)
+            raise
         except ModelFailed as error:
             await self._failed(error, about, name=name, seconds=self.clock.monotonic() - began)
             raise
@@ -105,11 +111,20 @@ class Ledger:
 
     async def _failed(self, error: ModelFailed, about: About, *, name: str, seconds: float) -> None:
         spent = error.spent if isinstance(error, Unusable) else Spent()
-        if isinstance(error, Unusable):
+        if isinstance(error, Unusable) or error.code in MAYBE_PAID:
             row = _row(about, self.name, spent=spent, seconds=seconds, at=self.clock.now())
-            kept = {"outcome": error.code, "reply": error.said[:MOST_SAID]}
-            await asyncio.shield(self.calls.insert([{"_id": f"{name}:{new_id()}", **row, **kept}]))
+            said = {"reply": error.said[:MOST_SAID]} if isinstance(error, Unusable) else {}
+            await asyncio.shield(self.calls.insert([{"_id": f"{name}:{new_id()}", **row, "outcome": error.code, **said}]))
         self._count(error.code, about, spent=spent, seconds=seconds, error=str(error))
+
+    async def _given_up(self, about: About, *, name: str, seconds: float) -> None:
+        """Whoever asked is being cancelled: note it if that goes at once, and hold nobody up where the store is away."""
+        row = _row(about, self.name, spent=Spent(), seconds=seconds, at=self.clock.now()) | {"outcome": GIVEN_UP}
+        try:
+            async with asyncio.timeout(NOTING_SECONDS):
+                await self.calls.insert([{"_id": f"{name}:{new_id()}", **row}])
+        except (TimeoutError, StoreUnavailable) as error:
+            log.warning("model.not_noted", run_id=about.run_id, task_id=about.task_id, error=str(error) or "the store did not answer")
 
     def _count(self, outcome: str, about: About, *, spent: Spent, seconds: float, **more: Any) -> None:
         metrics, name = self.metrics, self.name

@@ -42,11 +42,13 @@ def duration(seconds: float | None) -> str:
 
 
 def spent(usage: Usage) -> str | None:
-    """`12 345 tokens read, 678 tokens written, $0.0123`, as far as it is known; None: nothing is."""
+    """`12 345 tokens read, 678 tokens written, at least $0.0123 (1 call without a known price)`, as far as it is known; None: nothing is."""
     counts = (("read", usage.prompt_tokens), ("written", usage.completion_tokens))
     parts = [f"{count:,} tokens {what}".replace(",", " ") for what, count in counts if count is not None]
     if usage.usd is not None:
-        parts.append(f"${usage.usd:.4f}" if usage.usd < 1 else f"${usage.usd:.2f}")
+        dollars = f"${usage.usd:.4f}" if usage.usd < 1 else f"${usage.usd:.2f}"
+        unpriced = f" ({count_of(usage.unpriced, 'call')} without a known price)"
+        parts.append(f"at least {dollars}{unpriced}" if usage.unpriced else dollars)
     return ", ".join(parts) or None
 
 

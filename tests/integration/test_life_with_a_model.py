@@ -215,3 +215,15 @@ async def test_cancelling_ends_what_waits_for_a_model(open_with: OpenWith) -> No
             return await house.docs("attempts", run_id=run, state="cancelled")
 
         await house.until(over, seconds=5)
+        (call,) = await house.docs("executor_calls", run_id=run)
+        assert (call["outcome"], call["usd"]) == ("given_up", None), "the endpoint may have gone on, and billed it"
+        assert (await house.http.get(f"/tasks/{run}")).json()["usage"]["unpriced"] == 1
+
+
+async def test_a_task_out_of_time_may_have_been_billed(open_with: OpenWith) -> None:
+    slow = {"when": AGENT, "answers": [{"delay": 60.0, **uses("list_files")}]}
+    async with open_with(slow) as (house, _):
+        run = await house.submit([thinks("a", "Think long.", timeout=0.5, retries=0, onFailure="fail")])
+        assert await house.ended(run) == "failed", await house.report(run)
+        assert (await house.task(run, "a"))["error"]["code"] == "timed_out"
+        assert [call["usd"] for call in await house.docs("executor_calls", run_id=run)] == [None]

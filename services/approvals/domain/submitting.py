@@ -12,7 +12,7 @@ import orjson
 from shared.catalogue.planners import NOBODY_PLANS, PLANNERS, default_planner
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.plan import RunOptions
-from shared.contracts.views import SubmitRequest
+from shared.contracts.views import SubmitRequest, Usage
 from shared.errors import BadInput, LimitExceeded
 
 MOST_NOTES = 4 * 1024 * 1024
@@ -63,7 +63,7 @@ def waiting_view(submission: Mapping[str, Any]) -> dict[str, Any]:
         "dependents": [], "assignedAgent": None, "inputs": {}, "checks": [], "checkpoint": None,
         "notes": [note["name"] for note in event["notes"]],
         "attempt": 0, "maxAttempts": 1, "depth": 0, "group": None, "critical": False, "priority": 5, "position": 0, "result": None,
-        "evidence": [], "usage": dict.fromkeys(("seconds", "promptTokens", "completionTokens", "usd")), "error": None, "version": 0,
+        "evidence": [], "usage": Usage().wire(), "error": None, "version": 0,
         "createdAt": moment(at), "startedAt": None, "finishedAt": None, "children": None, "counts": {"expanding": 1},
     }  # fmt: skip
 

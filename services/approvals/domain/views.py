@@ -15,7 +15,7 @@ Doc = Mapping[str, Any]
 JUDGED = frozenset({Outcome.EXECUTED, Outcome.FAILED, Outcome.LOST, Outcome.TOO_BIG, Outcome.ASKS})
 USAGE = {"seconds": "seconds", "promptTokens": "prompt_tokens", "completionTokens": "completion_tokens", "usd": "usd"}
 PAID = {name: stored for name, stored in USAGE.items() if name != "seconds"}
-UNKNOWN: dict[str, Any] = dict.fromkeys(USAGE)
+UNKNOWN: dict[str, Any] = {**dict.fromkeys(USAGE), "unpriced": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,14 @@ def task_view(task: Doc, beside: Beside) -> dict[str, Any]:
 def usage_of(attempts: Iterable[Doc], calls: Iterable[Doc] = ()) -> dict[str, Any]:
     """The sum over these attempts and model calls of what is known; what none of them knows stays null.
 
-    A call's seconds are part of its attempt's.
+    A call's seconds are part of its attempt's. `unpriced` counts the calls that have no known price: dollars are at least the sum then.
     """
     total = dict(UNKNOWN)
     for attempt in attempts:
         used = attempt.get("usage") or {}
         add(total, {name: used.get(name, used.get(stored)) for name, stored in USAGE.items()})
     for call in calls:
-        add(total, {name: call.get(stored) for name, stored in PAID.items()})
+        add(total, {name: call.get(stored) for name, stored in PAID.items()} | {"unpriced": int(call.get("usd") is None)})
     return total
 
 

@@ -37,6 +37,7 @@ class Row:
     since: str | None
     tokens: int | None
     usd: float | None
+    unpriced: int
     critical: bool
     opens: bool
     grown: int
@@ -93,6 +94,7 @@ def row_of(task: Doc | None, view: View, summary: Summary, *, number: int = 1, s
         since=started if phase not in TERMINAL and started and not _waits(phase, below) else None,
         tokens=sum(known) if known else None,
         usd=usage["usd"],
+        unpriced=usage["unpriced"],
         critical=view["critical"],
         opens=opens,
         grown=int(task.get("plan_version", 0)) if task and opens else 0,

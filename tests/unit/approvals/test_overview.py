@@ -10,7 +10,7 @@ from services.approvals.web.overview import ROWS
 from services.approvals.web.words import UNKNOWN
 from shared.contracts.phases import Phase
 from tests.unit.approvals.browsing import log_in
-from tests.unit.approvals.desk import Desk, attempt, task
+from tests.unit.approvals.desk import Desk, attempt, model_call, task
 from tests.unit.approvals.test_pages import question
 
 
@@ -48,10 +48,13 @@ class TestList:
         assert "release" in text
 
     async def test_what_is_not_known_is_a_dash(self, desk: Desk) -> None:
-        await put_run(desk, 1, "ready")
+        name = await put_run(desk, 1, "ready")
         text = (await (await log_in(desk, "vic")).get("/ui/runs")).text
         assert re.search(f'class="usage"[^>]*>{UNKNOWN}</span>', text)
         assert "$0" not in text
+        await desk.put("executor_calls", model_call(f"{name}.1"), model_call(f"{name}.1", 2, usd=None))
+        text = (await (await log_in(desk, "vic")).get("/ui/runs")).text
+        assert re.search(r'220 tok · <span title="without 1 model call whose price is not known">at least \$0\.50</span>', text)
 
     async def test_pages_by_cursor_the_newest_first(self, desk: Desk) -> None:
         for number in range(1, ROWS + 4):

@@ -11,7 +11,7 @@ from services.approvals.web.tree import ROWS
 from shared.contracts.approvals import TaskControl
 from shared.contracts.sequencer import ApprovalRequested
 from shared.ids import new_id
-from tests.unit.approvals.desk import Desk, attempt, event_of, task, verdict
+from tests.unit.approvals.desk import Desk, attempt, event_of, model_call, task, verdict
 
 EVIL = "<script>alert(1)</script>"
 
@@ -89,6 +89,23 @@ class TestRows:
         nothing = await vic.get(f"/ui/runs/{run}/found", params={"text": EVIL})
         assert places(nothing) == []
         assert EVIL not in nothing.text
+
+    async def test_a_cost_that_is_not_all_of_it_says_so(self, desk: Desk) -> None:
+        """In the head, in each row above what is not known, and in the panel; what is known whole is as it was."""
+        run = await a_run(desk)
+        await desk.put("executor_calls", model_call(f"{run}.1"), model_call(f"{run}.2"), model_call(f"{run}.2", 2, usd=None))
+        await desk.put("executor_calls", model_call(f"{run}.3", usd=None, prompt_tokens=None, completion_tokens=None))
+        text = (await desk.as_("vic").get(f"/runs/{run}", params={"task": "2"})).text
+        costs = re.findall(r'<td class="cost number">(?:<span title="([^"]*)">)?([^<]*)', text)
+        assert costs == [
+            ("without 2 model calls whose price is not known", "at least $1.00"),
+            ("", "$0.50"),
+            ("without 1 model call whose price is not known", "at least $0.50"),
+            ("", ""),
+        ]
+        assert re.findall(r"<dt>Cost</dt><dd>(?:<span[^>]*>)?([^<]*)", text) == ["at least $1.00", "at least $0.50"]
+        alone = (await desk.as_("vic").get(f"/ui/runs/{run}/panel", params={"task": "3"})).text
+        assert "<dt>Cost</dt><dd>not known</dd>" in alone
 
     async def test_what_is_not_there_is_said(self, desk: Desk) -> None:
         run = await a_run(desk)

@@ -64,7 +64,7 @@ class TestRuns:
             "tasks": 1_201, "attempts": 1_200, "verdicts": 1_200, "sequences": 1, "plans": 2, "approvals": 1, "submissions": 1,
             "planner_calls": 1, "executor_calls": 2, "checker_calls": 0,
         }  # fmt: skip
-        assert document["usage"] == {"seconds": 1_800, "promptTokens": 300, "completionTokens": 30, "usd": 1.0}
+        assert document["usage"] == {"seconds": 1_800, "promptTokens": 300, "completionTokens": 30, "usd": 1.0, "unpriced": 1}
         assert [call["usd"] for call in document["slices"]["executor_calls"]] == [0.5, None]
         assert "reply" not in document["slices"]["planner_calls"][0], "what was paid for, not what was said"
         await wipe(desk)

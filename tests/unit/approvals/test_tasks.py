@@ -66,9 +66,12 @@ class TestTasks:
         assert (task_.seconds, task_.prompt_tokens, task_.completion_tokens, task_.usd) == (1.5, 200, 10, 0.5)
         assert (group.seconds, group.prompt_tokens, group.completion_tokens, group.usd) == (3.5, 307, 20, 1.0)
         assert (root.seconds, root.prompt_tokens, root.completion_tokens, root.usd) == (3.5, 407, 30, 1.5)
+        assert (task_.unpriced, group.unpriced, root.unpriced) == (1, 1, 1), "what is in no sum of dollars is counted"
+        assert (await view_of(desk, f"{run}.1.2")).usage.unpriced == 0
         tree = await view_of(desk, run, tree="full")
         assert tree.children
         assert (tree.usage, tree.children[0].usage, tree.children[1].usage.usd) == (root, group, None)
+        assert tree.children[1].usage.unpriced == 0
 
     async def test_a_tree_holds_the_same_views(self, desk: Desk) -> None:
         run = await run_of_four(desk)

@@ -57,6 +57,9 @@ def test_long_text_is_cut_to_a_line() -> None:
         (Usage(prompt_tokens=12_345, completion_tokens=678), "12 345 tokens read, 678 tokens written"),
         (Usage(prompt_tokens=1, completion_tokens=0, usd=0.00012), "1 tokens read, 0 tokens written, $0.0001"),
         (Usage(usd=12.345), "$12.35"),
+        (Usage(usd=0.5, unpriced=1), "at least $0.5000 (1 call without a known price)"),
+        (Usage(prompt_tokens=9, usd=2, unpriced=3), "9 tokens read, at least $2.00 (3 calls without a known price)"),
+        (Usage(unpriced=2), None),
     ],
 )
 def test_what_models_cost_as_far_as_it_is_known(usage: Usage, text: str | None) -> None:

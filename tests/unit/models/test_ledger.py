@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import httpx2
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shared.errors import ModelFailed
+from shared.clock import ServerClock
+from shared.errors import ModelFailed, StoreUnavailable
 from shared.memory.store import MemoryDatabase
 from shared.models import open_model
 from shared.models.ledger import Ledger, call_id, calls_schema
-from shared.models.port import About, Question, Spent, Tool, ToolCall, Turn
+from shared.models.metrics import ModelMetrics
+from shared.models.port import About, Question, Reply, Spent, Tool, ToolCall, Turn
 from shared.telemetry.traces import NoTraces
 from tests.unit.models.wire import ABOUT, Wire, completion, settings
 
@@ -106,6 +109,81 @@ async def test_what_was_not_answered_costs_nothing_and_leaves_no_row(ledger_of: 
     with pytest.raises(ModelFailed):
         await ledger_of(Wire(lambda _: httpx2.Response(500))).ask(QUESTION, ABOUT, seconds=5)
     assert await rows(database) == []
+
+
+UNKNOWN_COST = {"prompt_tokens": None, "completion_tokens": None, "usd": None}
+
+
+@pytest.mark.parametrize("status", [408, 504])
+async def test_an_answer_that_came_too_late_may_have_been_billed(ledger_of: LedgerOf, database: MemoryDatabase, status: int) -> None:
+    """Kept as a call whose price is not known, and asked for again."""
+    late = iter([httpx2.Response(status), completion("in time")])
+    ledger = ledger_of(Wire(lambda _: next(late), **PRICES))
+    with pytest.raises(ModelFailed):
+        await ledger.ask(QUESTION, ABOUT, seconds=5)
+    (row,) = await rows(database)
+    assert (row["outcome"], row["task_id"], row.items() >= UNKNOWN_COST.items()) == ("model_timed_out", "run.1", True)
+    assert (await ledger.ask(QUESTION, ABOUT, seconds=5)).text == "in time"
+    assert len(await rows(database)) == 2
+
+
+class Never:
+    """A model that is still thinking."""
+
+    name = "m"
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def ask(self, question: Question, about: About, *, seconds: float) -> Reply:  # noqa: ARG002 (it never answers)
+        self.asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def close(self) -> None:
+        """It holds nothing."""
+
+
+class Away:
+    """A collection in a store that hangs, or says that it is away."""
+
+    def __init__(self, *, hangs: bool) -> None:
+        self.hangs = hangs
+
+    async def find(self, *_: object) -> list[object]:
+        """Nothing was asked before."""
+        return []
+
+    async def insert(self, *_: object) -> set[str]:
+        """In vain."""
+        if self.hangs:
+            await asyncio.Event().wait()
+        raise StoreUnavailable("there is no primary")
+
+
+async def given_up(calls: Any, registry: CollectorRegistry) -> float:
+    """How long it takes to give up waiting, with this collection."""
+    model = Never()
+    ledger = Ledger(model, calls, ServerClock(), ModelMetrics(registry), NoTraces())
+    asking = asyncio.create_task(ledger.ask(QUESTION, ABOUT, seconds=60))
+    await model.asked.wait()
+    began = asyncio.get_running_loop().time()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    return asyncio.get_running_loop().time() - began
+
+
+async def test_an_answer_that_nobody_waited_for_may_have_been_billed(database: MemoryDatabase, registry: CollectorRegistry) -> None:
+    """The time of the task was up, it was cancelled, or the service was told to end."""
+    await given_up(database["test_calls"], registry)
+    (row,) = await rows(database)
+    assert (row["outcome"], row["purpose"], row.items() >= UNKNOWN_COST.items()) == ("given_up", "test", True)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_giving_up_is_held_up_by_no_store(registry: CollectorRegistry, *, hangs: bool) -> None:
+    assert await given_up(Away(hangs=hangs), registry) < 2
 
 
 async def test_without_an_endpoint_there_is_no_model(database: MemoryDatabase) -> None:
