@@ -7,7 +7,7 @@ TEST_TOOLS := $(VENV)/.test-tools
 NODE_PARTS := scripts/docs/node/node_modules/.package-lock.json
 DEPLOY_TOOLS := .venv-checkov
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults simulate mutants test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick docs lock clean
+.PHONY: help install demo test faults simulate mutants test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick bench-peers docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ format: $(INSTALLED) ## write the format that `make check` asks for
 bench: $(INSTALLED) ## measure all that docs/benchmarks.md tells, and write it anew; peers that are installed as well; ONLY=fan,chain for some
 	$(BIN)/python -m benchmarks --peers --write $(if $(ONLY),--only $(ONLY))
 
+bench-peers: $(INSTALLED) ## install the other systems that make bench measures beside ours, each in an environment of its own
+	$(BIN)/python -m benchmarks.peers install
+
 bench-quick: $(INSTALLED) ## a fan and a chain beside the delivery design without the product; fails below 0.35 of its fan
 	$(BIN)/python -m benchmarks --quick --only fan,chain --guard 0.35
 
@@ -94,6 +97,7 @@ EXTRAS := planner sequencer executor checker approvals local dev
 lock: $(INSTALLED) ## lock the dependencies of pyproject.toml anew, one file an extra
 	for extra in $(EXTRAS); do $(BIN)/uv pip compile pyproject.toml --extra $$extra $(LOCKED) -o requirements/$$extra.txt; done
 	$(BIN)/uv pip compile --group build $(LOCKED) -o requirements/build.txt
+	for peer in benchmarks/peers/*.in; do $(BIN)/uv pip compile $$peer $(LOCKED) -o $${peer%.in}.txt; done
 
 clean: ## remove caches and build products (not .venv, not your data)
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
