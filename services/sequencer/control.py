@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from services.sequencer.adopt import NOT_PLANNED, plant
-from services.sequencer.advance import advance, cancel_below, look_again, say, tasks_ready, tasks_reopened
+from services.sequencer.advance import advance, cancel_below, look_again, say, tasks_ready
 from services.sequencer.domain.again import is_begun
 from services.sequencer.domain.answer import taken_over, tried_again
 from services.sequencer.domain.decide import UNSETTLED_SECONDS
 from services.sequencer.domain.phases import How, Move
 from services.sequencer.domain.task import Task
-from services.sequencer.reopen import rerun, retry
+from services.sequencer.reopen import brought_back, rerun, retry
 from services.sequencer.retell import freed_by, interrupted, still_wanted
 from services.sequencer.store import TaskStore
 from shared.contracts.approvals import TaskControl
@@ -50,14 +50,11 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
 
 async def _said_again(store: TaskStore, order: TaskControl) -> list[Event]:
     """Of an order that somebody carried out, perhaps without saying so: of its task, and of all that it let go."""
+    back = await brought_back(store, order.run_id, order.control_id) if order.action in (Action.RETRY, Action.RERUN) else []
     now = [*(await store.get([order.task_id])).values()]
-    let_go: list[Task] = []
-    if order.action in (Action.RETRY, Action.RERUN):
-        let_go = await store.find({"run_id": order.run_id, "reruns": order.control_id})
-    elif order.action is Action.RESUME:
-        let_go = await store.find({"_id": subtree(order.task_id), "phase": {"$in": list(DISPATCHED)}})
-    back = tasks_reopened(task.task_id for task in let_go if order.control_id in task.reruns)
-    return [*back, *still_wanted([*now, *let_go]), *await freed_by(store, now)]
+    resumed = {"_id": subtree(order.task_id), "phase": {"$in": list(DISPATCHED)}}
+    below = await store.find(resumed) if order.action is Action.RESUME else []
+    return [*back, *still_wanted([*now, *below]), *await freed_by(store, now)]
 
 
 async def _refused(store: TaskStore, task: Task, order: TaskControl) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from services.sequencer.advance import advance, parents_through, tasks_reopened, unblock
-from services.sequencer.domain.again import next_moves, of_rerun, of_retry
+from services.sequencer.domain.again import marks_of, next_moves, of_rerun, of_retry
 from services.sequencer.domain.task import Task
 from services.sequencer.retell import still_wanted
 from services.sequencer.store import PAGE, TaskStore
@@ -47,12 +47,22 @@ async def _reopen(store: TaskStore, task_id: str, order: str, *, choose: Choose,
         # Whoever paused or resumed what is around it meanwhile did not reach what was not open yet.
         await store.change({"_id": {"$in": [*what.again]}, "open": True}, {"paused": not held})
         tasks = {task.task_id: task for task in await store.find({"_id": {"$in": [*tasks]}})}
-    says = await _begin(store, tasks)
     if not reopened:
         # Whoever did it was interrupted, perhaps before saying so.
-        now = await store.get(tasks)
-        return [*tasks_reopened(tasks), *says, *still_wanted([*now.values()])]
-    return [*tasks_reopened(reopened), *says]
+        return await _go_on(store, tasks)
+    return [*tasks_reopened(reopened), *await _begin(store, tasks)]
+
+
+async def brought_back(store: TaskStore, run_id: str, order: str) -> list[Event]:
+    """What such an order brought back goes on, and is said again: whoever carried it out may have died over it before a later one came."""
+    tasks = await store.find({"run_id": run_id, "reruns": {"$in": marks_of(order)}})
+    return await _go_on(store, {task.task_id: task for task in tasks}) if tasks else []
+
+
+async def _go_on(store: TaskStore, tasks: Mapping[str, Task]) -> list[Event]:
+    says = await _begin(store, tasks)
+    now = await store.get(tasks)
+    return [*tasks_reopened(tasks), *says, *still_wanted([*now.values()])]
 
 
 def _is_held(tasks: Mapping[str, Task], task_id: str) -> bool:

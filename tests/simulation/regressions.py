@@ -71,4 +71,11 @@ KEPT = (
         "a sequencer died after it had adopted a plan again whose tasks had ended by then: nobody looked at their parent any more",
         "Who hears of an adopted plan again looks at what grew of it, also where all of it is over",
     ),
+    Kept(
+        400_422,
+        "off",
+        (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
+        "a retry that died between its two rounds was not finished: a later order of that task had been carried out before it came again",
+        "What an interrupted order brought back goes on, also where a later order came before it was heard again",
+    ),
 )

@@ -26,9 +26,14 @@ MOST_KEPT = 8
 Outlines = Mapping[str, Mapping[str, Any]]
 
 
+def marks_of(order: str) -> list[str]:
+    """What an order leaves on the tasks that it reaches."""
+    return [order, order + HALF, order + HALF_OF_PASSED]
+
+
 def is_begun(reruns: Iterable[str], order: str) -> bool:
     """Whether the order has reached the task with these marks."""
-    return any(mark in (order, order + HALF, order + HALF_OF_PASSED) for mark in reruns)
+    return not set(marks_of(order)).isdisjoint(reruns)
 
 
 def of_rerun(outlines: Outlines, task_id: str) -> Downstream:
