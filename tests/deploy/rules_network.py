@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from tests.deploy.rules_config import known_settings, services_that_call
-from tests.deploy.world import Object, Pod, World
+from tests.deploy.world import Object, Pod, World, is_broker
 
 Edge = tuple[str, str, int]
 
+BROKER_METRICS = 15692
 PORTS = {"amqp": 5672, "amqps": 5671, "mongodb": 27017, "https": 443, "http": 80, "s3": 443}
 ELSEWHERE = {"TASKGROVE_BROKER_URL": "amqps://rabbitmq.example.com", "TASKGROVE_STORE_URL": "mongodb://mongodb.example.com"}
 """What stands in the Secrets that an overlay leaves to its user, as docs/how-to/kubernetes.md has them."""
@@ -30,10 +31,11 @@ def ways_out(world: World) -> Iterator[str]:
 
 
 def ways_in(world: World) -> Iterator[str]:
-    """From those in the cluster whose settings point here, from people to approvals, from monitoring to the metrics."""
+    """From those in the cluster whose settings point here, from people to approvals, from monitoring to the metrics, the broker's too."""
     inside = {pod.name for pod in world.pods()}
     wanted = {edge for pod in world.pods() for edge in _configured(world, pod) if edge[1] in inside}
     wanted |= {("taskgrove/scrapes-metrics", pod.name, pod.port("http") or 0) for _, pod in world.ours()}
+    wanted |= {("taskgrove/scrapes-metrics", pod.name, BROKER_METRICS) for pod in world.pods() if is_broker(pod)}
     wanted |= {("taskgrove/reaches-approvals", pod.name, pod.port("http") or 0) for name, pod in world.ours() if name == "approvals"}
     yield from _compare(wanted, {edge for one in world.all("NetworkPolicy") for edge in _in(world, one["spec"])}, "way in")
 

@@ -7,12 +7,13 @@ from decimal import Decimal
 import yaml
 
 from shared.service import SERVER_SECONDS
-from tests.deploy.world import ROOT, SERVICES, Pod, World
+from tests.deploy.world import ROOT, SERVICES, Object, Pod, World, is_broker
 
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 HOST = ("hostNetwork", "hostPID", "hostIPC", "hostAliases")
 UNITS = {"": 1, "m": Decimal("0.001"), "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 DOCKERFILE = (ROOT / "Dockerfile").read_text() if (ROOT / "Dockerfile").exists() else ""
+PROMETHEUS = ROOT / "deploy/prometheus/prometheus.yml"
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE: set[str] = (
     {re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", one["image"]) for one in yaml.safe_load(COMPOSE_FILE.read_text())["services"].values()}
@@ -98,17 +99,42 @@ def ports(world: World) -> Iterator[str]:
 
 
 def scraping(world: World) -> Iterator[str]:
-    """Prometheus finds the five, at a port that they have, and names them as the rules and the dashboard do."""
-    for one in world.all("PodMonitor"):
-        watched = world.selected(one["spec"]["selector"])
-        if {pod.service for pod in watched} != set(SERVICES):
-            yield f"the PodMonitor watches {[pod.name for pod in watched]}, not the five"
+    """Prometheus finds the five, and the broker that is in the cluster, as deploy/prometheus has it: rules and dashboard build on that."""
+    monitors = world.all("PodMonitor")
+    watched = {one["metadata"]["name"]: world.selected(one["spec"]["selector"]) for one in monitors}
+    for one in monitors:
+        pods = watched[one["metadata"]["name"]]
         for endpoint in one["spec"]["podMetricsEndpoints"]:
-            yield from (f"{pod.name}: no port {endpoint['port']} to scrape" for pod in watched if not pod.port(endpoint["port"]))
-            if endpoint["path"] != "/metrics" or [one["targetLabel"] for one in endpoint["relabelings"]] != ["service"]:
-                yield "the PodMonitor scrapes something else, or without the label service"
-        if {pod.labels.get(one["spec"]["jobLabel"]) for pod in watched} != {"taskgrove"}:
-            yield "the job of what is scraped is not taskgrove"
+            yield from (f"{pod.name}: no port {endpoint['port']} to scrape" for pod in pods if not pod.port(endpoint["port"]))
+        yield from _broker_scraped(one, pods) if any(is_broker(pod) for pod in pods) else _five_scraped(one, pods)
+    if monitors and any(is_broker(pod) for pod in world.pods()) and not any(is_broker(pod) for pods in watched.values() for pod in pods):
+        yield "nothing scrapes the broker of the cluster: the alert on deep queues is mute"
+
+
+def _five_scraped(monitor: Object, pods: list[Pod]) -> Iterator[str]:
+    if {pod.service for pod in pods} != set(SERVICES):
+        yield f"the PodMonitor watches {[pod.name for pod in pods]}, not the five"
+    for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+        if endpoint["path"] != "/metrics" or [one["targetLabel"] for one in endpoint["relabelings"]] != ["service"]:
+            yield "the PodMonitor scrapes something else, or without the label service"
+    if {pod.labels.get(monitor["spec"]["jobLabel"]) for pod in pods} != {"taskgrove"}:
+        yield "the job of what is scraped is not taskgrove"
+
+
+def _broker_scraped(monitor: Object, pods: list[Pod]) -> Iterator[str]:
+    """The same jobs, paths and parameters, at the same port, as Prometheus has beside docker-compose.yml."""
+    jobs = [one for one in yaml.safe_load(PROMETHEUS.read_text())["scrape_configs"] if one["job_name"].startswith("rabbitmq")]
+    targets = {target for one in jobs for static in one["static_configs"] for target in static["targets"]}
+    wanted = sorted((one["job_name"], one.get("metrics_path", "/metrics"), str(one.get("params"))) for one in jobs)
+    found = []
+    for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+        renamed = [one["replacement"] for one in endpoint.get("relabelings", []) if one["targetLabel"] == "job"]
+        job = renamed[0] if renamed else pods[0].labels.get(monitor["spec"]["jobLabel"])
+        found.append((job, endpoint["path"], str(endpoint.get("params"))))
+        if not all(f":{pod.port(endpoint['port'])}" in target for pod in pods for target in targets):
+            yield f"the broker's figures are not at its port {endpoint['port']}, but at {sorted(targets)}"
+    if sorted(found) != wanted:
+        yield f"the broker is scraped as {sorted(found)}, and deploy/prometheus/prometheus.yml has {wanted}"
 
 
 def images(world: World) -> Iterator[str]:

@@ -61,6 +61,12 @@ def set_in(where: Object, key: str, value: object) -> None:
     where[key] = value
 
 
+def broker_endpoint(world: World) -> Object:
+    """Where each queue of the broker has its name."""
+    found: Object = world.get("PodMonitor", "rabbitmq")["spec"]["podMetricsEndpoints"][1]
+    return found
+
+
 MUTANTS: list[tuple[str, str, str, Break]] = [
     ("dev", "restricted", "root", lambda w: set_in(spec(w)["securityContext"], "runAsUser", 0)),
     ("dev", "restricted", "no seccomp", lambda w: spec(w)["securityContext"].pop("seccompProfile")),
@@ -98,6 +104,10 @@ MUTANTS: list[tuple[str, str, str, Break]] = [
         "one service",
         lambda w: w.get("PodMonitor", "taskgrove")["spec"].update(selector={"matchLabels": {"app.kubernetes.io/component": "checker"}}),
     ),
+    ("dev-monitored", "scraping", "nobody scrapes the broker", lambda w: drop(w, "PodMonitor", "rabbitmq")),
+    ("dev-monitored", "scraping", "totals, no queue by its name", lambda w: set_in(broker_endpoint(w), "path", "/metrics")),
+    ("dev-monitored", "scraping", "queues under the node's job", lambda w: broker_endpoint(w).pop("relabelings")),
+    ("dev-monitored", "scraping", "no figures at the broker's port", lambda w: set_in(broker_endpoint(w), "port", "amqp")),
     ("dev", "images", "latest", lambda w: set_in(box(w), "image", "taskgrove/executor:latest")),
     ("dev", "images", "no tag", lambda w: set_in(box(w), "image", "host:5000/taskgrove/executor")),
     ("dev", "images", "another service's", lambda w: set_in(box(w), "image", "taskgrove/checker:local")),
@@ -231,6 +241,8 @@ MUTANTS: list[tuple[str, str, str, Break]] = [
         lambda w: set_in(settings(w), "OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.tracing:4318"),
     ),
     ("dev", "ways_in", "the store lets nobody in", lambda w: drop(w, "NetworkPolicy", "store-from-services")),
+    ("dev", "ways_in", "the broker shows nobody its figures", lambda w: drop(w, "NetworkPolicy", "monitoring-to-broker-metrics")),
+    ("dev", "ways_in", "anybody reads the broker's figures", lambda w: policy(w, "monitoring-to-broker-metrics")["ingress"][0].pop("from")),
     (
         "dev",
         "ways_in",

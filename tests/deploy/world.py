@@ -143,6 +143,11 @@ class World:
         return self.get("Secret", name) if self.has("Secret", name) else None
 
 
+def is_broker(pod: Pod) -> bool:
+    """Whether it is the RabbitMQ of the cluster."""
+    return pod.labels.get("app.kubernetes.io/component") == "broker"
+
+
 def matches(selector: Object, labels: dict[str, str]) -> bool:
     """Whether a label selector takes these labels; an empty one takes all."""
     equal = all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
