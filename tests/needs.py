@@ -7,6 +7,11 @@ from typing import NoReturn
 import pytest
 
 STRICT = "TASKGROVE_TEST_STRICT"
+KUBECTL = shutil.which("kubectl")
+with_kubectl = pytest.mark.skipif(
+    KUBECTL is None, reason="NOT CHECKED: kubectl (1.27 or newer) is not on PATH: DEPLOY/K8S WAS NOT LOOKED AT"
+)
+"""In CI as well: not every Debian has one that is new enough, which scripts/install-test-tools and .ci/run say."""
 HELP = {
     "chromium": "sudo apt-get install chromium, or set TASKGROVE_TEST_CHROMIUM to one",
     "node": "install nodejs (20.16 or newer) and npm, then run `make check-docs`",

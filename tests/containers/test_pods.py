@@ -14,7 +14,8 @@ import pytest
 from tests.containers import foreign
 from tests.containers.pods import Pods
 from tests.containers.stack import SERVICES, Stack, run, timed
-from tests.deploy.world import KUBECTL, ROOT, World
+from tests.deploy.world import ROOT, World
+from tests.needs import KUBECTL
 
 pytestmark = [
     pytest.mark.containers,

@@ -12,9 +12,10 @@ from scripts.kubernetes_rules import prometheus_rule, rule_files
 from services.approvals.first_keys import read_first_keys
 from shared.http import with_health
 from tests.deploy.rules import RULES
-from tests.deploy.world import KUBECTL, OVERLAYS, ROOT, SERVICES, World
+from tests.deploy.world import OVERLAYS, ROOT, SERVICES, World
+from tests.needs import with_kubectl
 
-pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl (1.27 or newer) is not on PATH: deploy/k8s was not looked at")
+pytestmark = with_kubectl
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

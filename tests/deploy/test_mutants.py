@@ -7,9 +7,10 @@ import pytest
 
 from tests.deploy.mutants_users import OF_USERS
 from tests.deploy.rules import RULES
-from tests.deploy.world import KUBECTL, Object, World
+from tests.deploy.world import Object, World
+from tests.needs import with_kubectl
 
-pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl (1.27 or newer) is not on PATH: deploy/k8s was not looked at")
+pytestmark = with_kubectl
 
 Break = Callable[[World], object]
 

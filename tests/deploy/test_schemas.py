@@ -7,9 +7,10 @@ import pytest
 from kubernetes_validate.utils import all_versions
 
 from scripts.check_deploy import VERSIONS, against_schemas
-from tests.deploy.world import KUBECTL, OVERLAYS, World
+from tests.deploy.world import OVERLAYS, World
+from tests.needs import with_kubectl
 
-pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl (1.27 or newer) is not on PATH: deploy/k8s was not looked at")
+pytestmark = with_kubectl
 
 FEW = (VERSIONS[0], VERSIONS[len(VERSIONS) // 2], VERSIONS[-1])
 OPERATORS = {"PodMonitor", "PrometheusRule"}

@@ -10,7 +10,8 @@ from shared.storage.prepare import ROOT as ROOT_USER
 from shared.storage.prepare import read_urls
 from tests.deploy.rules_config import known_settings
 from tests.deploy.rules_pods import resources, restricted
-from tests.deploy.world import KUBECTL, ROOT, SERVICES, Pod, World
+from tests.deploy.world import ROOT, SERVICES, Pod, World
+from tests.needs import with_kubectl
 
 DEV = ROOT / "deploy/k8s/overlays/dev/dev-only"
 JOB = ROOT / "deploy/k8s/jobs/prepare-store.yaml"
@@ -27,7 +28,7 @@ def test_the_store_of_dev_is_prepared_from_its_files() -> None:
     assert sorted(read_urls(DEV)) == sorted(SERVICES)
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl (1.27 or newer) is not on PATH: deploy/k8s was not looked at")
+@with_kubectl
 def test_the_job_may_do_no_more_than_a_service_and_reaches_the_store() -> None:
     job, world = yaml.safe_load(JOB.read_text()), World.of("production")
     job["metadata"]["name"] = job["metadata"]["generateName"]

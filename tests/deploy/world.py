@@ -2,7 +2,6 @@
 
 import base64
 import copy
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from typing import Any
 
 import yaml
 
+from tests.needs import KUBECTL
+
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = tuple(sorted(path.name for path in (ROOT / "deploy/k8s/overlays").iterdir()))
 SERVICES = ("planner", "sequencer", "executor", "checker", "approvals")
-KUBECTL = shutil.which("kubectl")
 
 Object = dict[str, Any]
 

@@ -8,8 +8,8 @@ import pytest
 from tests.house.sources import ROOT, tracked
 from tests.needs import HELP, STRICT, needed
 
-# kubectl is not there in a usable version in every Debian: .ci/run says so where it is missing. The other tries what is in an image.
-ELSEWHERE = {"tests/deploy/world.py", "tests/containers/test_images.py"}
+# It tries what is in an image.
+ELSEWHERE = {"tests/containers/test_images.py"}
 
 
 @pytest.mark.parametrize("program", HELP)
