@@ -42,7 +42,7 @@ def duration(seconds: float | None) -> str:
 
 
 def spent(usage: Usage) -> str | None:
-    """`12 345 tokens read, 678 tokens written, at least $0.0123 (1 call without a known price)`, as far as it is known; None: nothing is."""
+    """`12 345 tokens read, 678 tokens written, $0.0123`, as far as it is known, which may be `at least $0.0123 (…)`; None: nothing is."""
     counts = (("read", usage.prompt_tokens), ("written", usage.completion_tokens))
     parts = [f"{count:,} tokens {what}".replace(",", " ") for what, count in counts if count is not None]
     if usage.usd is not None:
