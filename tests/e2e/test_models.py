@@ -94,8 +94,9 @@ async def test_the_demo_asks_the_judge_and_keeps_the_approval_of_the_notes(think
 
 
 async def test_what_was_paid_before_a_crash_is_not_paid_again(thinking: Grove, playing: Endpoint) -> None:
-    slow = {"when": {"tool": "write_file"}, "turns": [WRITE, {**DONE, "delay": 1.0}]}
-    model = playing(PLANS, slow)
+    # Slow is only what nobody is there to hear: on a busy machine the next one would run into the endpoint's time-out, and be asked again.
+    slow = {"when": {"tool": "write_file", "turn": 2}, "answers": [{**DONE, "delay": 1.4}, DONE]}
+    model = playing(PLANS, slow, WORKS)
     run = await thinking.spawn("run", *PROMPT, "--json")
     await until(lambda: _received(model, 3), what="the second question of the agent")
     thinking.kill("executor")
