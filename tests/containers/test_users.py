@@ -72,7 +72,7 @@ def test_an_upgrade_of_the_definitions_starts_rabbitmq_again(stack: Stack) -> No
     before = stack.container("rabbitmq")
     changed = {**stack.env, "TASKGROVE_LOG_LEVEL": "debug"}
     with timed("a second start of RabbitMQ"):
-        command = ["docker", "compose", "--project-name", stack.name, "up", "--detach", "--wait", "rabbitmq"]
+        command = ["docker", "compose", "--project-name", stack.name, "up", "--detach", "--wait", "--timeout", "15", "rabbitmq"]
         run(command, env=changed, seconds=180)
     after = stack.container("rabbitmq")
     assert after["State"]["StartedAt"] > before["State"]["StartedAt"]
@@ -86,6 +86,6 @@ def test_a_password_is_changed_by_removing_its_file(stack: Stack) -> None:
         path.unlink()
     run([str(ROOT / "scripts/compose-secrets"), str(stack.secrets)], env=dict(os.environ))
     with timed("up with new passwords"):
-        stack.compose("up", "--detach", "--wait", "--force-recreate", seconds=240)
+        stack.compose("up", "--detach", "--wait", "--force-recreate", "--timeout", "15", seconds=240)
     assert stack.is_healthy("executor")
     assert strangers(stack, brokers=[broker], stores=[store]) == ["refused", "refused"]
