@@ -129,7 +129,8 @@ class Judge:
         """Stop judging what nobody waits for any more: the task was cancelled, or something newer counts."""
         looked_at = list(self._waited_for.values())
         for case in await self._store.unwanted(looked_at):
-            if task := self.running.get(case.attempt_id):
+            # It may have stopped while we looked: what is cancelled then would be the writing down of that.
+            if (task := self.running.get(case.attempt_id)) and case.attempt_id in self._waited_for:
                 self._unwanted.add(case.attempt_id)
                 task.cancel()
         return bool(self._waited_for)

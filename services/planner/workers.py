@@ -83,7 +83,8 @@ class Workers:
     async def _look(self) -> bool:
         """Stop making plans that nobody waits for any more."""
         for name in await self._maker.plans.unwanted(dict(self._waited_for)):
-            if task := self.running.get(name):
+            # It may have stopped while we looked: what is cancelled then would be the writing down of that.
+            if (task := self.running.get(name)) and name in self._waited_for:
                 self._unwanted.add(name)
                 task.cancel()
         return bool(self._waited_for)

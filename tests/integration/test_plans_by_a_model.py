@@ -154,7 +154,8 @@ async def test_a_planner_that_dies_is_replaced_and_the_run_goes_on(open_with: Op
         assert await house.ended(run) == "completed", await house.report(run)
         await house.assert_sound(run)
         assert len(model.received) == 2
-        assert len(await house.docs("planner_calls", run_id=run)) == 1
+        outcomes = [call["outcome"] for call in await house.docs("planner_calls", run_id=run)]
+        assert sorted(outcomes) == ["answered", "given_up"], "what was not waited for may have been billed, at a price that nobody knows"
 
 
 async def test_what_was_answered_before_the_planner_died_is_not_paid_again(open_with: OpenWith) -> None:
@@ -171,4 +172,4 @@ async def test_what_was_answered_before_the_planner_died_is_not_paid_again(open_
         assert await house.ended(run) == "completed", await house.report(run)
         assert [len(one.body["messages"]) for one in model.received] == [2, 4, 4]
         calls = await house.docs("planner_calls", run_id=run)
-        assert sorted(call["purpose"] for call in calls) == ["plan", "plan-repair"]
+        assert sorted(call["purpose"] for call in calls if call["outcome"] != "given_up") == ["plan", "plan-repair"]
