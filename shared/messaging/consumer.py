@@ -130,7 +130,7 @@ class Consumer:
             self._pausing -= 1
 
     def _receive(self, delivery: Delivery) -> None:
-        parts = decode(delivery.body, self._types)
+        parts = decode(delivery.body, self._types, delivery.headers)
         held = Held(delivery, self._clock.monotonic(), len(parts))
         if said_at := made_at(delivery.message_id):
             self._metrics.hop.observe(max(0.0, time.time() - said_at))
