@@ -103,7 +103,7 @@ class Stack:
             command, env=env, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    def cli(self, *arguments: str, seconds: float = 60) -> str:
+    def cli(self, *arguments: str, seconds: float = 180) -> str:
         """`taskgrove ARGUMENTS` to its end; what it writes."""
         process = self.spawn(*arguments)
         try:
