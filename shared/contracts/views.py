@@ -20,7 +20,7 @@ class Usage(Value):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     usd: float | None = None
-    unpriced: int = 0
+    unpriced: int | None = None
 
 
 class TaskView(Value):

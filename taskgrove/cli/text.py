@@ -47,8 +47,8 @@ def spent(usage: Usage) -> str | None:
     parts = [f"{count:,} tokens {what}".replace(",", " ") for what, count in counts if count is not None]
     if usage.usd is not None:
         dollars = f"${usage.usd:.4f}" if usage.usd < 1 else f"${usage.usd:.2f}"
-        unpriced = f" ({count_of(usage.unpriced, 'call')} without a known price)"
-        parts.append(f"at least {dollars}{unpriced}" if usage.unpriced else dollars)
+        unpriced = usage.unpriced or 0
+        parts.append(f"at least {dollars} ({count_of(unpriced, 'call')} without a known price)" if unpriced else dollars)
     return ", ".join(parts) or None
 
 

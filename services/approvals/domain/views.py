@@ -15,7 +15,7 @@ Doc = Mapping[str, Any]
 JUDGED = frozenset({Outcome.EXECUTED, Outcome.FAILED, Outcome.LOST, Outcome.TOO_BIG, Outcome.ASKS})
 USAGE = {"seconds": "seconds", "promptTokens": "prompt_tokens", "completionTokens": "completion_tokens", "usd": "usd"}
 PAID = {name: stored for name, stored in USAGE.items() if name != "seconds"}
-UNKNOWN: dict[str, Any] = {**dict.fromkeys(USAGE), "unpriced": 0}
+UNKNOWN: dict[str, Any] = dict.fromkeys((*USAGE, "unpriced"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Row:
     since: str | None
     tokens: int | None
     usd: float | None
-    unpriced: int
+    unpriced: int | None
     critical: bool
     opens: bool
     grown: int

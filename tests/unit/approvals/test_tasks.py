@@ -71,7 +71,7 @@ class TestTasks:
         tree = await view_of(desk, run, tree="full")
         assert tree.children
         assert (tree.usage, tree.children[0].usage, tree.children[1].usage.usd) == (root, group, None)
-        assert tree.children[1].usage.unpriced == 0
+        assert tree.children[1].usage.unpriced is None, "no model was asked"
 
     async def test_a_tree_holds_the_same_views(self, desk: Desk) -> None:
         run = await run_of_four(desk)
