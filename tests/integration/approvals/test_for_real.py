@@ -1,6 +1,7 @@
 """The same behaviour over a real MongoDB and RabbitMQ, and how long a large run takes."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -64,7 +65,8 @@ class TestLogs(test_looking.TestLogs):
     """As in memory."""
 
 
-async def test_a_tree_of_20_000_takes_less_than_two_seconds(desk: Desk) -> None:
+async def test_a_tree_of_20_000_costs_a_few_times_its_bare_documents(desk: Desk) -> None:
+    """Processor time beside that of reading and writing out the same documents, so a slow machine is no failure."""
     run = new_id()
     await desk.put("tasks", task(run, phase="expanded", children=MANY))
     for at in range(1, MANY + 1, 5_000):
@@ -74,6 +76,10 @@ async def test_a_tree_of_20_000_takes_less_than_two_seconds(desk: Desk) -> None:
         await desk.put("verdicts", *(verdict(name) for name in ids))
     times: dict[str, float] = {}
     answers: dict[str, Any] = {}
+    began = time.process_time()
+    for kind in ("tasks", "attempts", "verdicts"):
+        json.dumps(await desk.docs(kind), default=str)
+    floor = time.process_time() - began
     for name, path in (
         ("root", f"/tasks/{run}"),
         ("tree", f"/tasks/{run}?tree=full"),
@@ -85,10 +91,10 @@ async def test_a_tree_of_20_000_takes_less_than_two_seconds(desk: Desk) -> None:
         times[name] = time.process_time() - began
     size = len(answers["tree"].content) / 2**20
     took = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in times.items())
-    print(f"\n{MANY} tasks: {took} of processor time; the tree has {size:.1f} MB")
+    print(f"\n{MANY} tasks: {took} of processor time, floor {floor:.2f} s; the tree has {size:.1f} MB")
     assert answers["root"].json()["counts"] == {"expanded": 1, "completed": MANY}
     assert len(answers["tree"].json()["children"]) == MANY
-    assert times["tree"] < 2.0
+    assert times["tree"] < 4 * floor
 
 
 async def test_two_replicas_write_one_feed(desk: Desk) -> None:
