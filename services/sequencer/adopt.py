@@ -102,7 +102,9 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
     if task.parent_id is None and task.title == NOT_PLANNED:
         await store.change({"_id": task.task_id}, named_by(header))
     by_model = made_by_model(header) or task.by_model
-    soil = Soil(run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now(), by_model)
+    soil = Soil(
+        run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now(), by_model=by_model, reruns=task.reruns
+    )
     documents = grow(specs, order, soil)
     first = []
     for document in documents:

@@ -78,4 +78,11 @@ KEPT = (
         "a retry that died between its two rounds was not finished: a later order of that task had been carried out before it came again",
         "What an interrupted order brought back goes on, also where a later order came before it was heard again",
     ),
+    Kept(
+        4_546,
+        "on",
+        (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 17, 18, 19, 20, 21, 23),
+        "an order to do a group again that went on late reached a task that had grown and was done since, below parents that were over",
+        "An order that goes on late leaves alone what grew after it",
+    ),
 )

@@ -20,7 +20,10 @@ WIDE = 100
 
 @dataclass(frozen=True, slots=True)
 class Soil:
-    """Where the tasks grow: their parent, and what they inherit. `by_model`: a language model decided what they are to do."""
+    """Where the tasks grow: their parent, and what they inherit. `by_model`: a language model decided what they are to do.
+
+    `reruns`: the orders that reopened the parent. What grows after them is new already: they must not reach it when they go on.
+    """
 
     run_id: str
     parent_id: str
@@ -30,6 +33,7 @@ class Soil:
     paused: bool
     now: datetime
     by_model: bool = False
+    reruns: SequenceOf[str] = ()
 
 
 def root_document(*, run_id: str, title: str, description: str, header: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -90,6 +94,7 @@ def grow(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil) -> list[dict[
             **_blank(soil.run_id, soil.now),
             **_from_spec(spec),
             **({"by_model": True} if soil.by_model else {}),
+            **({"reruns": list(soil.reruns)} if soil.reruns else {}),
             "_id": ids[spec.key],
             "parent_id": soil.parent_id,
             "plan_id": soil.plan_id,

@@ -114,6 +114,23 @@ async def test_what_waits_below_a_question_goes_with_it(state: str) -> None:
     assert (await bench.database["tasks"].find({"_id": f"{TASK}.1"}))[0]["phase"] == Phase.CANCELLED
 
 
+@pytest.mark.parametrize(("action", "end"), [(Action.RERUN, Phase.COMPLETED), (Action.RETRY, Phase.CANCELLED)])
+async def test_one_that_goes_on_late_leaves_alone_what_grew_after_it(action: Action, end: Phase) -> None:
+    bench = Bench()
+    await bench.adopts(await bench.plan(spec("g").model_copy(update={"kind": "group"})))
+    (group,) = await bench.database["tasks"].find({"_id": TASK})
+    assert group["phase"] == Phase.EXPANDING
+    await bench.database["tasks"].update({"_id": TASK}, {"$set": {"phase": Phase.CANCELLED, "open": False}})
+    order = ordered(action, await stored(bench))
+    await obey(bench.store, order)
+    await bench.adopts(await bench.plan(spec("x"), of=TASK))
+    await bench.database["tasks"].update({"_id": f"{TASK}.1"}, {"$set": {"phase": end, "open": False, "passes": end is Phase.COMPLETED}})
+    await bench.database["tasks"].update({"_id": TASK}, {"$unset": {"last_control": ""}})  # it died before it noted the order
+    await obey(bench.store, order)
+    (child,) = await bench.database["tasks"].find({"_id": f"{TASK}.1"})
+    assert (child["phase"], child["epoch"]) == (end, 1)
+
+
 def test_the_table_has_each_pair_once_and_names_every_order() -> None:
     for action in Action:
         rows = [row for row in ROWS if row.action is action]
