@@ -35,6 +35,9 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     if task.phase is Phase.EXPANDED and header["version"] == task.plan_version:
         # Whoever adopted it may have died before looking at what had grown, and ended, before that.
         return [*await grown_from(store, task), *await look_below(store, [task.task_id])]
+    if task.phase is Phase.CANCELLED:
+        # Perhaps while its children grew, and whoever grew them died before it could see that.
+        return [*say(await cancel_below(store, task, ITS_PARENT_ENDED)), *still_wanted([task])]
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
         return still_wanted([task])
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):

@@ -85,4 +85,11 @@ KEPT = (
         "an order to do a group again that went on late reached a task that had grown and was done since, below parents that were over",
         "An order that goes on late leaves alone what grew after it",
     ),
+    Kept(
+        1_002_184,
+        "off",
+        (0, 1, 2, 4, 5),
+        "a run was cancelled while its tasks grew, and its sequencer died before it saw that: they stayed open for ever",
+        "What grew below a cancelled task goes when its plan is heard again",
+    ),
 )

@@ -7,7 +7,7 @@ import pytest
 from services.sequencer.control import obey
 from services.sequencer.handlers import on_approvals_decided
 from shared.contracts.approvals import ApprovalDecided, TaskControl
-from shared.contracts.phases import Action
+from shared.contracts.phases import Action, Phase
 from shared.contracts.plan import RunOptions
 from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady
 from tests.unit.sequencer.interrupted import Bench, Crash, proposed, spec
@@ -261,3 +261,20 @@ async def test_nobody_starts_before_the_whole_plan_is_there() -> None:
     await bench.judged("passed", *map(str, (1, *range(4, 105))))
     state = await bench.state()
     assert [state[name]["phase"] for name in (".1", ".2", ".3", ".105")] == ["completed", "ready", "blocked", "blocked"]
+
+
+async def test_what_grew_below_a_task_that_was_cancelled_meanwhile_goes_when_its_plan_is_heard_again() -> None:
+    """The order found nothing below it yet, and its sequencer died before it could see that the task was over."""
+    bench = Bench()
+    event = await bench.plan(spec("a"))
+    bench.database.writes_left = 2  # the root, and its tasks
+    with pytest.raises(Crash):
+        await bench.adopts(event)
+    bench.database.writes_left = None
+    await bench.database["tasks"].update({"_id": RUN}, {"$set": {"phase": Phase.CANCELLED, "open": False}, "$unset": {"due_at": ""}})
+    says = await bench.adopts(event)
+    assert [(said.phase, said.tasks) for said in says if isinstance(said, TaskFailed)] == [
+        (Phase.CANCELLED, (f"{RUN}.1",)),
+        (Phase.CANCELLED, (RUN,)),
+    ]
+    assert (await bench.state())[".1"]["phase"] == Phase.CANCELLED
