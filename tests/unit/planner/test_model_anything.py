@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from services.planner.planners.base import Means, PlanRequest
@@ -49,6 +49,7 @@ def understood(said: str, given_terms: Terms) -> Plan | None:
         return None
 
 
+@example(answer(*KEEPING, said_task("k", title="\x1f")))
 @given(ANSWERS)
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_answer_loses_an_approval(said: str) -> None:

@@ -164,7 +164,7 @@ def _task(said: SaidTask, notes: ReadNotes, problems: list[str]) -> TaskSpec:
         problems += _outside(said.key, path)
     return TaskSpec(
         key=said.key,
-        title=" ".join(said.title.split()),
+        title=said.title,
         description=said.description,
         after=tuple(dict.fromkeys(said.after)),
         agent=said.agent,

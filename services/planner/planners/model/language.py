@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.catalogue.checks import CHECKS
 
@@ -15,6 +15,16 @@ OWN_APPROVALS = ("before", "after")
 Key = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9-]{0,39}$")]
 Path = Annotated[str, StringConstraints(max_length=200)]
 Name = Annotated[str, StringConstraints(max_length=40)]
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    if not line:  # a control character that pydantic does not strip
+        raise ValueError("no word in it; say in a few words what it is about")
+    return line
+
+
+Title = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_one_line)]
 
 
 class Words(BaseModel):
@@ -35,7 +45,7 @@ class SaidTask(Words):
     """One task. `notes` are marks of sections; `approval` is empty, before, after, or the mark of an approval that the notes ask for."""
 
     key: Key
-    title: str = Field(min_length=1, max_length=100)
+    title: Title
     description: str = Field(max_length=1_000)
     after: tuple[Key, ...] = Field(default=(), max_length=20)
     agent: Name
@@ -50,7 +60,7 @@ class SaidTask(Words):
 class SaidPlan(Words):
     """The whole answer."""
 
-    title: str = Field(min_length=1, max_length=100)
+    title: Title
     tasks: tuple[SaidTask, ...] = Field(min_length=1, max_length=MOST_TASKS)
 
 
