@@ -91,5 +91,10 @@ KEPT = (
         (0, 1, 2, 4, 5),
         "a run was cancelled while its tasks grew, and its sequencer died before it saw that: they stayed open for ever",
         "What grew below a cancelled task goes when its plan is heard again",
+        3_632,
+        "off",
+        (),
+        "a person handed in the result of a group that was to be done again and had nothing open below it: the order made its handler fail",
+        "The result of a group that waits to be done again can be handed in",
     ),
 )

@@ -96,7 +96,7 @@ def _words(answer: Answer) -> str:
 
 def tried_again(task: Task) -> How:
     """With as many tries as at first, by its own agent. The new epoch makes the next question about it a new one."""
-    if task.own and not task.children:  # a result was handed in, perhaps before what it waits for was done
+    if task.own:  # a result was handed in, perhaps before what it waits for was done
         return How(Phase.BLOCKED, renew=True, wait=PARENT_SECONDS, fields=tuple((AFRESH | {"attempts": 0} | own_again(task)).items()))
     how = replace(expanding(task), renew=True) if task.kind == "group" and not task.children else dispatched(task)
     return replace(how, fields=tuple((dict(how.fields) | AFRESH | own_again(task)).items()))

@@ -7,7 +7,8 @@ from services.sequencer.domain.task import Task
 from shared.contracts.phases import TERMINAL, Phase
 
 LEGAL: dict[Phase, frozenset[Phase]] = {
-    Phase.BLOCKED: frozenset({Phase.READY, Phase.AWAITING_APPROVAL, Phase.EXPANDING, Phase.EXPANDED}),
+    # To integrating by a person alone: a group that is done again waits, while all below it may be over already.
+    Phase.BLOCKED: frozenset({Phase.READY, Phase.AWAITING_APPROVAL, Phase.EXPANDING, Phase.EXPANDED, Phase.INTEGRATING}),
     Phase.AWAITING_APPROVAL: frozenset(
         {
             Phase.READY,
