@@ -17,7 +17,7 @@ from services.sequencer.store import TaskStore
 from shared.contracts.approvals import TaskControl
 from shared.contracts.base import Event
 from shared.contracts.phases import Action, Phase, legal_actions
-from shared.ids import attempt_id, subtree
+from shared.ids import above, attempt_id, subtree
 
 log = structlog.get_logger()
 
@@ -68,6 +68,15 @@ async def _refused(store: TaskStore, task: Task, order: TaskControl) -> str | No
         return f"it is about version {order.version} of the task, which has version {task.version} by now"
     if order.action not in legal_actions(task.phase, paused=task.paused):
         return f"the task is {task.phase} by now"
+    return await _in_its_way(store, task, order)
+
+
+async def _in_its_way(store: TaskStore, task: Task, order: TaskControl) -> str | None:
+    """Why the order is not carried out though the task allows it: because of what is around it, or below it."""
+    goes_on = not task.closed and order.action is not Action.CANCEL
+    if goes_on and any(one.closed for one in (await store.get(above(task.task_id))).values()):
+        # Whoever ended that has not come to this task yet, or died before that.
+        return "what it is a part of is over, and it goes with that"
     if order.action is Action.COMPLETE and task.children and await store.open_children([task.task_id]):
         return "below the task others are not over yet"
     return None

@@ -97,4 +97,11 @@ KEPT = (
         "a person handed in the result of a group that was to be done again and had nothing open below it: the order made its handler fail",
         "The result of a group that waits to be done again can be handed in",
     ),
+    Kept(
+        3_661,
+        "off",
+        (0, 1, 2, 3, 4, 5, 6, 7),
+        "a sequencer that cancelled a run died before it came to the tasks that had just grown: an order completed one of them",
+        "What is left open below a task that is over does not go on by an order",
+    ),
 )

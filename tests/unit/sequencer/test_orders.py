@@ -85,6 +85,22 @@ async def test_what_has_something_open_below_it_is_not_handed_in() -> None:
     assert (await stored(bench))["refused"] == "below the task others are not over yet"
 
 
+@pytest.mark.parametrize("action", [Action.PAUSE, Action.RETRY, Action.COMPLETE])
+async def test_what_goes_with_a_run_that_is_over_does_not_go_on_by_an_order(action: Action) -> None:
+    """Whoever cancelled the run died before coming to its tasks: found by the simulation, seed 3661 without the sweep."""
+    bench, before = await standing(Phase.ESCALATED, paused=False)
+    await bench.database["tasks"].update({"_id": RUN}, {"$set": {"phase": Phase.CANCELLED, "open": False}})
+    await obey(bench.store, ordered(action, before))
+    after = await stored(bench)
+    assert (after["phase"], after["version"], after["refused"]) == (
+        Phase.ESCALATED,
+        before["version"],
+        "what it is a part of is over, and it goes with that",
+    )
+    await obey(bench.store, ordered(Action.CANCEL, before).model_copy(update={"control_id": "2" * 32}))
+    assert (await stored(bench))["phase"] == Phase.CANCELLED
+
+
 async def group_over_below(phase: Phase) -> tuple[Bench, Doc]:
     """A group in this phase that was broken down, and of which all that is below it is over; it waits for another task."""
     bench, before = await standing(phase, paused=False)
