@@ -12,7 +12,7 @@ from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_S
 from services.sequencer.domain.grow import Soil, first_move, grow, made_by_model, named_by, root_document
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
-from services.sequencer.retell import grown_from, still_wanted
+from services.sequencer.retell import let_go, still_wanted
 from services.sequencer.store import TaskStore, born
 from shared.clock import after
 from shared.contracts.base import Event
@@ -38,6 +38,7 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     if task.phase is Phase.CANCELLED:
         # Perhaps while its children grew, and whoever grew them died before it could see that.
         return [*say(await cancel_below(store, task, ITS_PARENT_ENDED)), *still_wanted([task])]
+        return await let_go(store, [task])
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
         return still_wanted([task])
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):

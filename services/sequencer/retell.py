@@ -51,23 +51,33 @@ async def interrupted(store: TaskStore, over: Sequence[Task]) -> list[Task]:
 async def freed_by(store: TaskStore, over: Sequence[Task]) -> list[Event]:
     """What is to be done, or said, of the tasks that went on, or came to their end, because of these: their dependents and parents."""
     found: dict[str, Task] = {}
+    freed: set[str] = set()
     wave = list(over)
     while wave:
         narrow = [task.task_id for task in wave if task.dependents]
         near = dict.fromkeys(name for task in wave for name in (*task.feeds, *([task.parent_id] if task.parent_id else [])))
         after = {task.task_id: task for task in await store.find({"dependencies": {"$in": narrow}})} if narrow else {}
+        freed |= {*after, *(name for task in wave for name in task.feeds)}
         after |= await store.get(near) if near else {}
         fresh = [task for name, task in after.items() if name not in found]
         found |= after
         # Only what ended without a verdict of its own: the others' ends are said by whoever hears of their verdicts.
         wave = [task for task in fresh if (task.error or {}).get("code") == "dependency_failed"]
-    opened = [task.task_id for task in found.values() if task.phase is Phase.EXPANDED and not task.paused]
-    return [*still_wanted(list(found.values())), *(await look_below(store, opened) if opened else ())]
+    parents = [name for name, task in found.items() if name not in freed and task.phase is Phase.EXPANDED and not task.paused]
+    says = [*still_wanted(list(found.values())), *(await look_below(store, parents) if parents else ())]
+    return [*says, *await let_go(store, [task for name, task in found.items() if name in freed])]
 
 
-async def grown_from(store: TaskStore, task: Task) -> list[Event]:
-    """What the children of this task wait for."""
-    return still_wanted(await store.find({"parent_id": task.task_id, "open": True}))
+async def let_go(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
+    """What may go below those of these that are expanded, and what went already: whoever opened them may have died before saying so."""
+    says: list[Event] = []
+    opened = [task for task in tasks if task.phase is Phase.EXPANDED]
+    while opened:
+        ids = [task.task_id for task in opened]
+        below = await store.find({"parent_id": {"$in": ids}, "open": True})
+        says += [*still_wanted(below), *await look_below(store, ids)]
+        opened = [task for task in below if task.phase is Phase.EXPANDED]
+    return says
 
 
 def _reason(task: Task) -> PlanReason:

@@ -103,5 +103,17 @@ KEPT = (
         (0, 1, 2, 3, 4, 5, 6, 7),
         "a sequencer that cancelled a run died before it came to the tasks that had just grown: an order completed one of them",
         "What is left open below a task that is over does not go on by an order",
+        4_194,
+        "off",
+        (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12),
+        "a read failed after a verdict had opened a group that was to be done again: what began below it was never said",
+        "Who hears a verdict again says what it let go also below the groups that it opened",
+    ),
+    Kept(
+        5_906,
+        "off",
+        (0, 1, 2, 5),
+        "a sequencer died after a verdict had opened a group that was to be done again: what began below it was never said",
+        "Who hears a verdict again says what it let go also below the groups that it opened",
     ),
 )
