@@ -16,6 +16,7 @@ from shared.contracts.planner import PlanReason
 from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady, TaskReopened
 from shared.ids import attempt_id, run_of, subtree
 from shared.messaging.publisher import by_run
+from shared.storage.port import Where
 
 FOR_GOOD = frozenset({Phase.COMPLETED, Phase.SKIPPED})
 """Phases that let a task's dependents go. Only an order to do it again leads out of them."""
@@ -54,16 +55,13 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
             says = [*say(done), *says]
         break
     if back:
-        says += await advance(store, await unblock(store, await store.find({"_id": {"$in": back}, "phase": Phase.BLOCKED})))
+        says += await free(store, {"_id": {"$in": back}})
     return [*says, *await look_below(store, opened)] if opened else says
 
 
 async def look_below(store: TaskStore, opened: Sequence[str]) -> list[Event]:
     """What may go below these, or they themselves, where nothing below them is left to be done."""
-    says: list[Event] = []
-    blocked = await store.find({"parent_id": {"$in": list(opened)}, "phase": Phase.BLOCKED})
-    for at in range(0, len(blocked), PAGE):
-        says += await advance(store, await unblock(store, blocked[at : at + PAGE]))
+    says = await free(store, {"parent_id": {"$in": list(opened)}})
     return [*says, *await advance(store, await parents_through(store, opened))]
 
 
@@ -121,11 +119,16 @@ async def _behind_blocked(store: TaskStore, blocked: Sequence[Task]) -> set[str]
 
 async def look_again(store: TaskStore, task: Task) -> list[Event]:
     """Free what can run of the task and all below it."""
+    says = await free(store, {"_id": task.task_id})
+    return [*says, *await free(store, {"_id": subtree(task.task_id)})]
+
+
+async def free(store: TaskStore, where: Where) -> list[Event]:
+    """What can run of the blocked tasks among these."""
     says: list[Event] = []
-    for where in ({"_id": task.task_id}, {"_id": subtree(task.task_id)}):
-        blocked = await store.find({**where, "phase": Phase.BLOCKED})
-        for at in range(0, len(blocked), PAGE):
-            says += await advance(store, await unblock(store, blocked[at : at + PAGE]))
+    blocked = await store.find({**where, "phase": Phase.BLOCKED})
+    for at in range(0, len(blocked), PAGE):
+        says += await advance(store, await unblock(store, blocked[at : at + PAGE]))
     return says
 
 

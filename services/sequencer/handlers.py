@@ -10,7 +10,7 @@ from services.sequencer.domain.answer import after_answer
 from services.sequencer.domain.decide import after_verdict
 from services.sequencer.domain.phases import Move
 from services.sequencer.domain.task import Task
-from services.sequencer.retell import freed_by, interrupted, still_wanted
+from services.sequencer.retell import freed_by, interrupted, still_going
 from shared.contracts.approvals import ApprovalDecided, RunImported, TaskControl
 from shared.contracts.checker import TaskVerified
 from shared.contracts.planner import PlanFailed, PlanProposed
@@ -58,7 +58,7 @@ async def _go_on(deps: Deps, decided: Sequence[tuple[Task, Move | None]]) -> Say
     known = [task for task, move in decided if move is None]
     closed = await interrupted(deps.tasks, [task for task in known if task.closed])
     says = await advance(deps.tasks, [move for _, move in decided if move], closed=closed)
-    return [*says, *still_wanted(known), *(await freed_by(deps.tasks, closed) if closed else ())]
+    return [*says, *await still_going(deps.tasks, known), *(await freed_by(deps.tasks, closed) if closed else ())]
 
 
 HEARS: Hears = {

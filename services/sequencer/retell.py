@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from services.sequencer.advance import approval_requested, look_below, plan_requested, tasks_over, tasks_ready
+from services.sequencer.advance import approval_requested, free, look_below, plan_requested, tasks_over, tasks_ready
 from services.sequencer.domain.task import Task
 from services.sequencer.store import TaskStore
 from shared.contracts.base import Event
@@ -30,6 +30,13 @@ def still_wanted(tasks: Sequence[Task]) -> list[Event]:
             over[task.phase].append(task.task_id)
     ready = tasks_ready(attempt_id(task.task_id, task.epoch) for task in tasks if task.phase in DISPATCHED and not task.paused)
     return [*plans, *questions, *ready, *tasks_over(over)]
+
+
+async def still_going(store: TaskStore, tasks: Sequence[Task]) -> list[Event]:
+    """The same, and what may go since: they, or those below them. Whoever brought them where they are may have died before looking."""
+    blocked = [task.task_id for task in tasks if task.phase is Phase.BLOCKED]
+    says = [*still_wanted(tasks), *(await free(store, {"_id": {"$in": blocked}}) if blocked else ())]
+    return [*says, *await let_go(store, tasks)]
 
 
 def wanted_plan(task: Task) -> Event:

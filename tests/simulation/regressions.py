@@ -116,4 +116,11 @@ KEPT = (
         "a sequencer died after a verdict had opened a group that was to be done again: what began below it was never said",
         "Who hears a verdict again says what it let go also below the groups that it opened",
     ),
+    Kept(
+        8_050,
+        "off",
+        (1, 2),
+        "a sequencer died after an approval had opened a group that was to be done again: nobody looked at what waits below it any more",
+        "Who hears an answer again looks at what it let go",
+    ),
 )

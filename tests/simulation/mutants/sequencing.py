@@ -115,7 +115,7 @@ SEQUENCING = (
     Mutant(
         "what was written is not said again after a crash",
         HANDLERS,
-        "    return [*says, *still_wanted(known), *(await freed_by(deps.tasks, closed) if closed else ())]",
+        "    return [*says, *await still_going(deps.tasks, known), *(await freed_by(deps.tasks, closed) if closed else ())]",
         "    return says",
         "nothing was decided, so that there is nothing to say",
         "off",

@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from services.sequencer.handlers import on_approvals_decided
+from shared.contracts.approvals import ApprovalDecided
 from shared.contracts.phases import Action
+from shared.contracts.plan import Checkpoint
 from tests.unit.sequencer.interrupted import Bench, Crash, proposed, spec
 from tests.unit.sequencer.tasks import RUN
-from tests.unit.sequencer.test_interrupted import SAID_TWICE, Act, hints, ordered
+from tests.unit.sequencer.test_interrupted import BROKEN, SAID_TWICE, Act, hints, ordered
 
 
 async def opened(bench: Bench) -> Act:
@@ -21,9 +24,38 @@ async def opened(bench: Bench) -> Act:
     return lambda bench: bench.hears(event)
 
 
-@pytest.mark.parametrize("prepare", [*SAID_TWICE, opened], ids=lambda prepare: str(prepare.__name__))
+async def approved(bench: Bench) -> Act:
+    """A group is done again, and asks again whether it may start; what is below it is there already."""
+    asks = Checkpoint(when="before")
+    await bench.adopts(await bench.plan(spec("g", subtasks=[spec("x"), spec("y", "x")], checkpoint=asks)))
+    await (await answered(bench, "approve", "before:0"))(bench)
+    await bench.adopts(proposed(f"{RUN}.1"))
+    for name in ("1.1", "1.2", "1"):
+        await bench.judged("passed", name)
+    await ordered(Action.RERUN, f"{RUN}.1")(bench)
+    return await answered(bench, "approve", "before:3")
+
+
+async def handed_back(bench: Bench) -> Act:
+    """A person handed in its result, which a check refused: tried again it waits for its turn first, and that has come."""
+    await bench.adopts(await bench.plan(spec("a")))
+    await ordered(Action.COMPLETE, f"{RUN}.1")(bench)
+    await bench.judged("failed", "1", epoch=2, error=BROKEN)
+    return await answered(bench, "retry", "escalation:2")
+
+
+async def answered(bench: Bench, state: str, question: str) -> Act:
+    """A person answers this question about the first task, which is asked."""
+    task, name = f"{RUN}.1", f"{RUN}.1:{question}"
+    assert (await bench.state())[".1"]["approval_id"] == name
+    await bench.database["approvals"].insert([{"_id": name, "task_id": task, "kind": "checkpoint", "state": state}])
+    event = ApprovalDecided(run_id=RUN, task_id=task, approval_id=name)
+    return lambda bench: on_approvals_decided([event], bench.deps)
+
+
+@pytest.mark.parametrize("prepare", [*SAID_TWICE, opened, approved, handed_back], ids=lambda prepare: str(prepare.__name__))
 async def test_who_hears_it_again_does_and_says_all_that_follows(prepare: Callable[[Bench], Awaitable[Act]]) -> None:
-    """Found by the simulation, seeds 4194 and 5906 without the sweep."""
+    """Found by the simulation, seeds 4194, 5906 and 8050 without the sweep."""
     whole = Bench()
     said = hints(await (await prepare(whole))(whole))
     for writes in range(1, 20):
