@@ -123,4 +123,18 @@ KEPT = (
         "a sequencer died after an approval had opened a group that was to be done again: nobody looked at what waits below it any more",
         "Who hears an answer again looks at what it let go",
     ),
+    Kept(
+        3_632,
+        "off",
+        (),
+        "a person handed in the result of a group that was to be done again and had nothing open below it: the order made its handler fail",
+        "The result of a group that waits to be done again can be handed in",
+    ),
+    Kept(
+        5_214,
+        "off",
+        (0, 1),
+        "people handed in the result of a group that waited for a retry, when all below it was cancelled: the order made its handler fail",
+        "The result of a group that waits to be done again can be handed in",
+    ),
 )
