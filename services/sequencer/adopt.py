@@ -32,15 +32,8 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     """Carry out a proposed plan: once, however often it is proposed."""
     header, specs = await store.plan(event.plan_id)
     task = (await store.get([event.task_id])).get(event.task_id) or await plant(store, header)
-    if task.phase is Phase.EXPANDED and header["version"] == task.plan_version:
-        # Whoever adopted it may have died before looking at what had grown, and ended, before that.
-        return [*await grown_from(store, task), *await look_below(store, [task.task_id])]
-    if task.phase is Phase.CANCELLED:
-        # Perhaps while its children grew, and whoever grew them died before it could see that.
-        return [*say(await cancel_below(store, task, ITS_PARENT_ENDED)), *still_wanted([task])]
-        return await let_go(store, [task])
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
-        return still_wanted([task])
+        return await _not_waited_for(store, task, header["version"])
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):
         return await _ask_for_review(store, task, header)
     try:
@@ -50,6 +43,16 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
         log.warning("plan.refused", task_id=task.task_id, plan_id=event.plan_id, error=str(error))
         return await _refused(store, task, str(error))
     return await _grow(store, task, header, order=order, specs=specs)
+
+
+async def _not_waited_for(store: TaskStore, task: Task, version: int) -> list[Event]:
+    """Whoever heard of the plan before may have died over it."""
+    if task.phase is Phase.EXPANDED and version == task.plan_version:
+        # Before looking at what had grown, and ended, before that.
+        return await let_go(store, [task])
+    # Or before seeing that the task was cancelled while its children grew.
+    gone = await cancel_below(store, task, ITS_PARENT_ENDED) if task.phase is Phase.CANCELLED else []
+    return [*say(gone), *still_wanted([task])]
 
 
 async def refuse(store: TaskStore, event: PlanFailed) -> list[Event]:
