@@ -38,7 +38,8 @@ class AttemptStore:
 
     async def claimable(self, attempts: Iterable[str]) -> list[Claim]:
         """Those of the hinted attempts whose tasks still wait for them."""
-        epochs = {task_of(attempt): epoch_of(attempt) for attempt in attempts}
+        # A task that was done again may be hinted at twice together, in any order: only its newest attempt can still be wanted.
+        epochs = {task_of(attempt): epoch_of(attempt) for attempt in sorted(attempts, key=epoch_of)}
         docs = await self._tasks.find({"_id": {"$in": list(epochs)}}, TASK_FIELDS)
         note_unknown(epochs, {doc["_id"] for doc in docs})
         return [claim for doc in docs if (claim := claim_from(doc, epochs[doc["_id"]]))]

@@ -134,4 +134,11 @@ KEPT = (
         "people handed in the result of a group that waited for a retry, when all below it was cancelled: the order made its handler fail",
         "The result of a group that waits to be done again can be handed in",
     ),
+    Kept(
+        1_005_472,
+        "off",
+        (),
+        "two attempts of a task that was done again were heard together, the older one last: the newer one was not begun",
+        "Of two attempts heard together the newer one is begun",
+    ),
 )

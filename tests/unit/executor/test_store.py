@@ -1,4 +1,4 @@
-"""What a task is given of those that ended before it."""
+"""Which attempts may be claimed, and what a task is given of those that ended before it."""
 
 from typing import Any
 
@@ -29,6 +29,12 @@ def store(database: MemoryDatabase) -> AttemptStore:
     clock, metrics = ServerClock(), ServiceMetrics(CollectorRegistry())
     leases = Leases(database["attempts"], owner="me", seconds=15, clock=clock, metrics=metrics)
     return AttemptStore(database, leases, clock)
+
+
+@pytest.mark.parametrize("hints", [["run.1:1", "run.1:4"], ["run.1:4", "run.1:1"]])
+async def test_of_two_hints_at_one_task_the_newer_counts(database: MemoryDatabase, store: AttemptStore, hints: list[str]) -> None:
+    await database["tasks"].insert([task("run.1", key="again", phase="ready") | {"epoch": 4}])
+    assert [claim.attempt_id for claim in await store.claimable(hints)] == ["run.1:4"]
 
 
 async def test_a_task_sees_what_the_groups_around_it_waited_for(database: MemoryDatabase, store: AttemptStore) -> None:
