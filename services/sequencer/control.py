@@ -1,6 +1,7 @@
 """What people order for a task reaches all below it: cancel, pause, resume, retry, rerun, and taking over."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
@@ -12,7 +13,7 @@ from services.sequencer.domain.decide import UNSETTLED_SECONDS
 from services.sequencer.domain.phases import How, Move
 from services.sequencer.domain.task import Task
 from services.sequencer.reopen import brought_back, rerun, retry
-from services.sequencer.retell import freed_by, interrupted, still_wanted
+from services.sequencer.retell import freed_by, interrupted, still_going
 from services.sequencer.store import TaskStore
 from shared.contracts.approvals import TaskControl
 from shared.contracts.base import Event
@@ -35,6 +36,8 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
     if task is None:
         log.warning("control.unknown_task", task_id=order.task_id, action=order.action)
         return []
+    if task.obeyed == order.control_id:
+        await store.note(order.task_id, order.control_id)
     if await store.has_obeyed(order.task_id, order.control_id):
         return await _said_again(store, order)
     if refused := await _refused(store, task, order):
@@ -52,9 +55,8 @@ async def _said_again(store: TaskStore, order: TaskControl) -> list[Event]:
     """Of an order that somebody carried out, perhaps without saying so: of its task, and of all that it let go."""
     back = await brought_back(store, order.run_id, order.control_id) if order.action in (Action.RETRY, Action.RERUN) else []
     now = [*(await store.get([order.task_id])).values()]
-    resumed = {"_id": subtree(order.task_id), "phase": {"$in": list(DISPATCHED)}}
-    below = await store.find(resumed) if order.action is Action.RESUME else []
-    return [*back, *still_wanted([*now, *below]), *await freed_by(store, now)]
+    below = await store.find({"_id": subtree(order.task_id), "open": True}) if order.action is Action.RESUME else []
+    return [*back, *await still_going(store, [*now, *below]), *await freed_by(store, now)]
 
 
 async def _refused(store: TaskStore, task: Task, order: TaskControl) -> str | None:
@@ -120,13 +122,18 @@ async def _resume(store: TaskStore, task: Task, _order: TaskControl) -> list[Eve
 
 async def _complete(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
     own = (await store.own([task.task_id])).get(task.task_id)
-    return await advance(store, [Move(task, taken_over(task, order.result, by=order.by, own=own))])
+    return await advance(store, [_moved(task, taken_over(task, order.result, by=order.by, own=own), order)])
+
+
+def _moved(task: Task, how: How, order: TaskControl) -> Move:
+    """The move that an order is. It says so itself: after it the order would be refused, had its sequencer died before noting it."""
+    return Move(task, replace(how, fields=(*how.fields, ("obeyed", order.control_id))))
 
 
 async def _retry(store: TaskStore, task: Task, order: TaskControl) -> list[Event]:
     """An escalated task is tried again. A task that is over comes back to life with all that ended because of it."""
     if task.phase is Phase.ESCALATED:
-        return await advance(store, [Move(task, tried_again(task))])
+        return await advance(store, [_moved(task, tried_again(task), order)])
     return await retry(store, task.task_id, order.control_id)
 
 

@@ -8,7 +8,7 @@ from shared.contracts.phases import TERMINAL, Phase
 FIELDS = (
     "parent_id", "kind", "title", "phase", "passes", "epoch", "attempts", "max_attempts", "depth", "agent", "checkpoint", "approved",
     "on_failure", "paused", "dependents", "feeds", "wide", "approval_id", "asking", "plan_version", "children", "error", "nudges", "losses",
-    "answers", "by_model", "version", "reruns", "own", "dropped", "brought_back",
+    "answers", "by_model", "version", "reruns", "own", "dropped", "brought_back", "obeyed",
 )  # fmt: skip
 
 
@@ -51,6 +51,8 @@ class Task:
     """The orders by which it came back to life, the newest last; see `again`."""
     brought_back: str = ""
     """The last order by which it came back after it was over: what was ordered before that is over with it."""
+    obeyed: str = ""
+    """The last order that was carried out by one move of this task, written with that move."""
     dropped: list[int] = field(default_factory=list)
     """The versions of its plan that were asked for, and are never carried out."""
 
@@ -105,5 +107,6 @@ def task_from(doc: dict[str, Any]) -> Task:
         answers=doc.get("answers", []),
         reruns=doc.get("reruns", []),
         brought_back=doc.get("brought_back") or "",
+        obeyed=doc.get("obeyed", ""),
         dropped=doc.get("dropped", []),
     )

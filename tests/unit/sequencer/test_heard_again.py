@@ -44,6 +44,27 @@ async def handed_back(bench: Bench) -> Act:
     return await answered(bench, "retry", "escalation:2")
 
 
+async def handed_back_by_order(bench: Bench) -> Act:
+    """The same, by an order."""
+    await handed_back(bench)
+    return ordered(Action.RETRY, f"{RUN}.1", number=3)
+
+
+async def joined_by_order(bench: Bench) -> Act:
+    """A group whose join failed is joined again, by an order."""
+    await bench.adopts(await bench.plan(spec("g", subtasks=[spec("x")])))
+    await bench.adopts(proposed(f"{RUN}.1"))
+    await bench.judged("passed", "1.1")
+    await bench.judged("failed", "1", epoch=1, error={"code": "not_judged", "message": "nobody could", "permanent": True})
+    return ordered(Action.RETRY, f"{RUN}.1", number=3)
+
+
+async def handed_in(bench: Bench) -> Act:
+    """A person hands in the result of a task."""
+    await bench.adopts(await bench.plan(spec("a")))
+    return ordered(Action.COMPLETE, f"{RUN}.1")
+
+
 async def answered(bench: Bench, state: str, question: str) -> Act:
     """A person answers this question about the first task, which is asked."""
     task, name = f"{RUN}.1", f"{RUN}.1:{question}"
@@ -53,7 +74,11 @@ async def answered(bench: Bench, state: str, question: str) -> Act:
     return lambda bench: on_approvals_decided([event], bench.deps)
 
 
-@pytest.mark.parametrize("prepare", [*SAID_TWICE, opened, approved, handed_back], ids=lambda prepare: str(prepare.__name__))
+@pytest.mark.parametrize(
+    "prepare",
+    [*SAID_TWICE, opened, approved, handed_back, handed_back_by_order, joined_by_order, handed_in],
+    ids=lambda prepare: str(prepare.__name__),
+)
 async def test_who_hears_it_again_does_and_says_all_that_follows(prepare: Callable[[Bench], Awaitable[Act]]) -> None:
     """Found by the simulation, seeds 4194, 5906 and 8050 without the sweep."""
     whole = Bench()

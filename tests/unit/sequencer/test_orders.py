@@ -53,7 +53,7 @@ async def test_every_pair(action: Action, phase: Phase, paused: bool) -> None:
     assert after["last_control"] == "1" * 32
     if action in (Action.PAUSE, Action.RESUME) and row:
         assert after["paused"] is (action is Action.PAUSE)
-        assert after["phase"] in ((phase, Phase.READY) if action is Action.RESUME else (phase,))
+        assert after["phase"] in ((phase, Phase.READY, Phase.INTEGRATING) if action is Action.RESUME else (phase,)), "it may go on since"
     elif row:
         assert not after["refused"]
         reached = {phase for phase in Phase if phase in row.leads_to} | ({Phase.READY} if action in (Action.RETRY, Action.RERUN) else set())
