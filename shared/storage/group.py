@@ -1,6 +1,7 @@
 """Group commit: what ends at its own time waits for its own save, and one write takes all that wait."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -20,7 +21,7 @@ class GroupCommit(Generic[Item]):
     def __init__(self, flush: Callable[[Sequence[Item]], Awaitable[None]], *, most: int = 500) -> None:
         self._flush = flush
         self._most = most
-        self._waiting: list[Waiter[Item]] = []
+        self._waiting: deque[Waiter[Item]] = deque()
         self._writer: asyncio.Task[None] | None = None
 
     async def __call__(self, items: Sequence[Item]) -> None:
@@ -37,7 +38,7 @@ class GroupCommit(Generic[Item]):
         while self._waiting:
             taken, count = list[Waiter[Item]](), 0
             while self._waiting and count < self._most:
-                taken.append(self._waiting.pop(0))
+                taken.append(self._waiting.popleft())
                 count += len(taken[-1][0])
             error = await self._flushed(taken)
             alone = len(taken) > 1 and error is not None and not isinstance(error, Unavailable)
