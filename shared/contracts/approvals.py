@@ -4,14 +4,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Event
+from shared.contracts.base import WHOLE, Event
 from shared.contracts.phases import Action
 from shared.contracts.plan import NotesFile, RunOptions
 
 Choice = Literal["approve", "reject", "retry", "take_over", "answer", "skip", "fail", "expired", "withdrawn"]
 
 
-class TaskSubmitted(Event, name="task.submitted", said_by="approvals", heard_by=("planner", "approvals")):
+class TaskSubmitted(Event, name="task.submitted", said_by="approvals", heard_by=("planner", "approvals"), weighs=WHOLE):
     """Someone wants something done. Whole: this message alone starts a run, whoever published it."""
 
     prompt: str = Field(default="", max_length=65_536)
@@ -39,7 +39,9 @@ class TaskControl(Event, name="task.control", said_by="approvals", heard_by=("se
     version: int | None = Field(default=None, description="the task's version that the person saw; null: whichever there is")
 
 
-class RunImported(Event, name="run.imported", said_by="approvals", heard_by=("planner", "sequencer", "executor", "checker", "approvals")):
+class RunImported(
+    Event, name="run.imported", said_by="approvals", heard_by=("planner", "sequencer", "executor", "checker", "approvals"), weighs=WHOLE
+):
     """An exported run came back. Each service takes its own slice out of the import."""
 
     import_id: str

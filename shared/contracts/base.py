@@ -8,6 +8,8 @@ from pydantic.alias_generators import to_camel
 
 PREFIX = "dev.taskgrove."
 VERSION = ".v1"
+WHOLE = 100
+"""What an event weighs that is about a whole plan or run, however large that is."""
 
 type_names: dict[str, type["Event"]] = {}
 
@@ -40,21 +42,38 @@ class Event(Value):
     said_by: ClassVar[str]
     heard_by: ClassVar[tuple[str, ...]]
     durable: ClassVar[bool] = True
+    carries: ClassVar[str] = ""
+    weighs: ClassVar[int] = 10
 
     run_id: str = Field(min_length=1, max_length=64)
 
     def __init_subclass__(
-        cls, *, name: str = "", said_by: str = "", heard_by: tuple[str, ...] = (), durable: bool = True, **others: Any
+        cls,
+        *,
+        name: str = "",
+        said_by: str = "",
+        heard_by: tuple[str, ...] = (),
+        durable: bool = True,
+        carries: str = "",
+        weighs: int = 10,
+        **others: Any,
     ) -> None:
+        """`carries` names the field with the ids that it is about; one that carries none `weighs` as much as so many."""
         super().__init_subclass__(**others)
         if name:
             cls.name, cls.said_by, cls.heard_by, cls.durable = name, said_by, heard_by, durable
+            cls.carries, cls.weighs = carries, weighs
             type_names[f"{PREFIX}{name}{VERSION}"] = cls
 
     @property
     def type(self) -> str:
         """The CloudEvents type, `dev.taskgrove.<name>.v1`."""
         return f"{PREFIX}{self.name}{VERSION}"
+
+    @property
+    def weight(self) -> int:
+        """What it costs to handle it, counted in ids."""
+        return (len(getattr(self, self.carries)) or 1) if self.carries else self.weighs
 
     def subject(self) -> str:
         """What the event is about: `runs/<run>` or `runs/<run>/tasks/<task>`."""

@@ -17,7 +17,7 @@ class Evidence(Value):
     seconds: float | None = None
 
 
-class TaskVerified(Event, name="task.verified", said_by="checker", heard_by=("sequencer", "approvals")):
+class TaskVerified(Event, name="task.verified", said_by="checker", heard_by=("sequencer", "approvals"), carries="verdicts"):
     """Verdicts are in."""
 
     verdicts: tuple[str, ...]

@@ -38,13 +38,13 @@ class Result(Value):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
-class TaskExecuted(Event, name="task.executed", said_by="executor", heard_by=("checker", "approvals")):
+class TaskExecuted(Event, name="task.executed", said_by="executor", heard_by=("checker", "approvals"), carries="attempts"):
     """These attempts ended, well or not."""
 
     attempts: tuple[str, ...]
 
 
-class AgentProgress(Event, name="agent.progress", said_by="executor", heard_by=("approvals",), durable=False):
+class AgentProgress(Event, name="agent.progress", said_by="executor", heard_by=("approvals",), durable=False, carries="lines"):
     """Lines for the live view: never needed, may be lost."""
 
     task_id: str

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from shared.contracts.base import Event
+from shared.contracts.base import WHOLE, Event
 
 PlanReason = Literal["submitted", "expand", "replan"]
 
 
-class PlanProposed(Event, name="plan.proposed", said_by="planner", heard_by=("sequencer", "approvals")):
+class PlanProposed(Event, name="plan.proposed", said_by="planner", heard_by=("sequencer", "approvals"), weighs=WHOLE):
     """There is a plan for a task."""
 
     task_id: str

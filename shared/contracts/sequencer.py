@@ -4,20 +4,20 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Event, Value
+from shared.contracts.base import WHOLE, Event, Value
 from shared.contracts.phases import Phase
 from shared.contracts.planner import PlanReason
 
 ApprovalKind = Literal["checkpoint", "plan_review", "escalation", "question"]
 
 
-class TaskReady(Event, name="task.ready", said_by="sequencer", heard_by=("executor", "approvals")):
+class TaskReady(Event, name="task.ready", said_by="sequencer", heard_by=("executor", "approvals"), carries="attempts"):
     """These tasks may be tried now: attempt ids, `task:epoch`."""
 
     attempts: tuple[str, ...]
 
 
-class PlanRequested(Event, name="plan.requested", said_by="sequencer", heard_by=("planner", "approvals")):
+class PlanRequested(Event, name="plan.requested", said_by="sequencer", heard_by=("planner", "approvals"), weighs=WHOLE):
     """A task needs a plan of its own, or a new one after failures."""
 
     task_id: str
@@ -42,21 +42,21 @@ class ApprovalRequested(Event, name="approval.requested", said_by="sequencer", h
     context: dict[str, Any] = Field(default_factory=dict)
 
 
-class TaskCompleted(Event, name="task.completed", said_by="sequencer", heard_by=("approvals",)):
+class TaskCompleted(Event, name="task.completed", said_by="sequencer", heard_by=("approvals",), carries="tasks"):
     """These tasks ended well: completed, or skipped by a person."""
 
     tasks: tuple[str, ...]
     phase: Phase = Phase.COMPLETED
 
 
-class TaskFailed(Event, name="task.failed", said_by="sequencer", heard_by=("approvals",)):
+class TaskFailed(Event, name="task.failed", said_by="sequencer", heard_by=("approvals",), carries="tasks"):
     """These tasks ended without being done: failed or cancelled."""
 
     tasks: tuple[str, ...]
     phase: Phase = Phase.FAILED
 
 
-class TaskReopened(Event, name="task.reopened", said_by="sequencer", heard_by=("approvals",)):
+class TaskReopened(Event, name="task.reopened", said_by="sequencer", heard_by=("approvals",), carries="tasks"):
     """These tasks are to be done again, or joined again: how they ended before, and what was asked about them, counts no more."""
 
     tasks: tuple[str, ...]

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +15,7 @@ from shared.ending import end
 from shared.errors import Fate, TaskgroveError, Unavailable
 from shared.ids import made_at
 from shared.messaging.codec import Heard, Poison, decode
+from shared.messaging.lanes import Lane
 from shared.messaging.port import Broker, Delivery
 from shared.messaging.publisher import Publisher, Says
 from shared.messaging.quarantine import Quarantine
@@ -27,7 +27,8 @@ Handler = Callable[[Sequence[Any], Any], Awaitable[Says]]
 Hears = Mapping[type[Event], Handler]
 
 PREFETCH = 300
-MOST_MESSAGES = 200
+AT_ONCE = 4
+"""So many batches of one type at once, each of other runs: a plan of 50 000 tasks takes its handler seconds."""
 TRIES = 3
 
 log = structlog.get_logger()
@@ -52,24 +53,48 @@ Part = tuple[Heard, Held]
 
 
 @dataclass(slots=True)
-class Lane:
-    """All that waits for one handler. Lanes run beside each other, so that a slow type holds up no other."""
+class Desk:
+    """A handler and what waits for it. Desks work beside each other, so that a slow type holds up no other; and so do the few at one desk,
+    each with other runs, so that a slow run holds up no other."""
 
     handler: Handler
-    waiting: deque[Part] = field(default_factory=deque)
+    lane: Lane[Part] = field(default_factory=Lane)
     some: asyncio.Event = field(default_factory=asyncio.Event)
-    busy: bool = False
+    busy: int = 0
+
+    def put(self, part: Part) -> None:
+        """It waits for its run's turn."""
+        event = part[0].event
+        self.lane.put(part, run=event.run_id, weight=event.weight)
+        if self.lane:
+            self.some.set()
+
+    def take(self) -> list[Part]:
+        """The next batch; empty, where another at this desk was quicker."""
+        batch = self.lane.take()
+        self._look()
+        self.busy += bool(batch)
+        return batch
+
+    def done(self, batch: Sequence[Part]) -> None:
+        """It is dealt with."""
+        self.busy -= 1
+        self.lane.done({heard.event.run_id for heard, _ in batch})
+        self._look()
+
+    def waits(self) -> bool:
+        """Whether something waits that somebody here is free to take."""
+        return bool(self.lane) and self.busy < AT_ONCE
 
     def oldest(self, clock: Clock) -> float:
         """How many seconds the first of them has waited here."""
-        return clock.monotonic() - self.waiting[0][1].since if self.waiting else 0.0
+        return max((clock.monotonic() - held.since for _, held in self.lane.firsts()), default=0.0)
 
-    def take(self) -> list[Part]:
-        """What waits, at most so many messages' worth."""
-        taken = [self.waiting.popleft() for _ in range(min(len(self.waiting), MOST_MESSAGES))]
-        if not self.waiting:
+    def _look(self) -> None:
+        if self.lane:
+            self.some.set()
+        else:
             self.some.clear()
-        return taken
 
 
 class Consumer:
@@ -96,9 +121,9 @@ class Consumer:
         self._metrics = metrics
         self._traces = traces
         self._clock = clock
-        self._lanes = {kind: Lane(handler) for kind, handler in hears.items()}
-        for kind, lane in self._lanes.items():
-            metrics.hears(kind.name, waiting=partial(len, lane.waiting), oldest=partial(lane.oldest, clock))
+        self._desks = {kind: Desk(handler) for kind, handler in hears.items()}
+        for kind, desk in self._desks.items():
+            metrics.hears(kind.name, waiting=partial(len, desk.lane), oldest=partial(desk.oldest, clock))
         self._types: dict[str, type[Event]] = {f"{PREFIX}{kind.name}{VERSION}": kind for kind in hears}
         self._tasks: list[asyncio.Task[None]] = []
         self._poisoned: set[asyncio.Task[None]] = set()
@@ -106,7 +131,7 @@ class Consumer:
 
     async def start(self) -> None:
         """Hear the service's queue from now on."""
-        self._tasks = [asyncio.create_task(self._run(kind, lane)) for kind, lane in self._lanes.items()]
+        self._tasks = [asyncio.create_task(self._run(kind, desk)) for kind, desk in self._desks.items() for _ in range(AT_ONCE)]
         await self._broker.consume(self._queue, self._receive, prefetch=PREFETCH)
 
     async def drain(self, seconds: float) -> None:
@@ -118,8 +143,8 @@ class Consumer:
         await end([*self._tasks, *self._poisoned])
 
     def _is_at_work(self) -> bool:
-        busy = len(self._poisoned) + sum(lane.busy for lane in self._lanes.values())
-        return busy > self._pausing or any(lane.waiting and not lane.busy for lane in self._lanes.values())
+        busy = len(self._poisoned) + sum(desk.busy for desk in self._desks.values())
+        return busy > self._pausing or any(desk.waits() for desk in self._desks.values())
 
     async def _pause(self, seconds: float) -> None:
         """Wait for what is merely unavailable. A service that drains does not: others hear of it again."""
@@ -140,19 +165,16 @@ class Consumer:
                 self._poisoned.add(task)
                 task.add_done_callback(self._poisoned.discard)
             else:
-                lane = self._lanes[type(part.event)]
-                lane.waiting.append((part, held))
-                lane.some.set()
+                self._desks[type(part.event)].put((part, held))
 
-    async def _run(self, kind: type[Event], lane: Lane) -> None:
+    async def _run(self, kind: type[Event], desk: Desk) -> None:
+        structlog.contextvars.bind_contextvars(event_type=kind.name)
         while True:
-            await lane.some.wait()
-            lane.busy = True
-            batch = lane.take()
-            structlog.contextvars.bind_contextvars(event_type=kind.name)
-            with self._metrics.handling.labels(event=kind.name).time():
-                await self._handle(kind, lane.handler, batch)
-            lane.busy = False
+            await desk.some.wait()
+            if batch := desk.take():
+                with self._metrics.handling.labels(event=kind.name).time():
+                    await self._handle(kind, desk.handler, batch)
+                desk.done(batch)
 
     async def _handle(self, kind: type[Event], handler: Handler, batch: Sequence[Part]) -> None:
         """The whole batch; if it fails, event by event, so that a bad one harms no neighbour."""

@@ -1,12 +1,13 @@
 """Saying things: all that waits goes in one publish, grouped by type, and comes back when the broker has confirmed it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from shared.contracts.base import Event
 from shared.ids import run_of
 from shared.messaging.codec import encode
+from shared.messaging.lanes import MOST_WEIGHT
 from shared.messaging.port import Broker, Message
 from shared.storage.group import GroupCommit
 from shared.telemetry.metrics import ServiceMetrics
@@ -49,7 +50,7 @@ class Publisher:
         by_type: dict[type[Event], list[tuple[Event, str | None]]] = defaultdict(list)
         for event, trace in said:
             by_type[type(event)].append((event, trace))
-        messages = [self._encoded(same[at : at + _most(kind)]) for kind, same in by_type.items() for at in range(0, len(same), _most(kind))]
+        messages = [self._encoded(some) for same in by_type.values() for some in _split(same)]
         with self._metrics.publishing.time():
             await self._broker.publish(messages)
         for kind, same in by_type.items():
@@ -59,6 +60,13 @@ class Publisher:
         return encode([event for event, _ in said], service=self._service, traces=[trace for _, trace in said])
 
 
-def _most(kind: type[Event]) -> int:
-    """Events that carry many ids, or whole notes, go alone; small ones together."""
-    return 1 if kind.name == "task.submitted" else MOST_EVENTS
+def _split(said: Sequence[tuple[Event, str | None]]) -> Iterator[Sequence[tuple[Event, str | None]]]:
+    """What goes in one message each: so many events, so many ids, and whole notes alone. Hearers take some hundred messages in advance."""
+    most = 1 if said[0][0].name == "task.submitted" else MOST_EVENTS
+    begin = weight = 0
+    for end, (event, _) in enumerate(said):
+        if end > begin and (end - begin >= most or weight + event.weight > MOST_WEIGHT):
+            yield said[begin:end]
+            begin, weight = end, 0
+        weight += event.weight
+    yield said[begin:]

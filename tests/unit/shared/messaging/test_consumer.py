@@ -13,7 +13,8 @@ from shared.contracts.planner import PlanProposed
 from shared.contracts.sequencer import TaskReady
 from shared.errors import BadInput, StoreUnavailable
 from shared.messaging.codec import MOST_BYTES, encode
-from shared.messaging.consumer import MOST_MESSAGES, TRIES
+from shared.messaging.consumer import AT_ONCE, PREFETCH, TRIES
+from shared.messaging.lanes import MOST_WEIGHT
 from shared.messaging.port import Delivery, Message
 from shared.messaging.publisher import NOTHING, Says
 from tests.unit.shared.messaging.conftest import Stage, until
@@ -99,8 +100,19 @@ class TestBatches:
         await stage.send(*([verified(n)] for n in range(1, 251)))
         handler.gate.set()
         await until(lambda: stage.unacked() == 0)
-        assert [len(batch) for batch in handler.batches] == [1, MOST_MESSAGES, 50]
+        assert [len(batch) for batch in handler.batches] == [1, 250]
         assert handler.events() == [verified(n) for n in range(251)]
+
+    async def test_a_batch_is_bounded_by_the_ids_that_its_events_carry(self, stage: Stage) -> None:
+        handler = Handler()
+        handler.gate.clear()
+        await stage.hear({TaskVerified: handler})
+        await stage.send([verified(0)])
+        await until(lambda: handler.running)
+        await stage.send(*([TaskVerified(run_id="r", verdicts=(f"r.{n}:1",) * 200)] for n in range(25)))
+        handler.gate.set()
+        await until(lambda: stage.unacked() == 0)
+        assert [len(batch) for batch in handler.batches] == [1, MOST_WEIGHT // 200, MOST_WEIGHT // 200, 5]
 
     async def test_a_message_with_many_events_is_acked_once_after_the_last(self, stage: Stage) -> None:
         handler = Handler()
@@ -149,6 +161,59 @@ class TestBatches:
         assert unacked_when_said == [1]
         assert stage.count("taskgrove_events_said_total", event="task.ready") == 1
         assert stage.count("taskgrove_events_heard_total", event="task.verified") == 1
+
+
+class TestFairness:
+    async def test_a_small_run_waits_for_no_batch_of_a_big_one(self, stage: Stage) -> None:
+        handler = Handler()
+        handler.gate.clear()
+        await stage.hear({TaskVerified: handler})
+        await stage.send(*([TaskVerified(run_id="big", verdicts=(f"big.{n}:1",) * 200)] for n in range(100)))
+        await until(lambda: handler.running)
+        await stage.send([verified(1, "small")])
+        await until(lambda: handler.running == 2)
+        handler.gate.set()
+        await until(lambda: stage.unacked() == 0)
+        assert [batch for batch in handler.batches if verified(1, "small") in batch] == [[verified(1, "small")]]
+        assert len(handler.events()) == 101
+
+    async def test_of_one_run_one_batch_at_a_time_is_handled(self, stage: Stage) -> None:
+        handler = Handler()
+        handler.gate.clear()
+        await stage.hear({TaskVerified: handler})
+        for n in range(20):
+            await stage.send([verified(n, "a")])
+            await asyncio.sleep(0.002)
+        assert handler.running == 1
+        handler.gate.set()
+        await until(lambda: stage.unacked() == 0)
+        assert handler.events() == [verified(n, "a") for n in range(20)]
+
+    async def test_so_many_batches_go_at_once_and_no_more(self, stage: Stage) -> None:
+        handler = Handler()
+        handler.gate.clear()
+        await stage.hear({TaskVerified: handler})
+        for n in range(2 * AT_ONCE):
+            await stage.send([verified(1, f"r{n}")])
+            await asyncio.sleep(0.002)
+        assert handler.running == AT_ONCE
+        handler.gate.set()
+        await until(lambda: stage.unacked() == 0)
+        assert len(handler.batches) == AT_ONCE + 1, "those who waited went together"
+
+    async def test_no_more_is_taken_in_advance_than_the_prefetch(self, stage: Stage) -> None:
+        handler = Handler()
+        handler.gate.clear()
+        await stage.hear({TaskVerified: handler})
+        await stage.send([verified(0)])
+        await until(lambda: handler.running)
+        await stage.send(*([verified(n)] for n in range(1, PREFETCH + 100)))
+        await until(lambda: stage.count("taskgrove_events_waiting", event="task.verified") == PREFETCH - 1)
+        await asyncio.sleep(0.02)
+        assert stage.count("taskgrove_events_waiting", event="task.verified") <= PREFETCH
+        handler.gate.set()
+        await until(lambda: stage.unacked() == 0)
+        assert len(handler.events()) == PREFETCH + 100
 
 
 class TestFates:

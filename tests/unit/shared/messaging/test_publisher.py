@@ -11,6 +11,7 @@ from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.executor import AgentProgress, TaskExecuted
 from shared.contracts.sequencer import TaskReady
 from shared.errors import BrokerUnavailable
+from shared.messaging.lanes import MOST_WEIGHT
 from shared.messaging.port import Delivery, Message, Queue
 from shared.messaging.publisher import MOST_EVENTS, MOST_IDS, Publisher, by_run
 from shared.telemetry.metrics import ServiceMetrics
@@ -84,6 +85,14 @@ async def test_what_many_say_at_once_goes_in_few_messages(publisher: Publisher, 
 async def test_a_submission_goes_alone_because_it_is_whole(publisher: Publisher, mouth: Mouth) -> None:
     await publisher.say([TaskSubmitted(run_id=f"r{n}") for n in range(3)])
     assert sizes(mouth) == [("task.submitted", 1)] * 3
+
+
+async def test_a_message_carries_no_more_ids_than_are_handled_together(publisher: Publisher, mouth: Mouth) -> None:
+    ids = [f"r.{n}:1" for n in range(5_000)]
+    await publisher.say(by_run(ids, lambda run, some: TaskReady(run_id=run, attempts=some)))
+    said = [[one["data"]["attempts"] for one in orjson.loads(message.body)] for message in mouth.publishes[0]]
+    assert [sum(len(attempts) for attempts in message) for message in said] == [MOST_WEIGHT, MOST_WEIGHT, 1_000]
+    assert [attempt for message in said for attempts in message for attempt in attempts] == ids
 
 
 async def test_what_need_not_last_is_marked(publisher: Publisher, mouth: Mouth) -> None:
