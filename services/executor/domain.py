@@ -8,6 +8,7 @@ from services.executor.agents.answers import Answer, Asks, Done
 from shared.catalogue.agents import AGENTS, Lane
 from shared.contracts.executor import Outcome
 from shared.contracts.phases import Phase
+from shared.contracts.plan import PRIORITY
 from shared.errors import AgentFailed
 from shared.ids import attempt_id
 
@@ -24,6 +25,7 @@ class Claim:
     epoch: int
     agent: str
     lane: Lane
+    priority: int
     task: Mapping[str, Any]
 
     def document(self) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def claim_from(doc: Mapping[str, Any], epoch: int) -> Claim | None:
         return None
     agent = doc.get("agent") or "none"
     lane: Lane = AGENTS[agent].lane if agent in AGENTS else "process"
-    return Claim(attempt_id(doc["_id"], epoch), doc["_id"], doc["run_id"], epoch, agent, lane, doc)
+    return Claim(attempt_id(doc["_id"], epoch), doc["_id"], doc["run_id"], epoch, agent, lane, doc.get("priority", PRIORITY), doc)
 
 
 def is_still_wanted(claim: Claim, doc: Mapping[str, Any] | None) -> bool:

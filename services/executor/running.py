@@ -1,6 +1,7 @@
 """An attempt while somebody works on it, and why nobody does any more."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,7 @@ class Running:
     """An attempt under way."""
 
     claim: Claim
+    env: Mapping[str, str]
     control: ProcessControl = field(default_factory=ProcessControl)
     task: "asyncio.Task[None] | None" = None
     stop: Stop | None = None

@@ -1,9 +1,16 @@
 """What the executor may be told: `TASKGROVE_EXECUTOR_…`."""
 
 import os
+import re
+from collections.abc import Collection
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import BadInput
+
+SLOTS = re.compile(r"[1-9][0-9]{0,5}")
+WAY = "write agents and how many of each, at least 1, such as shell=4,model=20"
 
 
 class ExecutorSettings(BaseSettings):
@@ -13,6 +20,9 @@ class ExecutorSettings(BaseSettings):
 
     waiting_slots: int = Field(default=10_000, ge=1, le=100_000, description="tasks at once that only wait")
     process_slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1_000, description="tasks at once that compute")
+    agent_slots: str = Field(
+        default="", description="most tasks at once with an agent, such as shell=4,model=20; others: all that there are"
+    )
     lease_seconds: float = Field(default=15.0, ge=1, le=600, description="after this long without a renewal another executor takes over")
     timeout_seconds: float = Field(default=3_600.0, gt=0, le=604_800, description="time an attempt may take when its task does not say")
     sandbox: str | None = Field(default=None, description="level that must work: bubblewrap or process; empty: the best that works")
@@ -24,3 +34,18 @@ class ExecutorSettings(BaseSettings):
     model_context_bytes: int = Field(default=32_768, ge=1_024, description="most that a model is told of its task at the start")
     model_command_seconds: float = Field(default=120.0, gt=0, le=86_400, description="time that one command of a model may take")
     callables: str = Field(default="", description="modules with functions for the agent python, separated by ','")
+
+    def slots_of(self, known: Collection[str]) -> dict[str, int]:
+        """The most tasks at once of those agents that `agent_slots` names. Raises BadInput."""
+        found: dict[str, int] = {}
+        wrong = f"TASKGROVE_EXECUTOR_AGENT_SLOTS={self.agent_slots}"
+        for part in filter(None, (part.strip() for part in self.agent_slots.split(","))):
+            name, _, number = (word.strip() for word in part.partition("="))
+            if not SLOTS.fullmatch(number):
+                raise BadInput(f"{wrong}: {part!r} is not understood; {WAY}")
+            if name not in known:
+                raise BadInput(f"{wrong}: there is no agent {name!r} here; there are: {', '.join(known)}")
+            if name in found:
+                raise BadInput(f"{wrong}: {name!r} is said twice; keep one")
+            found[name] = int(number)
+        return found

@@ -1,6 +1,8 @@
 """The executor's slice, `attempts`; and what it reads of the tasks."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,18 +12,23 @@ from services.executor.domain import LOST, Claim, claim_from
 from shared.clock import Clock
 from shared.contracts.executor import Outcome, Result
 from shared.contracts.phases import TERMINAL, Phase
-from shared.errors import BadInput
+from shared.errors import BadInput, StoreUnavailable
 from shared.ids import above, attempt_id, epoch_of, task_of
 from shared.messaging.hints import note_unknown
 from shared.models.ledger import calls_schema
 from shared.storage.leases import Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
-SCHEMAS = (Schema("attempts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))), calls_schema("executor"))
+SCHEMAS = (
+    Schema(
+        "attempts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)), Index((("capped", 1), ("state", 1)), partial=True))
+    ),
+    calls_schema("executor"),
+)
 PAGE = 2_000
 TASK_FIELDS = (
     "run_id", "title", "description", "kind", "phase", "epoch", "agent", "inputs", "outputs", "timeout", "paused", "dependencies", "wide",
-    "ready_at", "by_model", "anew",
+    "ready_at", "by_model", "anew", "priority",
 )  # fmt: skip
 
 
@@ -35,6 +42,7 @@ class AttemptStore:
         self.leases = leases
         self._clock = clock
         self._inputs: dict[str, dict[str, str]] = {}
+        self.caps: dict[str, int] = {}
 
     async def claimable(self, attempts: Iterable[str]) -> list[Claim]:
         """Those of the hinted attempts whose tasks still wait for them."""
@@ -45,8 +53,39 @@ class AttemptStore:
         return [claim for doc in docs if (claim := claim_from(doc, epochs[doc["_id"]]))]
 
     async def claim(self, claims: Sequence[Claim]) -> set[str]:
-        """The ids that are ours now."""
-        return await self.leases.claim([claim.document() for claim in claims]) if claims else set()
+        """The ids that are ours now. Those of a run with a cap are marked, so that the ones under way can be counted by an index."""
+        docs = [claim.document() | ({"capped": claim.run_id} if claim.run_id in self.caps else {}) for claim in claims]
+        return await self.leases.claim(docs) if docs else set()
+
+    async def rooms(self, runs: Collection[str], *, here: Callable[[str], int]) -> dict[str, int]:
+        """How many more of those of these runs may begin that have a cap; `here` says how many this executor works on."""
+        await self._know_runs(runs)
+        capped = [run for run in runs if run in self.caps]
+        begun = await self._begun(capped) if capped else {}
+        return {run: self.caps[run] - max(begun.get(run, 0), here(run)) for run in capped}
+
+    async def over_their_caps(self, won: Collection[str], claims: Sequence[Claim]) -> set[str]:
+        """Hand back what was claimed beyond the cap of its run, because another executor claimed at the same time.
+
+        Whoever comes last counts what all others have claimed: so that never more are begun than the cap allows.
+        """
+        capped: dict[str, list[str]] = defaultdict(list)
+        for claim in claims:
+            if claim.attempt_id in won and claim.run_id in self.caps:
+                capped[claim.run_id].append(claim.attempt_id)
+        if not capped:
+            return set()
+        try:
+            begun = await self._begun(list(capped))
+            over = {one for run, ours in capped.items() if (more := begun.get(run, 0) - self.caps[run]) > 0 for one in ours[-more:]}
+            await asyncio.gather(*(self.leases.finish(one, {"state": Outcome.RELEASED.value}) for one in over))
+        except StoreUnavailable:
+            self.leases.doubt(one for ours in capped.values() for one in ours)
+            raise
+        return over
+
+    async def _begun(self, runs: Sequence[str]) -> dict[str, int]:
+        return await self._attempts.count_by({"capped": {"$in": list(runs)}, "state": Outcome.RUNNING.value}, "capped")
 
     async def hand_back(self, attempts: Iterable[str]) -> list[str]:
         """End those of these that nobody has claimed before they begin: they are offered anew, to others. Those that are over now."""
@@ -77,14 +116,19 @@ class AttemptStore:
             await self._attempts.update({**where, "_id": {"$in": overdue}}, change)
         return await self.ended(overdue)
 
-    async def know_runs(self, run_ids: set[str]) -> None:
-        """Read what the submissions of these runs give to every task. It never changes, so it is read once a run."""
-        if missing := run_ids - self._inputs.keys():
+    async def _know_runs(self, runs: Collection[str]) -> None:
+        """Read what the submissions of these runs say to every task. It never changes, so it is read once a run."""
+        if missing := set(runs) - self._inputs.keys():
+            docs = await self._tasks.find({"_id": {"$in": list(missing)}}, ("options",))
             if len(self._inputs) > PAGE:
-                self._inputs.clear()
-            for doc in await self._tasks.find({"_id": {"$in": list(missing)}}, ("options",)):
-                given = doc.get("options", {}).get("inputs", {})
+                self._inputs = {run: self._inputs[run] for run in runs if run in self._inputs}
+                self.caps = {run: self.caps[run] for run in runs if run in self.caps}
+            for doc in docs:
+                options = doc.get("options", {})
+                given = options.get("inputs", {})
                 self._inputs[doc["_id"]] = {f"{SUBMITTED}{name.upper().replace('-', '_')}": value for name, value in given.items()}
+                if cap := options.get("concurrency"):
+                    self.caps[doc["_id"]] = cap
 
     def environment(self, claim: Claim) -> dict[str, str]:
         """What scripts are told: what was submitted, and who they are. The id of the task outlives the attempt: a key for effects."""

@@ -72,7 +72,7 @@ async def wire(ground: Ground) -> Service:
         Deps(store, workers, ground.database, ground.metrics),
         SCHEMAS,
         sweep,
-        background=(leases.renew_forever, workers.fill_slots, workers.watch.run, progress.run),
+        background=(leases.renew_forever, workers.intake.fill, workers.watch.run, progress.run),
         stop_claiming=workers.stop_claiming,
         drain=drain,
         close=tools.close,

@@ -1,8 +1,7 @@
-"""The work itself: claimed as slots are free, done under leases, finished by compare-and-set, hinted at together."""
+"""The work itself: begun as it is claimed, done under leases, finished by compare-and-set, hinted at together."""
 
 import asyncio
 import shutil
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +11,13 @@ import structlog
 
 from services.executor.agents.base import Agent, Answer, Done, Work
 from services.executor.domain import Claim, failed, is_still_wanted, written
+from services.executor.intake import Intake
 from services.executor.metrics import ExecutorMetrics
 from services.executor.progress import Progress
 from services.executor.reading import answered
 from services.executor.running import Running
 from services.executor.settings import ExecutorSettings
+from services.executor.slots import Slots
 from services.executor.store import AttemptStore
 from shared.artifacts import ArtifactStore, fit
 from shared.catalogue.agents import Lane
@@ -29,10 +30,7 @@ from shared.storage.group import GroupCommit
 from shared.telemetry.traces import Span, Traces
 from shared.watching import Watch
 
-MOST_BACKLOG = 20_000
 RELEASE_SECONDS = 3.0
-Waits = tuple[float, str]
-"""A ready attempt without a slot: since when, on the monotonic clock, and its id."""
 
 log = structlog.get_logger()
 
@@ -54,72 +52,28 @@ class Workers:
         self._traces = traces
         self._clock = clock
         self._work_dir = work_dir
-        self._slots: dict[Lane, int] = {"waiting": settings.waiting_slots, "process": settings.process_slots}
-        self._busy: dict[Lane, int] = {"waiting": 0, "process": 0}
-        self._backlog: dict[Lane, deque[Waits]] = {"waiting": deque(), "process": deque()}
-        self._free = asyncio.Event()
-        self._offering = asyncio.Lock()
-        self._draining = False
         self.running: dict[str, Running] = {}
+        slots = Slots({"waiting": settings.waiting_slots, "process": settings.process_slots}, settings.slots_of(agents))
+        self.intake = Intake(store, slots, running=self.running.keys(), start=self._start, tell=self._tell, clock=clock)
         self.watch = Watch(self._look, clock)
         self._told: GroupCommit[str] = GroupCommit(self._tell, most=5_000)
         metrics.knows(agents)
-        for lane in self._slots:
-            self._measure(lane)
+        for lane in slots.lanes:
+            self._measure(slots, lane)
 
     async def offer(self, attempts: Iterable[str]) -> list[str]:
-        """Start what fits, keep the rest for later; those that are over already come back, to be said again.
-
-        One offer at a time: two that claim the same attempt could both find it theirs, the second after its work was done.
-        """
-        async with self._offering:
-            wanted = [attempt for attempt in dict.fromkeys(attempts) if attempt not in self.running]
-            if not wanted:
-                return []
-            return await (self._store.hand_back(wanted) if self._draining else self._offered(wanted))
-
-    async def _offered(self, wanted: Sequence[str]) -> list[str]:
-        fitting: list[Claim] = []
-        for claim in await self._store.claimable(wanted):
-            if self._busy[claim.lane] < self._slots[claim.lane]:
-                self._busy[claim.lane] += 1
-                fitting.append(claim)
-            elif len(self._backlog[claim.lane]) < MOST_BACKLOG:
-                self._backlog[claim.lane].append((self._clock.monotonic(), claim.attempt_id))
-        try:
-            await self._store.know_runs({claim.run_id for claim in fitting})
-            won = await self._store.claim(fitting)
-        except BaseException:
-            self._release_slots(fitting)
-            raise
-        for claim in fitting:
-            if claim.attempt_id in won and claim.attempt_id not in self.running:
-                self._start(claim)
-            else:
-                self._release_slots([claim])
-        lost = [claim.attempt_id for claim in fitting if claim.attempt_id not in won]
-        return await self._store.ended(lost) if lost else []
-
-    async def fill_slots(self) -> None:
-        """Claim from the backlog whenever a slot becomes free, until cancelled."""
-        while True:
-            await self._free.wait()
-            self._free.clear()
-            for lane, backlog in self._backlog.items():
-                room = self._slots[lane] - self._busy[lane]
-                if room > 0 and backlog:
-                    await self._offer_again([backlog.popleft()[1] for _ in range(min(room, len(backlog)))])
+        """Start what fits, keep the rest for later; those that are over already come back, to be said again."""
+        return await self.intake.offer(attempts)
 
     def stop_claiming(self) -> None:
-        """Hand back what is offered from now on."""
-        self._draining = True
+        """Hand back what is offered from now on, and what was not begun."""
+        self.intake.stop()
 
     async def drain(self, seconds: float) -> None:
         """Claim nothing more; let what runs end, at most `seconds`; hand the rest back."""
         self.stop_claiming()
         deadline = self._clock.monotonic() + seconds
-        unbegun = [attempt for backlog in self._backlog.values() for _, attempt in backlog]
-        handing = [asyncio.create_task(self._offer_again(unbegun))]
+        handing = [asyncio.create_task(self.intake.hand_back())]
         while self.running and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.05)
         await self._clock.sleep(0)  # what was started just now has to begin, so that it can say how it ended
@@ -137,7 +91,7 @@ class Workers:
         await end(tasks)
 
     def _start(self, claim: Claim) -> None:
-        running = self.running[claim.attempt_id] = Running(claim)
+        running = self.running[claim.attempt_id] = Running(claim, self._store.environment(claim))
         self.watch.wake()
         if ready_at := claim.task.get("ready_at"):
             self._metrics.claimed(claim.lane, (self._clock.now() - ready_at).total_seconds())
@@ -163,7 +117,7 @@ class Workers:
         finally:
             self._store.leases.held.pop(claim.attempt_id, None)
             self.running.pop(claim.attempt_id, None)
-            self._release_slots([claim])
+            self.intake.free(claim.attempt_id)
             if running.directory:
                 await asyncio.to_thread(shutil.rmtree, running.directory, ignore_errors=True)
 
@@ -212,7 +166,7 @@ class Workers:
             inputs=task.get("inputs", {}),
             outputs=tuple(task.get("outputs", ())),
             timeout=task.get("timeout") or self._settings.timeout_seconds,
-            env=self._store.environment(claim),
+            env=running.env,
             directory=directory,
             say=say,
             dependencies=lambda: answered(lambda: self._store.dependencies(claim), self._clock),
@@ -254,32 +208,17 @@ class Workers:
                 running.control.pause() if doc.get("paused") else running.control.resume()
         return bool(self.running)
 
-    async def _offer_again(self, attempts: Sequence[str]) -> None:
-        try:
-            await self._publisher.say(by_run(await self.offer(attempts), lambda run, ids: TaskExecuted(run_id=run, attempts=ids)))
-        except Unavailable as error:
-            log.warning("backlog.waits", error=str(error))
-            await self._clock.sleep(0.5)
-        except Exception:
-            log.exception("backlog.failed")
-
     async def _tell(self, attempts: Sequence[str]) -> None:
         try:
             await self._publisher.say(by_run(attempts, lambda run, ids: TaskExecuted(run_id=run, attempts=ids)))
         except Unavailable as error:
             log.warning("hint.not_said", attempts=len(attempts), error=str(error))
 
-    def _measure(self, lane: Lane) -> None:
-        busy, backlog = self._busy, self._backlog[lane]
-        self._metrics.has_lane(
-            lane,
-            self._slots[lane],
-            running=lambda: busy[lane],
-            waiting=lambda: len(backlog),
-            oldest=lambda: self._clock.monotonic() - backlog[0][0] if backlog else 0.0,
-        )
+    def _measure(self, slots: Slots, lane: Lane) -> None:
+        backlog = self.intake.backlogs[lane]
 
-    def _release_slots(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            self._busy[claim.lane] -= 1
-        self._free.set()
+        def oldest() -> float:
+            since = backlog.oldest()
+            return 0.0 if since is None else self._clock.monotonic() - since
+
+        self._metrics.has_lane(lane, slots.lanes[lane], running=lambda: slots.busy(lane), waiting=lambda: len(backlog), oldest=oldest)

@@ -8,6 +8,8 @@ from shared.contracts.base import Value
 
 Kind = Literal["work", "group", "integration"]
 OnFailure = Literal["ask", "fail", "continue"]
+PRIORITY = 5
+"""Of a task for which nobody has said another."""
 
 
 class Checkpoint(Value):
@@ -36,7 +38,7 @@ class TaskSpec(Value):
     retries: int = Field(default=2, ge=0, le=100)
     timeout: float | None = Field(default=None, gt=0, description="seconds one attempt may take; null: the executor's default")
     on_failure: OnFailure = "ask"
-    priority: int = Field(default=5, ge=0, le=9)
+    priority: int = Field(default=PRIORITY, ge=0, le=9, description="9 goes first, 0 last; where it is not set, the parent's")
     estimate: float | None = Field(default=None, ge=0, description="seconds it is expected to take; null: not known")
     subtasks: tuple["TaskSpec", ...] = ()
 

@@ -1,7 +1,7 @@
 """Work under a lease: claimed by an insert, renewed together, finished by compare-and-set, fenced by the epoch in its id."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -71,6 +71,10 @@ class Leases:
                 await self._collection.update(ours, {"$set": {"owner": NOBODY, "due_at": ServerNow()}})
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("leases.not_handed_back", claims=list(claims), error=str(error))
+
+    def doubt(self, claims: Iterable[str]) -> None:
+        """These were claimed and not begun, because the store went away: claimed again, they are ours, as long as their leases run."""
+        self._unknown.update(claims)
 
     def hold(self, claim: str, lost: Callable[[], object]) -> None:
         """Renew this one from now on."""

@@ -12,9 +12,9 @@ APPROVALS = "services/approvals/store/approvals.py"
 WORKING = (
     Mutant(
         "who lost the claim works as well",
-        WORKERS,
-        "            if claim.attempt_id in won and claim.attempt_id not in self.running:",
-        "            if claim.attempt_id not in self.running:",
+        "services/executor/intake.py",
+        "            if claim.attempt_id in won and claim.attempt_id not in over and claim.attempt_id not in self._running:",
+        "            if claim.attempt_id not in over and claim.attempt_id not in self._running:",
         "the insert cannot fail for an id that nobody had",
     ),
     Mutant(

@@ -1,0 +1,146 @@
+"""What comes in: offered attempts wait in the backlog, and are claimed as slots are free."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+
+import structlog
+
+from services.executor.backlog import Backlog, Waiting
+from services.executor.domain import Claim
+from services.executor.slots import Slots
+from services.executor.store import AttemptStore
+from shared.catalogue.agents import Lane
+from shared.clock import Clock
+from shared.errors import Unavailable
+
+PAGE = 500
+"""So many are looked at in one go; then others may offer theirs, too."""
+LOOK_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """One at a time: two that claim the same attempt could both find it theirs, the second after its work was done."""
+
+    def __init__(
+        self, store: AttemptStore, slots: Slots, *, running: Collection[str], start: Callable[[Claim], None],
+        tell: Callable[[Sequence[str]], Awaitable[None]], clock: Clock,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._slots = slots
+        self._running = running
+        self._start = start
+        self._tell = tell
+        self._clock = clock
+        self.backlogs: dict[Lane, Backlog] = {lane: Backlog() for lane in slots.lanes}
+        self._one_at_a_time = asyncio.Lock()
+        self._free = asyncio.Event()
+        self._others_have_it = False
+        self._draining = False
+
+    async def offer(self, attempts: Iterable[str]) -> list[str]:
+        """Start what fits, keep the rest for later; those that are over already come back, to be said again."""
+        offered = list(dict.fromkeys(attempts))
+        return [over for at in range(0, len(offered), PAGE) for over in await self._offered(offered[at : at + PAGE])]
+
+    async def fill(self) -> None:
+        """Claim from the backlog whenever a slot becomes free, until cancelled."""
+        while True:
+            await self._slot()
+            try:
+                await self._tell(await self._filled())
+            except Unavailable as error:
+                log.warning("backlog.waits", error=str(error))
+                await self._clock.sleep(0.5)
+                self._free.set()
+            except Exception:
+                log.exception("backlog.failed")
+
+    def free(self, attempt_id: str) -> None:
+        """It is over; another may have its slot."""
+        self._slots.free(attempt_id)
+        self._free.set()
+
+    def stop(self) -> None:
+        """Claim nothing more: what is offered from now on is handed back, and what waits with it."""
+        self._draining = True
+        self._free.set()
+
+    async def hand_back(self) -> None:
+        """Others may have what waits here, at once."""
+        self._draining = True
+        try:
+            await self._tell(await self._filled())
+        except Unavailable as error:
+            log.warning("backlog.not_handed_back", error=str(error))
+
+    async def _offered(self, offered: Sequence[str]) -> list[str]:
+        async with self._one_at_a_time:
+            wanted = [attempt for attempt in offered if attempt not in self._running and not self._waits(attempt)]
+            if self._draining:
+                return await self._store.hand_back(wanted)
+            claims = {claim.attempt_id: claim for claim in await self._store.claimable(wanted)} if wanted else {}
+            for claim in claims.values():
+                self._put(Waiting(claim.attempt_id, claim.run_id, claim.agent, claim.lane, claim.priority, self._clock.monotonic()))
+            return await self._begin(claims) if claims else []
+
+    async def _filled(self) -> list[str]:
+        async with self._one_at_a_time:
+            if not any(self.backlogs.values()):
+                return []
+            return await (self._store.hand_back(self._left()) if self._draining else self._begin({}))
+
+    async def _begin(self, fresh: Mapping[str, Claim]) -> list[str]:
+        """Claim what fits now, and start it; those that are over already come back. `fresh` were just read, all others are read again."""
+        chosen = await self._chosen()
+        try:
+            stale = [attempt for attempt in chosen if attempt not in fresh]
+            claims = [*(fresh[attempt] for attempt in chosen if attempt in fresh), *(await self._store.claimable(stale) if stale else [])]
+            won = await self._store.claim(claims)
+            over = await self._store.over_their_caps(won, claims)
+        except BaseException:
+            for one in chosen.values():
+                self._slots.free(one.attempt_id)
+                self._put(one)
+            raise
+        for claim in claims:
+            if claim.attempt_id in won and claim.attempt_id not in over and claim.attempt_id not in self._running:
+                self._start(claim)
+        for attempt in chosen:
+            if attempt not in self._running:
+                self._slots.free(attempt)
+        lost = [claim.attempt_id for claim in claims if claim.attempt_id not in won or claim.attempt_id in over]
+        return await self._store.ended(lost) if lost else []
+
+    async def _chosen(self) -> dict[str, Waiting]:
+        """What has a slot now, the next page of it; its slots are taken."""
+        rooms = await self._store.rooms({run for backlog in self.backlogs.values() for run in backlog.runs()}, here=self._slots.of_run)
+        chosen = {
+            one.attempt_id: one
+            for backlog in self.backlogs.values()
+            for one in backlog.take(PAGE, lambda one: self._slots.take(one, rooms=rooms))
+        }
+        if len(chosen) >= PAGE:
+            self._free.set()
+        # What other executors have of a run counts as well, and they do not tell when it is over.
+        self._others_have_it = any(room <= 0 and self._slots.of_run(run) < self._store.caps[run] for run, room in rooms.items())
+        return chosen
+
+    async def _slot(self) -> None:
+        """Return when a slot may be free: one of ours, or one that another executor had."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS if self._others_have_it else None):
+                await self._free.wait()
+        except TimeoutError:
+            return
+        self._free.clear()
+
+    def _waits(self, attempt: str) -> bool:
+        return any(attempt in backlog for backlog in self.backlogs.values())
+
+    def _put(self, one: Waiting) -> None:
+        self.backlogs[one.lane].add(one)
+
+    def _left(self) -> list[str]:
+        return [attempt for backlog in self.backlogs.values() for attempt in backlog.clear()]
