@@ -33,6 +33,11 @@ class _Line:
         """At the end of its agent's."""
         self.agents.setdefault(one.agent, deque()).append(one)
 
+    def put_back(self, one: Waiting) -> None:
+        """Before all others."""
+        self.agents.setdefault(one.agent, deque()).appendleft(one)
+        self.agents.move_to_end(one.agent, last=False)
+
     def take(self, may: Callable[[Waiting], bool]) -> Waiting | None:
         """The first that may go; None: none may."""
         for agent, waiting in self.agents.items():
@@ -84,10 +89,15 @@ class Backlog:
             return True
         if len(self._ids) >= self._most and not self._made_room(one):
             return False
-        self._levels.setdefault(one.priority, OrderedDict()).setdefault(one.run_id, _Line()).put(one)
-        self._sizes[one.run_id] += 1
-        self._ids.add(one.attempt_id)
+        self._line(one).put(one)
+        self._note(one)
         return True
+
+    def put_back(self, one: Waiting) -> None:
+        """It was taken a moment ago and could not go: it has the next turn again."""
+        self._line(one).put_back(one)
+        self._levels[one.priority].move_to_end(one.run_id, last=False)
+        self._note(one)
 
     def take(self, most: int, may: Callable[[Waiting], bool]) -> list[Waiting]:
         """At most so many that `may` go, each run in its turn. What may not now must not be able to go before the call ends."""
@@ -124,6 +134,9 @@ class Backlog:
         """Since when the first of them has waited."""
         return min((waiting[0].since for line in self._lines() for waiting in line.agents.values()), default=None)
 
+    def _line(self, one: Waiting) -> _Line:
+        return self._levels.setdefault(one.priority, OrderedDict()).setdefault(one.run_id, _Line())
+
     def _lines(self) -> Iterator[_Line]:
         for lines in self._levels.values():
             yield from lines.values()
@@ -156,6 +169,10 @@ class Backlog:
             del lines[run]
         if not lines:
             del self._levels[level]
+
+    def _note(self, one: Waiting) -> None:
+        self._sizes[one.run_id] += 1
+        self._ids.add(one.attempt_id)
 
     def _forget(self, one: Waiting) -> None:
         self._ids.discard(one.attempt_id)

@@ -8,7 +8,7 @@ from services.executor.agents.answers import Answer, Asks, Done
 from shared.catalogue.agents import AGENTS, Lane
 from shared.contracts.executor import Outcome
 from shared.contracts.phases import Phase
-from shared.contracts.plan import PRIORITY
+from shared.contracts.plan import PRIORITY, TaskSpec
 from shared.errors import AgentFailed
 from shared.ids import attempt_id
 
@@ -54,7 +54,12 @@ def written(answer: Answer) -> dict[str, Any]:
         return {"state": Outcome.EXECUTED.value, "result": answer.result.wire(), **facts}
     if isinstance(answer, Asks):
         return {"state": Outcome.ASKS.value, "reason": answer.question}
-    return {"state": Outcome.TOO_BIG.value, "reason": answer.reason, "proposal": [task.wire() for task in answer.subtasks]}
+    return {"state": Outcome.TOO_BIG.value, "reason": answer.reason, "proposal": [_proposed(task) for task in answer.subtasks]}
+
+
+def _proposed(task: TaskSpec) -> dict[str, Any]:
+    """As JSON types, without what nobody has set: that it has as any task has it, or from the task that it is part of."""
+    return task.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def failed(error: BaseException) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from services.executor.domain import Claim
 from services.executor.slots import Slots
 from services.executor.store import AttemptStore
 from shared.catalogue.agents import Lane
-from shared.clock import Clock
+from shared.clock import Clock, full_jitter
 from shared.errors import Unavailable
 
 PAGE = 500
 """So many are looked at in one go; then others may offer theirs, too."""
 LOOK_SECONDS = 1.0
+AGAIN_SECONDS = 0.5
 
 log = structlog.get_logger()
 
@@ -36,7 +37,8 @@ class Intake:
         self.backlogs: dict[Lane, Backlog] = {lane: Backlog() for lane in slots.lanes}
         self._one_at_a_time = asyncio.Lock()
         self._free = asyncio.Event()
-        self._others_have_it = False
+        self._looking: asyncio.TimerHandle | None = None
+        self._collisions = 0
         self._draining = False
 
     async def offer(self, attempts: Iterable[str]) -> list[str]:
@@ -47,13 +49,12 @@ class Intake:
     async def fill(self) -> None:
         """Claim from the backlog whenever a slot becomes free, until cancelled."""
         while True:
-            await self._slot()
+            await self._free.wait()
+            self._free.clear()
             try:
                 await self._tell(await self._filled())
             except Unavailable as error:
                 log.warning("backlog.waits", error=str(error))
-                await self._clock.sleep(0.5)
-                self._free.set()
             except Exception:
                 log.exception("backlog.failed")
 
@@ -82,7 +83,7 @@ class Intake:
                 return await self._store.hand_back(wanted)
             claims = {claim.attempt_id: claim for claim in await self._store.claimable(wanted)} if wanted else {}
             for claim in claims.values():
-                self._put(Waiting(claim.attempt_id, claim.run_id, claim.agent, claim.lane, claim.priority, self._clock.monotonic()))
+                self.backlogs[claim.lane].add(self._waiting(claim))
             return await self._begin(claims) if claims else []
 
     async def _filled(self) -> list[str]:
@@ -93,6 +94,13 @@ class Intake:
 
     async def _begin(self, fresh: Mapping[str, Claim]) -> list[str]:
         """Claim what fits now, and start it; those that are over already come back. `fresh` were just read, all others are read again."""
+        try:
+            return await self._begun(fresh)
+        except BaseException:
+            self._look_in(AGAIN_SECONDS)  # nobody offers again what waits here already
+            raise
+
+    async def _begun(self, fresh: Mapping[str, Claim]) -> list[str]:
         chosen = await self._chosen()
         try:
             stale = [attempt for attempt in chosen if attempt not in fresh]
@@ -100,18 +108,26 @@ class Intake:
             won = await self._store.claim(claims)
             over = await self._store.over_their_caps(won, claims)
         except BaseException:
-            for one in chosen.values():
+            for one in reversed(chosen.values()):
                 self._slots.free(one.attempt_id)
-                self._put(one)
+                self.backlogs[one.lane].put_back(one)
             raise
         for claim in claims:
             if claim.attempt_id in won and claim.attempt_id not in over and claim.attempt_id not in self._running:
                 self._start(claim)
-        for attempt in chosen:
-            if attempt not in self._running:
-                self._slots.free(attempt)
+        self._let_go([attempt for attempt in chosen if attempt not in self._running], collided=bool(over))
         lost = [claim.attempt_id for claim in claims if claim.attempt_id not in won or claim.attempt_id in over]
         return await self._store.ended(lost) if lost else []
+
+    def _let_go(self, attempts: Sequence[str], *, collided: bool) -> None:
+        """These had moved on, or somebody else has them: others may go instead. Where another executor wanted as much, not at once."""
+        for attempt in attempts:
+            self._slots.free(attempt)
+        self._collisions = self._collisions + 1 if collided else 0
+        if collided:
+            self._look_in(full_jitter(self._collisions, base=0.1, cap=LOOK_SECONDS))
+        elif attempts:
+            self._free.set()
 
     async def _chosen(self) -> dict[str, Waiting]:
         """What has a slot now, the next page of it; its slots are taken."""
@@ -124,23 +140,23 @@ class Intake:
         if len(chosen) >= PAGE:
             self._free.set()
         # What other executors have of a run counts as well, and they do not tell when it is over.
-        self._others_have_it = any(room <= 0 and self._slots.of_run(run) < self._store.caps[run] for run, room in rooms.items())
+        if any(room <= 0 and self._slots.of_run(run) < self._store.caps[run] for run, room in rooms.items()):
+            self._look_in(LOOK_SECONDS)
         return chosen
 
-    async def _slot(self) -> None:
-        """Return when a slot may be free: one of ours, or one that another executor had."""
-        try:
-            async with asyncio.timeout(LOOK_SECONDS if self._others_have_it else None):
-                await self._free.wait()
-        except TimeoutError:
-            return
-        self._free.clear()
+    def _look_in(self, seconds: float) -> None:
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        self._free.set()
 
     def _waits(self, attempt: str) -> bool:
         return any(attempt in backlog for backlog in self.backlogs.values())
 
-    def _put(self, one: Waiting) -> None:
-        self.backlogs[one.lane].add(one)
+    def _waiting(self, claim: Claim) -> Waiting:
+        return Waiting(claim.attempt_id, claim.run_id, claim.agent, claim.lane, claim.priority, self._clock.monotonic())
 
     def _left(self) -> list[str]:
         return [attempt for backlog in self.backlogs.values() for attempt in backlog.clear()]

@@ -1,7 +1,7 @@
 """The executor's slice, `attempts`; and what it reads of the tasks."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from shared.clock import Clock
 from shared.contracts.executor import Outcome, Result
 from shared.contracts.phases import TERMINAL, Phase
 from shared.errors import BadInput, StoreUnavailable
-from shared.ids import above, attempt_id, epoch_of, task_of
+from shared.ids import above, attempt_id, epoch_of, run_of, task_of
 from shared.messaging.hints import note_unknown
 from shared.models.ledger import calls_schema
 from shared.storage.leases import Leases
@@ -61,8 +61,10 @@ class AttemptStore:
         """How many more of those of these runs may begin that have a cap; `here` says how many this executor works on."""
         await self._know_runs(runs)
         capped = [run for run in runs if run in self.caps]
-        begun = await self._begun(capped) if capped else {}
-        return {run: self.caps[run] - max(begun.get(run, 0), here(run)) for run in capped}
+        if not capped:
+            return {}
+        begun, doubted = await self._begun(capped), Counter(run_of(attempt) for attempt in self.leases.doubted())
+        return {run: self.caps[run] - max(begun.get(run, 0) - doubted[run], here(run)) for run in capped}
 
     async def over_their_caps(self, won: Collection[str], claims: Sequence[Claim]) -> set[str]:
         """Hand back what was claimed beyond the cap of its run, because another executor claimed at the same time.

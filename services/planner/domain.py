@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from shared.contracts.plan import Plan, RunOptions, TaskSpec
+from shared.contracts.plan import PRIORITY, Plan, RunOptions, TaskSpec
 from shared.errors import LimitExceeded
 from shared.ids import child_id
 
@@ -33,6 +33,31 @@ def nested(plan: Plan) -> list[Plan]:
                 )
             )
     return [plan.model_copy(update={"tasks": tuple(flat)}), *below]
+
+
+def settled(plan: Plan, options: RunOptions) -> tuple[Plan, RunOptions]:
+    """The plan of a run, each task with its priority; and the options with what else the notes say. What was submitted counts more."""
+    urgent = plan.priority if options.priority is None else options.priority
+    at_once = plan.concurrency if options.concurrency is None else options.concurrency
+    more = {"priority": urgent, "concurrency": at_once}
+    return prioritised(plan, PRIORITY if urgent is None else urgent), options.model_copy(update=more)
+
+
+def prioritised(plan: Plan, priority: int) -> Plan:
+    """The plan with a priority for each task: its own, else that of the group around it, else this."""
+    tasks = _prioritised(plan.tasks, priority)
+    return plan if tasks is plan.tasks else plan.model_copy(update={"tasks": tasks})
+
+
+def _prioritised(tasks: tuple[TaskSpec, ...], around: int) -> tuple[TaskSpec, ...]:
+    """What need not change stays the very same: a plan may have very many tasks."""
+    found = tuple(_with_priority(task, task.priority if "priority" in task.model_fields_set else around) for task in tasks)
+    return found if any(new is not old for new, old in zip(found, tasks, strict=True)) else tasks
+
+
+def _with_priority(task: TaskSpec, own: int) -> TaskSpec:
+    below = _prioritised(task.subtasks, own)
+    return task if below is task.subtasks and own == task.priority else task.model_copy(update={"priority": own, "subtasks": below})
 
 
 def refuse_if_too_large(plan: Plan, options: RunOptions, *, depth: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from services.planner.domain import refuse_if_too_large
+from services.planner.domain import prioritised, refuse_if_too_large, settled
 from services.planner.keeping import Asked, Wanted
 from services.planner.metrics import PlannerMetrics
 from services.planner.planners import PLANNERS, PlanRequest, planner_named
@@ -15,7 +15,7 @@ from services.planner.scope import around
 from services.planner.store import PlanStore
 from shared.clock import Clock
 from shared.contracts.approvals import TaskSubmitted
-from shared.contracts.plan import Plan
+from shared.contracts.plan import PRIORITY, Plan
 from shared.errors import BadInput, LimitExceeded, ModelFailed, TaskgroveError, Unavailable
 from shared.ids import plan_id
 from shared.models.patience import Patience
@@ -58,7 +58,7 @@ class Maker:
         request = PlanRequest(
             wanted.task_id, event.prompt, event.notes, event.options, means=self.means, refused=(before or {}).get("error") or ""
         )
-        plan = await self._planned(planner_named(event.options.planner), request)
+        plan, _ = settled(await self._planned(planner_named(event.options.planner), request), event.options)
         refuse_if_too_large(plan, event.options, depth=0)
         return _written(plan, wanted)
 
@@ -74,7 +74,8 @@ class Maker:
             found.refuse_if_hopeless(wanted)
         except LimitExceeded as error:
             raise LimitExceeded(f"{why}\n{error}") from error
-        return _written(await self._planned(PLANNERS["model"], found.request(wanted, self.means, why=why)), wanted)
+        plan = await self._planned(PLANNERS["model"], found.request(wanted, self.means, why=why))
+        return _written(prioritised(plan, found.task.get("priority", PRIORITY)), wanted)
 
     async def _why(self, wanted: Wanted) -> str:
         if wanted.reason == "expand":

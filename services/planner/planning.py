@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from services.planner.domain import refuse_if_too_large
+from services.planner.domain import prioritised, refuse_if_too_large, settled
 from services.planner.keeping import Asked, Keeper, Wanted, said
 from services.planner.lint import lint
 from services.planner.metrics import PlannerMetrics
@@ -54,7 +54,8 @@ async def _broken_down(deps: Deps, wanted: Wanted) -> Event | None:
     tasks, reason = await deps.plans.proposal(wanted.task_id)
     if not tasks:
         return await _by_model(deps, wanted, otherwise=f"{reason}, and nobody proposed how to break it down; split it in the notes")
-    plan = Plan(task_id=wanted.task_id, version=wanted.version, planner="proposal", tasks=tuple(tasks))
+    proposed = Plan(task_id=wanted.task_id, version=wanted.version, planner="proposal", tasks=tuple(tasks))
+    plan = prioritised(proposed, await deps.plans.priority(wanted.task_id))
     if errors := [finding for finding in lint(plan) if finding.severity == "error"]:
         wrong = "\n".join(f"{' / '.join(error.path) or 'the plan'}: {error.message}" for error in errors)
         return await deps.keeper.failed(wanted, f"{reason}, and the breakdown that was proposed cannot be carried out:\n{wrong}")
@@ -78,10 +79,10 @@ async def planned(deps: Deps, event: TaskSubmitted, *, version: int) -> Event | 
         if waits(planner):
             await deps.workers.offer(Asked(wanted, event))
             return None
-        plan = await _computed(deps, planner, event)
-        refuse_if_too_large(plan, event.options, depth=0)
+        plan, options = settled(await _computed(deps, planner, event), event.options)
+        refuse_if_too_large(plan, options, depth=0)
         versioned = plan.model_copy(update={"version": version})
-        return await deps.keeper.kept(versioned, reason="submitted", options=event.options, submitted_by=event.submitted_by)
+        return await deps.keeper.kept(versioned, reason="submitted", options=options, submitted_by=event.submitted_by)
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001 (a planner may be anybody's: whatever it raises is why there is no plan)

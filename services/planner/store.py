@@ -9,7 +9,7 @@ from services.planner.domain import digest, nested
 from shared.clock import Clock, after
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.phases import Phase
-from shared.contracts.plan import Plan, RunOptions, TaskSpec
+from shared.contracts.plan import PRIORITY, Plan, RunOptions, TaskSpec
 from shared.contracts.planner import PlanReason
 from shared.ids import plan_id, run_of
 from shared.models.ledger import calls_schema
@@ -27,7 +27,7 @@ PAGE = 200
 HEADER = ("run_id", "task_id", "version", "state", "reason", "error")
 HEARD_SECONDS = 10.0
 AGAIN_SECONDS = 60.0
-AROUND = ("key", "title", "description", "kind", "phase", "plan_version", "dependencies", "checks", "notes", "inputs")
+AROUND = ("key", "title", "description", "kind", "phase", "plan_version", "dependencies", "checks", "notes", "inputs", "priority")
 
 
 class PlanStore:
@@ -97,6 +97,11 @@ class PlanStore:
         if not found:
             return [], "it was found too big"
         return [TaskSpec.model_validate(task) for task in found[0].get("proposal", [])], found[0].get("reason") or "it was found too big"
+
+    async def priority(self, task_id: str) -> int:
+        """How urgent this task is, and so what is below it."""
+        found = await self._tasks.find({"_id": task_id}, ("priority",))
+        return int(found[0].get("priority", PRIORITY)) if found else PRIORITY
 
     async def tasks(self, task_ids: Sequence[str]) -> list[Doc]:
         """These tasks, as far as a planner needs to know them, in the order of the ids."""

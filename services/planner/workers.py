@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import structlog
 
+from services.planner.domain import settled
 from services.planner.keeping import Asked, Keeper
 from services.planner.maker import Maker
 from services.planner.store import PlanningStore
@@ -136,9 +137,8 @@ class Workers:
         wanted, submission = asked.wanted, asked.submission
         if "error" in made:
             return await self._keeper.failed(wanted, made["error"])
-        return await self._keeper.kept(
-            Plan.model_validate(made["plan"]),
-            reason=wanted.reason,
-            options=submission.options if submission else RunOptions(),
-            submitted_by=submission.submitted_by if submission else "planner",
-        )
+        plan = Plan.model_validate(made["plan"])
+        if submission is None:
+            return await self._keeper.kept(plan, reason=wanted.reason, options=RunOptions(), submitted_by="planner")
+        plan, options = settled(plan, submission.options)
+        return await self._keeper.kept(plan, reason=wanted.reason, options=options, submitted_by=submission.submitted_by)

@@ -10,6 +10,7 @@ Kind = Literal["work", "group", "integration"]
 OnFailure = Literal["ask", "fail", "continue"]
 PRIORITY = 5
 """Of a task for which nobody has said another."""
+MOST_AT_ONCE = 100_000
 
 
 class Checkpoint(Value):
@@ -54,6 +55,8 @@ class Plan(Value):
     checks: tuple[dict[str, Any], ...] = Field(default=(), description="what the parent itself must pass, after its children")
     model: str | None = Field(default=None, description="the language model that made it; null: none")
     prompt_hash: str | None = Field(default=None, description="SHA-256 of the prompt's templates; null: no model was asked")
+    priority: int | None = Field(default=None, ge=0, le=9, description="of its tasks that say none; null: 5")
+    concurrency: int | None = Field(default=None, ge=1, le=MOST_AT_ONCE, description="most tasks of the run at once; null: any number")
     tasks: tuple[TaskSpec, ...]
 
 
@@ -67,6 +70,15 @@ class RunOptions(Value):
     max_depth: int = Field(default=8, ge=1, le=32)
     max_width: int = Field(default=20_000, ge=1, le=200_000)
     inputs: dict[str, str] = Field(default_factory=dict, description="given to every task as TASKGROVE_INPUT_<NAME>")
+    priority: int | None = Field(
+        default=None, ge=0, le=9, description="of tasks that say none, 9 goes first; null: as the notes say, else 5"
+    )
+    concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_AT_ONCE,
+        description="most tasks of the run at once, over all executors; null: as the notes say, else any number",
+    )
 
 
 class NotesFile(Value):

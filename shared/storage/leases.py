@@ -76,6 +76,10 @@ class Leases:
         """These were claimed and not begun, because the store went away: claimed again, they are ours, as long as their leases run."""
         self._unknown.update(claims)
 
+    def doubted(self) -> frozenset[str]:
+        """What was claimed, or may have been, and was not begun."""
+        return frozenset(self._unknown)
+
     def hold(self, claim: str, lost: Callable[[], object]) -> None:
         """Renew this one from now on."""
         if not self.held:

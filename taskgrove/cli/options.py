@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from shared.contracts.plan import MOST_AT_ONCE
+
 
 def commands(name: str | None = None) -> typer.Typer:
     """The commands of one file; with a name, they are listed below it."""
@@ -43,6 +45,14 @@ InputOption = Annotated[
 ]
 ReviewOption = Annotated[bool, typer.Option("--review", help="A person approves the plan before it starts.")]
 TimeScaleOption = Annotated[float, typer.Option("--time-scale", min=0, help="For recorded workflows: their seconds times this.")]
+PriorityOption = Annotated[
+    int | None,
+    typer.Option("--priority", min=0, max=9, metavar="N", help="9 goes first, 0 last; for tasks that say none.", show_default=False),
+]
+ConcurrencyOption = Annotated[
+    int | None,
+    typer.Option("--concurrency", min=1, max=MOST_AT_ONCE, metavar="N", help="Most tasks of this run at once.", show_default=False),
+]
 ScriptedModelOption = Annotated[
     Path | None,
     typer.Option("--scripted-model", metavar="SCRIPT", help="In place of a language model: what a script says.", show_default=False),

@@ -2,7 +2,17 @@
 
 import typer
 
-from taskgrove.cli.options import InputOption, JsonOption, MoreArgument, NotesOption, PlannerOption, PromptOption, commands
+from taskgrove.cli.options import (
+    ConcurrencyOption,
+    InputOption,
+    JsonOption,
+    MoreArgument,
+    NotesOption,
+    PlannerOption,
+    PriorityOption,
+    PromptOption,
+    commands,
+)
 from taskgrove.cli.plan_view import plan_document, show_plan
 from taskgrove.cli.planning import plan_paths, run_options
 from taskgrove.cli.screen import Screen
@@ -19,6 +29,8 @@ def plan(
     prompt: PromptOption = "",
     planner: PlannerOption = None,
     inputs: InputOption = None,
+    priority: PriorityOption = None,
+    concurrency: ConcurrencyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what would be done: the tree, the order, parallel groups, integration steps, critical path, forecast, and what is odd.
@@ -27,7 +39,7 @@ def plan(
     """
     screen = Screen(as_json=as_json)
     paths = [*(notes or ()), *(more or ())]
-    options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=False, time_scale=1.0)
+    options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), priority=priority, concurrency=concurrency)
     planned = plan_paths(paths, prompt=prompt, options=options)
     show_plan(screen, planned, details=True)
     screen.document(plan_document(planned))

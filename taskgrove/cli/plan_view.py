@@ -7,7 +7,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from services.planner.lint import Finding
-from shared.contracts.plan import Checkpoint, TaskSpec
+from shared.contracts.plan import PRIORITY, Checkpoint, TaskSpec
 from taskgrove.cli.planning import Level, Planned, finding_line
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import clean, count_of, duration, line_of
@@ -47,6 +47,8 @@ def plan_document(planned: Planned) -> dict[str, Any]:
         "title": planned.plan.title,
         "planner": planned.plan.planner,
         "tasks": planned.count(),
+        "priority": PRIORITY if planned.options.priority is None else planned.options.priority,
+        "concurrency": planned.options.concurrency,
         "plan": planned.plan.wire(),
         "sequence": {key: value for key, value in levels[0].items() if key != "path"},
         "levels": levels,
@@ -69,7 +71,8 @@ def _level_document(level: Level) -> dict[str, Any]:
 
 
 def _tree(planned: Planned) -> Tree:
-    title = Text.assemble((line_of(planned.plan.title or "Untitled"), "bold"), (f"  {count_of(planned.count(), 'task')}", "dim"))
+    at_once = f", at most {planned.options.concurrency} at once" if planned.options.concurrency else ""
+    title = Text.assemble((line_of(planned.plan.title or "Untitled"), "bold"), (f"  {count_of(planned.count(), 'task')}{at_once}", "dim"))
     tree = Tree(title, guide_style="dim")
     left = _grow(tree, planned.plan.tasks, room=MOST_TREE)
     if left < 0:
@@ -106,6 +109,8 @@ def _facts(task: TaskSpec, titles: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield _checkpoint(task.checkpoint), "yellow"
     for check in task.checks:
         yield f"check: {check_line(check)}", "green"
+    if task.priority != PRIORITY:
+        yield f"priority {task.priority}", "dim"
     if task.estimate is not None:
         yield f"≈ {duration(task.estimate)}", "dim"
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from services.planner.domain import refuse_if_too_large
+from services.planner.domain import refuse_if_too_large, settled
 from services.planner.lint import Finding, lint
 from services.planner.planners import PlanRequest, planner_named
 from services.planner.planners.base import waits
@@ -96,12 +97,13 @@ def plan_paths(paths: Sequence[Path], *, prompt: str, options: RunOptions, elsew
     """The plan for these files. Raises NotesError with file and line, BadInput, LimitExceeded or ModelFailed."""
     planner = planner_named(options.planner)
     notes = read_notes(paths, planner=options.planner)
-    plan = plan_here(planner, PlanRequest(task_id=PREVIEW, prompt=prompt, notes=notes, options=options), elsewhere=elsewhere)
-    refuse_if_too_large(plan, options, depth=0)
-    return Planned(prompt, notes, options, plan, tuple(lint(plan)))
+    made = plan_here(planner, PlanRequest(task_id=PREVIEW, prompt=prompt, notes=notes, options=options), elsewhere=elsewhere)
+    plan, resolved = settled(made, options)
+    refuse_if_too_large(plan, resolved, depth=0)
+    return Planned(prompt, notes, resolved, plan, tuple(lint(plan)))
 
 
-def run_options(*, planner: str | None, notes: bool, inputs: Sequence[str], review: bool, time_scale: float) -> RunOptions:
+def run_options(*, planner: str | None, notes: bool, inputs: Sequence[str], **others: Any) -> RunOptions:
     """The options of a run, as they are given on the command line. `notes`: whether there are any. Raises BadInput."""
     given: dict[str, str] = {}
     for one in inputs:
@@ -112,7 +114,7 @@ def run_options(*, planner: str | None, notes: bool, inputs: Sequence[str], revi
             raise BadInput(f"--input {name}: it is given twice; keep one")
         given[name] = value
     try:
-        return RunOptions(planner=planner or default_planner(notes=notes), review=review, time_scale=time_scale, inputs=given)
+        return RunOptions(planner=planner or default_planner(notes=notes), inputs=given, **others)
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}; mend the option") from error

@@ -15,6 +15,7 @@ from taskgrove.cli.live import LiveView
 from taskgrove.cli.models import refuse_without_model, stand_in, submission_at
 from taskgrove.cli.options import (
     ApiOption,
+    ConcurrencyOption,
     DataOption,
     InputOption,
     JsonOption,
@@ -22,6 +23,7 @@ from taskgrove.cli.options import (
     NotesOption,
     OutOption,
     PlannerOption,
+    PriorityOption,
     PromptOption,
     ReviewOption,
     ScriptedModelOption,
@@ -72,6 +74,8 @@ def run(
     out: OutOption = None,
     in_memory: Annotated[bool, typer.Option("--in-memory", help="Everything in this process; nothing is kept.")] = False,
     time_scale: TimeScaleOption = 1.0,
+    priority: PriorityOption = None,
+    concurrency: ConcurrencyOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="What was started for this run stays up until Ctrl-C.")] = False,
     scripted_model: ScriptedModelOption = None,
     api: ApiOption = None,
@@ -85,7 +89,8 @@ def run(
     """
     screen, where = Screen(as_json=as_json), Where(api, data, in_memory)
     paths = [*(notes or ()), *(more or ())]
-    options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=review, time_scale=time_scale)
+    more_options = {"review": review, "time_scale": time_scale, "priority": priority, "concurrency": concurrency}
+    options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), **more_options)
     if approve_as is not None:
         check_principal(approve_as, [APPROVER])
     with stand_in(scripted_model, where):

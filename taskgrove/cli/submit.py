@@ -9,12 +9,14 @@ from shared.ids import new_id
 from taskgrove.cli.models import submission_at
 from taskgrove.cli.options import (
     ApiOption,
+    ConcurrencyOption,
     DataOption,
     InputOption,
     JsonOption,
     MoreArgument,
     NotesOption,
     PlannerOption,
+    PriorityOption,
     PromptOption,
     ReviewOption,
     TimeScaleOption,
@@ -39,6 +41,8 @@ def submit(
     inputs: InputOption = None,
     review: ReviewOption = False,
     time_scale: TimeScaleOption = 1.0,
+    priority: PriorityOption = None,
+    concurrency: ConcurrencyOption = None,
     key: Annotated[
         str | None,
         typer.Option("--idempotency-key", metavar="KEY", help="The same key never starts a second run.", show_default=False),
@@ -49,7 +53,8 @@ def submit(
 ) -> None:
     """Hand notes, or a prompt, to a Taskgrove that runs, and return at once. Notes that cannot be carried out are refused here."""
     paths = [*(notes or ()), *(more or ())]
-    options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), review=review, time_scale=time_scale)
+    more_options = {"review": review, "time_scale": time_scale, "priority": priority, "concurrency": concurrency}
+    options = run_options(planner=planner, notes=bool(paths), inputs=inputs or (), **more_options)
     submission = submission_at(known_place(api, data), paths, prompt=prompt, options=options)
     asyncio.run(_submit(submission, find_place(api, data), screen=Screen(as_json=as_json), key=key or new_id()))
 

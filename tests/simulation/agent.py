@@ -7,6 +7,7 @@ from services.executor.agents import Asks, TooBig, Work, callable_
 from shared.contracts.plan import TaskSpec
 from shared.errors import AgentFailed
 from tests.simulation.loop import host
+from tests.simulation.ports import now_done
 
 
 @callable_()
@@ -21,8 +22,8 @@ async def act(
 ) -> dict[str, Any] | Asks | TooBig:
     """An attempt. `does` says how it goes wrong the first so many `times`; then, and for `work` always, it does what it is for."""
     process: Any = host.get()
-    ledger = process.world.ledger.effects
-    ledger.begin(work.attempt_id)
+    ledger, attempts = process.world.ledger.effects, now_done(process.world.store["attempts"].find({"state": "running"}, ("state",)))
+    ledger.begin(work.attempt_id, under_way=[doc["_id"] for doc in attempts])
     if does == "ask" and len((await work.around()).answers) < times:
         return Asks(f"What about {work.title}?")
     if does == "split":

@@ -5,8 +5,10 @@ documentation tells users to take, the task's id, by which whoever receives them
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+from shared.ids import run_of, task_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +27,23 @@ class Effect:
 class Ledger:
     """`begun` counts how often each attempt was begun, `tried` how often each task had its way of failing.
 
-    `done` is what was really done, by idempotency key: the first effect that came under it.
+    `crowds` is how many of a run were under way at once at most. `done` is what was really done, by idempotency key: the first effect that
+    came under it.
     """
 
     order: Callable[[], int]
     now: Callable[[], float]
     begun: Counter[str] = field(default_factory=Counter)
     tried: Counter[str] = field(default_factory=Counter)
+    crowds: Counter[str] = field(default_factory=Counter)
     effects: list[Effect] = field(default_factory=list)
     done: dict[str, int] = field(default_factory=dict)
 
-    def begin(self, attempt: str) -> None:
-        """An attempt begins."""
+    def begin(self, attempt: str, *, under_way: Iterable[str] = ()) -> None:
+        """An attempt begins. `under_way` are those that are claimed, of which some have not begun."""
         self.begun[attempt] += 1
+        run = run_of(task_of(attempt))
+        self.crowds[run] = max(self.crowds[run], sum(run_of(task_of(name)) == run for name in under_way if name in self.begun))
 
     def failed_before(self, task_id: str) -> int:
         """How often this task has failed; counted from now on once more."""

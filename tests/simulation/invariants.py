@@ -201,6 +201,14 @@ def plans_are_carried_out_once(seen: Evidence) -> Finds:
             yield f"{name} comes from {task['plan_id']}, and its parent is at version {parent.get('plan_version')}"
 
 
+def never_too_many(seen: Evidence) -> Finds:
+    """Of a run with a cap no more were under way at once, whoever claimed them; what its executor lost counts until that is known."""
+    for run in seen.runs:
+        most, cap = seen.effects.crowds[run.run_id], run.options.get("concurrency")
+        if cap and most > cap:
+            yield f"{most} of {run.run_id} were under way at once, and it may have {cap}"
+
+
 def fair_runs_succeed(seen: Evidence) -> Finds:
     """A run that can be done, and to which people did nothing but help, is done."""
     for run in seen.runs:
@@ -229,5 +237,6 @@ INVARIANTS: tuple[Callable[[Evidence], Finds], ...] = (
     feed_has_no_gaps,
     nothing_is_poison,
     plans_are_carried_out_once,
+    never_too_many,
     fair_runs_succeed,
 )

@@ -58,7 +58,9 @@ def _run(draw: Random, sweep: Sweep, key: str) -> Run:
         return Run(key, [*(_task(f"w{number}", []) for number in range(WIDE)), _task("last", [f"w{number}" for number in range(WIDE)])])
     plan = Plan(draw, sweep, left=draw.choice((3, 3, 4, 5, 6, 8, 12)))
     tasks = plan.level("t", depth=0)
-    options = {"review": True} if draw.random() < 0.06 else {}
+    options: dict[str, Any] = {"review": True} if draw.random() < 0.06 else {}
+    if draw.random() < 0.25:
+        options["concurrency"] = draw.choice((1, 1, 2, 3))
     return Run(key, tasks, options, [JOINED] if draw.random() < 0.3 else [], hard=plan.hard, fair=draw.random() < 0.5)
 
 

@@ -13,7 +13,7 @@ from services.planner.planners.base import PlanRequest
 from services.planner.planners.strict_json import json_path, strict_json
 from services.planner.planners.wfformat import workflow_plan
 from shared.contracts.base import Value
-from shared.contracts.plan import Checkpoint, NotesFile, Plan, TaskSpec
+from shared.contracts.plan import MOST_AT_ONCE, Checkpoint, NotesFile, Plan, TaskSpec
 from shared.errors import BadInput, NotesError
 
 NEITHER = (
@@ -29,6 +29,8 @@ class PlanFile(Value):
     title: str = Field(default="", max_length=300)
     description: str = ""
     checks: tuple[dict[str, Any], ...] = ()
+    priority: int | None = Field(default=None, ge=0, le=9)
+    concurrency: int | None = Field(default=None, ge=1, le=MOST_AT_ONCE)
     tasks: tuple[TaskSpec, ...] = Field(min_length=1)
 
 
@@ -76,6 +78,8 @@ def _plan(content: dict[str, Any], request: PlanRequest, *, planner: str) -> Pla
         title=given.title or shortened(request.prompt.strip().partition("\n")[0] or PurePosixPath(file).stem),
         description=request.prompt.strip() or given.description,
         checks=given.checks,
+        priority=given.priority,
+        concurrency=given.concurrency,
         tasks=_grouped(given.tasks),
     )
     domain.refuse_if_too_large(plan, request.options, depth=0)  # before a line is written for each of too many tasks

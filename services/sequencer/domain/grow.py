@@ -10,7 +10,7 @@ from services.sequencer.domain.decide import released
 from services.sequencer.domain.phases import Move
 from services.sequencer.domain.task import task_from
 from shared.contracts.phases import Phase
-from shared.contracts.plan import TaskSpec
+from shared.contracts.plan import PRIORITY, TaskSpec
 from shared.ids import child_id
 from shared.sequence import Sequence
 
@@ -59,11 +59,13 @@ def root_document(*, run_id: str, title: str, description: str, header: dict[str
 
 def named_by(header: dict[str, Any]) -> dict[str, Any]:
     """What a root has from the header of its plan."""
+    options = header.get("options", {})
     return {
         "title": header.get("title", "")[:300] or "Untitled",
         "description": header.get("description", ""),
         "checks": header.get("checks", []),
-        "options": header.get("options", {}),
+        "options": options,
+        "priority": PRIORITY if options.get("priority") is None else options["priority"],
         "submitted_by": header.get("submitted_by", "unknown"),
         **({"by_model": True} if made_by_model(header) else {}),
     }

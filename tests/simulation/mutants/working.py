@@ -18,6 +18,13 @@ WORKING = (
         "the insert cannot fail for an id that nobody had",
     ),
     Mutant(
+        "the cap of a run is looked at before the claim alone",
+        "services/executor/intake.py",
+        "            over = await self._store.over_their_caps(won, claims)",
+        "            over = set[str]()",
+        "there was room a moment ago",
+    ),
+    Mutant(
         "the hint is said before the end is written",
         WORKERS,
         """            if await self._saved(running, {**outcome, "usage": {"seconds": seconds}}) and running.stop != "cancelled":

@@ -163,10 +163,10 @@ def test_an_item_without_text() -> None:
     assert any(one.startswith("a.md:2: there is a heading or an item without text") for one in problems("# Run\n- ```sh\n  true\n  ```\n"))
 
 
-def test_the_run_itself_takes_checks_alone() -> None:
+def test_the_run_itself_takes_checks_and_a_priority_alone() -> None:
     found = problems(f"# Run\n- retries: 1\n- check: x\n{BLOCK}\n## A{BLOCK}")
     assert [one.partition(";")[0] for one in found] == [
-        "a.md:2: `retries` cannot be set for the whole run, only checks can",
+        "a.md:2: `retries` cannot be set for the whole run, only checks and priority can",
         "a.md:5: `Run` has both a block and tasks below it",
     ]
 

@@ -1,5 +1,6 @@
 """The planner with a model: a prompt and notes become a plan by structured output, looked over as any other plan is."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from services.planner.planners.base import Means, PlanRequest
 from services.planner.planners.model.brief import brief_of
 from services.planner.planners.model.convert import Misunderstood, Terms, plan_from
 from services.planner.planners.model.language import answer_schema
-from shared.contracts.plan import Plan
+from services.planner.planners.outline.frontmatter import of_the_run
+from services.planner.planners.outline.problems import Problems
+from shared.contracts.plan import NotesFile, Plan
 from shared.errors import BadInput, ModelFailed
 from shared.ids import run_of
 from shared.models.answer import Unusable
@@ -48,6 +51,7 @@ class ModelPlanner:
         if request.means is None:
             raise BadInput(f"the planner `model` asks a language model, and {NO_MODEL}")
         terms, values = brief_of(request, request.means)
+        of_run = {} if request.scope else _said_of_the_run(request.notes)
         errand = Errand(request.means, terms, answer_schema(terms.vocabulary))
         prompts = Prompts(PROMPTS)
         turns: tuple[Turn, ...] = (Turn("system", prompts.render(RULES, **values)), Turn("user", prompts.render(REQUEST, **values)))
@@ -62,7 +66,8 @@ class ModelPlanner:
                 said = shortened(error.said, MOST_ECHO) or "(nothing)"
                 turns = (*turns, Turn("assistant", said), Turn("user", prompts.render(REPAIR, problems=wrong)))
             else:
-                return plan.model_copy(update={"model": request.means.model.name, "prompt_hash": prompts.hash(RULES, REQUEST, REPAIR)})
+                made_by = {"model": request.means.model.name, "prompt_hash": prompts.hash(RULES, REQUEST, REPAIR)}
+                return plan.model_copy(update={**made_by, **of_run})
         raise _given_up(request.means, problems)
 
     async def _asked(self, errand: Errand, turns: tuple[Turn, ...], *, purpose: str) -> Plan:
@@ -76,6 +81,14 @@ class ModelPlanner:
                 raise
             raise Misunderstood([str(error)], said=error.said) from error
         return plan_from(reply.text, errand.terms, planner=self.name)
+
+
+def _said_of_the_run(notes: Sequence[NotesFile]) -> Mapping[str, Any]:
+    """What front matter says; no model is asked about it. Raises NotesError."""
+    problems = Problems([one.name for one in notes])
+    found = of_the_run(notes, problems)
+    problems.refuse_if_any()
+    return found
 
 
 def _named(problems: tuple[str, ...]) -> list[str]:

@@ -5,12 +5,13 @@ from pathlib import PurePosixPath
 from services.planner.names import shortened
 from services.planner.planners.base import PlanRequest
 from services.planner.planners.outline.build import Builder
+from services.planner.planners.outline.frontmatter import front_of, of_the_run
 from services.planner.planners.outline.problems import Problems
 from services.planner.planners.outline.reader import read
 from services.planner.planners.outline.roots import described, folder_title, promoted
 from services.planner.planners.outline.section import Section
 from services.planner.planners.outline.vetting import refuse_too_long, vet
-from shared.contracts.plan import Plan
+from shared.contracts.plan import Plan, TaskSpec
 from shared.errors import NotesError
 
 NO_NOTES = "outline needs notes: it reads the tasks off their headings and lists; give a Markdown file, or choose another planner"
@@ -42,11 +43,12 @@ def _single(root: Section, request: PlanRequest, problems: Problems) -> Plan:
     builder = Builder([root], problems, has_model=request.means is not None)
     if root.children:
         tasks = builder.level(root.children)
-        return _plan(request, title=root.title, prose=[root.prose]).model_copy(update={"tasks": tasks, "checks": builder.root_checks(root)})
+        plan = _plan(request, problems, title=root.title, prose=[root.prose])
+        return plan.model_copy(update={"tasks": tasks, **builder.root(root)})
     if not heading and not root.runs:
         problems.add(root.file, 1, "there is no task in these notes; write each as a heading or a list item")
     tasks = builder.level([root]) if heading or root.runs else ()
-    return _plan(request, title=root.title, prose=[]).model_copy(update={"tasks": tasks})
+    return _plan(request, problems, title=root.title, prose=[]).model_copy(update={"tasks": tasks})
 
 
 def _several(files: list[Section], request: PlanRequest, problems: Problems) -> Plan:
@@ -59,12 +61,21 @@ def _several(files: list[Section], request: PlanRequest, problems: Problems) -> 
     title = _prompt_title(request) or folder_title(files) or ", ".join(root.title for root in groups)
     tasks = Builder(groups, problems, has_model=request.means is not None).level(groups)
     texts = [root.prose for root in files if root not in groups]
-    return _plan(request, title=title, prose=texts).model_copy(update={"tasks": tasks})
+    fronts = {one.name: front_of(one, Problems([one.name])) for one in request.notes}
+    tasks = tuple(_with_front(task, fronts[root.file]) for task, root in zip(tasks, groups, strict=False))
+    return _plan(request, problems, title=title, prose=texts).model_copy(update={"tasks": tasks})
 
 
-def _plan(request: PlanRequest, *, title: str, prose: list[str]) -> Plan:
-    description = described(request.prompt, prose)
-    return Plan(task_id=request.task_id, planner=OutlinePlanner.name, title=shortened(title), description=description, tasks=())
+def _with_front(task: TaskSpec, front: dict[str, int]) -> TaskSpec:
+    """The task that a file is, with what its front matter says, where the file's own heading does not say another."""
+    if "priority" in task.model_fields_set or "priority" not in front:
+        return task
+    return task.model_copy(update={"priority": front["priority"]})
+
+
+def _plan(request: PlanRequest, problems: Problems, *, title: str, prose: list[str]) -> Plan:
+    description, of_run = described(request.prompt, prose), of_the_run(request.notes, problems)
+    return Plan(task_id=request.task_id, planner=OutlinePlanner.name, title=shortened(title), description=description, tasks=(), **of_run)
 
 
 def _prompt_title(request: PlanRequest) -> str:

@@ -23,6 +23,7 @@ PLAIN_KEYS = {
     "estimate": "estimate",
     "approval": "checkpoint",
 }
+ROOT_KEYS = {*CHECK_KEYS, "priority"}
 
 
 class Builder:
@@ -42,15 +43,15 @@ class Builder:
         tasks = [self._task(key, section, settings[key], after=after[key]) for key, section in siblings.items()]
         return tuple(task for task in tasks if task is not None)
 
-    def root_checks(self, root: Section) -> tuple[dict[str, Any], ...]:
-        """The checks of the run itself, which are all that a root with tasks below it may set."""
+    def root(self, root: Section) -> dict[str, Any]:
+        """What a root with tasks below it sets for the run itself: its checks, and the priority of all of it."""
         settings = read_settings(root, self._problems)
         for key in settings.given:
-            if key not in CHECK_KEYS:
-                message = f"`{key}` cannot be set for the whole run, only checks can; set it on its tasks"
+            if key not in ROOT_KEYS:
+                message = f"`{key}` cannot be set for the whole run, only checks and priority can; set it on its tasks"
                 self._problems.add(root.file, settings.line(key), message)
         self._refuse_block(root)
-        return settings.checks
+        return {"checks": settings.checks} | ({"priority": settings.one("priority")} if "priority" in settings else {})
 
     def _task(self, key: str, section: Section, settings: Settings, *, after: tuple[str, ...]) -> TaskSpec | None:
         children = section.children

@@ -5,7 +5,7 @@ import textwrap
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from services.planner.planners.outline.frontmatter import blanked
+from services.planner.planners.outline.frontmatter import blanked, plain
 from services.planner.planners.outline.pairs import is_key_list, split_pair
 from services.planner.planners.outline.problems import Problems
 from services.planner.planners.outline.section import ITEM_LEVEL, Block, Pair, Section, TaskList
@@ -19,8 +19,7 @@ DEEPEST = 100
 
 def read(notes: NotesFile, problems: Problems) -> Section:
     """The file as a section of level 0 that holds its headings and, above the first of them, prose, keys, blocks and lists."""
-    text = notes.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return _Reader(notes.name, blanked(text), problems).file()
+    return _Reader(notes.name, blanked(plain(notes.text)), problems).file()
 
 
 class _Reader:

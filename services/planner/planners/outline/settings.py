@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.planner.names import did_you_mean
+from services.planner.planners.outline.frontmatter import RUN_KEYS
 from services.planner.planners.outline.keys import CHECK_KEYS, KEYS
 from services.planner.planners.outline.problems import Problems
 from services.planner.planners.outline.section import Section
@@ -53,7 +54,10 @@ def read_settings(section: Section, problems: Problems) -> Settings:
     given: dict[str, list[Given]] = {}
     for pair in section.pairs:
         key = KEYS.get(pair.key)
-        if key is None:
+        if key is None and pair.key in RUN_KEYS:
+            message = f"`{pair.key}` is for the whole run; set it in the front matter of the notes, between two lines --- at their top"
+            problems.add(section.file, pair.line, message)
+        elif key is None:
             problems.add(section.file, pair.line, f"`{pair.key}` is no key; {_way_out(pair.key)}")
         elif not pair.value:
             problems.add(section.file, pair.line, f"`{pair.key}` has no value; write it behind the colon, or remove the item")
