@@ -20,6 +20,7 @@ from shared.errors import BadInput, LimitExceeded, ModelFailed, TaskgroveError, 
 from shared.ids import plan_id
 from shared.models.patience import Patience
 from shared.models.settings import NO_MODEL
+from shared.turns import Deadline, timed_by
 
 MOST_WAITS = 3
 WAIT_BASE, WAIT_CAP = 2.0, 60.0
@@ -41,8 +42,9 @@ class Maker:
         """`plan` or `error`, as JSON values; None when nobody waits for it any more. Raises Unavailable when the store is away."""
         wanted, submission = asked.wanted, asked.submission
         try:
-            async with asyncio.timeout(self.seconds):
-                return await (self._for_run(wanted, submission) if submission else self._for_task(wanted))
+            async with asyncio.timeout(self.seconds) as clock:
+                with timed_by(Deadline(clock)):
+                    return await (self._for_run(wanted, submission) if submission else self._for_task(wanted))
         except Unavailable:
             raise
         except TimeoutError:

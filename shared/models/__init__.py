@@ -9,6 +9,7 @@ from shared.models.metrics import ModelMetrics
 from shared.models.settings import ModelSettings
 from shared.storage.port import Database
 from shared.telemetry.traces import Traces
+from shared.turns import Turns
 
 if TYPE_CHECKING:
     from shared.models.ledger import Ledger
@@ -29,4 +30,6 @@ def open_model(
     from shared.models.endpoint import Endpoint  # noqa: PLC0415 (nothing of it is paid for where there is no model)
     from shared.models.ledger import Ledger  # noqa: PLC0415
 
-    return Ledger(Endpoint(settings), database[f"{service}_calls"], clock, metrics, traces)
+    turns = Turns(settings.concurrency)
+    metrics.waits(turns.waiting)
+    return Ledger(Endpoint(settings), database[f"{service}_calls"], clock, metrics, traces, turns)

@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
@@ -17,6 +18,7 @@ from shared.models.metrics import ModelMetrics
 from shared.models.port import About, Model, Question, Reply, Spent, ToolCall
 from shared.storage.port import Collection, Doc, Index, Schema
 from shared.telemetry.traces import Traces
+from shared.turns import Turns
 
 ANSWERED, REUSED, GIVEN_UP = "answered", "reused", "given_up"
 MAYBE_PAID = frozenset({"model_timed_out", GIVEN_UP})
@@ -47,7 +49,8 @@ class Ledger:
     """A Model in front of another. The same question about the same task is answered from the collection: after a crash it costs nothing.
 
     So a retry that wants another answer must ask another question (with what failed in it). Answers that cannot be used are kept for their
-    cost only, and asked for again; so are questions whose answer came too late, or was not waited for, at a cost that nobody knows.
+    cost only, and asked for again; so are questions whose answer came too late, or was not waited for, at a cost that nobody knows. `turns`
+    bounds the calls at once; who waits for one has not asked yet.
     """
 
     model: Closable
@@ -55,6 +58,7 @@ class Ledger:
     clock: Clock
     metrics: ModelMetrics
     traces: Traces
+    turns: Turns = field(default_factory=partial(Turns, None))
 
     @property
     def name(self) -> str:
@@ -77,16 +81,17 @@ class Ledger:
             self.metrics.calls.labels(model=self.name, outcome=REUSED).inc()
             log.info("model.reused", run_id=about.run_id, task_id=about.task_id, purpose=about.purpose)
             return kept
-        began = self.clock.monotonic()
-        try:
-            reply = await self.model.ask(question, about, seconds=seconds)
-        except asyncio.CancelledError:
-            await self._given_up(about, name=name, seconds=self.clock.monotonic() - began)
-            raise
-        except ModelFailed as error:
-            await self._failed(error, about, name=name, seconds=self.clock.monotonic() - began)
-            raise
-        took = self.clock.monotonic() - began
+        async with self.turns.one(about.run_id):
+            began = self.clock.monotonic()
+            try:
+                reply = await self.model.ask(question, about, seconds=seconds)
+            except asyncio.CancelledError:
+                await self._given_up(about, name=name, seconds=self.clock.monotonic() - began)
+                raise
+            except ModelFailed as error:
+                await self._failed(error, about, name=name, seconds=self.clock.monotonic() - began)
+                raise
+            took = self.clock.monotonic() - began
         row = _row(about, self.name, spent=reply.spent, seconds=took, at=self.clock.now()) | {"outcome": ANSWERED, "reply": _written(reply)}
         self._count(ANSWERED, about, spent=reply.spent, seconds=took)
         # What was paid for is written down even when whoever asked is being cancelled.

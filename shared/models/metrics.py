@@ -1,6 +1,8 @@
 """What is counted of model calls: name, help and labels, once."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 OUTCOMES = ("answered", "reused", "model_refused", "model_busy", "model_unreachable", "model_timed_out", "model_nonsense")
 KINDS = ("prompt", "completion")
@@ -17,6 +19,14 @@ class ModelMetrics:
         self.seconds = Histogram(
             "taskgrove_model_call_seconds", "Time until the answer, or until there was none.", ["model"], buckets=SECONDS, registry=registry
         )
+
+        self.waiting = Gauge(
+            "taskgrove_model_calls_waiting", "Questions that wait because TASKGROVE_MODEL_CONCURRENCY is reached.", registry=registry
+        )
+
+    def waits(self, count: Callable[[], float]) -> None:
+        """So many questions wait for their turn; asked for when somebody looks."""
+        self.waiting.set_function(count)
 
     def knows(self, model: str) -> None:
         """This model is asked here: its figures are there before its first call, which a rate would miss otherwise."""

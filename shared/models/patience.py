@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from shared.clock import full_jitter
 from shared.errors import ModelFailed
+from shared.turns import Stopwatch, timed_by
 
 T = TypeVar("T")
 
@@ -25,15 +26,15 @@ class Patience:
 
     async def get(self, ask: Callable[[], Awaitable[T]], *, waits: Callable[[ModelFailed, float], None]) -> T:
         """What `ask` gives; `waits` hears of each wait, with its seconds. Raises the ModelFailed that ended the patience."""
-        loop, failures = asyncio.get_running_loop(), 0
-        until = loop.time() + self.seconds
+        watch, failures = Stopwatch(), 0
         while True:
             try:
-                return await ask()
+                with timed_by(watch):
+                    return await ask()
             except ModelFailed as error:
                 failures += 1
                 seconds = full_jitter(failures, base=self.base, cap=self.cap) if error.retry_after is None else error.retry_after
-                if not self.passing(error) or failures > self.most_waits or loop.time() + seconds > until:
+                if not self.passing(error) or failures > self.most_waits or watch.passed() + seconds > self.seconds:
                     raise
                 waits(error, seconds)
                 await self.sleep(seconds)

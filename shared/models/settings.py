@@ -23,6 +23,9 @@ class ModelSettings(BaseSettings):
     api_key: SecretStr = Field(default=SecretStr(""), description="its key; empty for local servers that want none")
     name: str = Field(default="", max_length=200, description="the model, as the endpoint calls it")
     timeout_seconds: float = Field(default=180.0, gt=0, le=3_600, description="time that one answer may take")
+    concurrency: int | None = Field(
+        default=None, ge=1, le=100_000, description="most calls at once to the endpoint, of each process; empty: as many as are wanted"
+    )
     max_tokens: int = Field(default=4_096, ge=16, le=200_000, description="most tokens of one answer")
     tools: ToolMode = Field(default="native", description="json: for models that cannot call tools; they answer with JSON instead")
     commands: Commands = Field(

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from shared.turns import Deadline
+
 
 class Held(Protocol):
     """What can be paused: the processes of a run, or work that only waits."""
@@ -36,35 +38,35 @@ class ProcessControl:
             run.resume()
 
     @contextmanager
-    def over(self, family: Held, clock: asyncio.Timeout) -> Iterator[None]:
-        """Hold sway over these processes and their clock for the length of the block."""
+    def over(self, family: Held, timeout: asyncio.Timeout) -> Iterator[Deadline]:
+        """Hold sway over these processes and their clock, which is given, for the length of the block."""
+        clock = Deadline(timeout)
         run = _Run(family, clock)
         self._runs.append(run)
         if self.paused:
             run.pause()
         try:
-            yield
+            yield clock
         finally:
             self._runs.remove(run)
 
 
 class _Run:
-    """One run under control: its processes, its clock, and the seconds that were left when it was paused."""
+    """One run under control: its processes and its clock."""
 
-    def __init__(self, family: Held, clock: asyncio.Timeout) -> None:
+    def __init__(self, family: Held, clock: Deadline) -> None:
         self._family = family
         self._clock = clock
-        self._left: float | None = None
+        self._paused = False
 
     def pause(self) -> None:
-        end = self._clock.when()
-        if self._left is None and end is not None and not self._clock.expired():
-            self._left = end - asyncio.get_running_loop().time()
-            self._clock.reschedule(None)
+        if not self._paused:
+            self._paused = True
+            self._clock.stop()
             self._family.pause()
 
     def resume(self) -> None:
-        if self._left is not None:
-            self._clock.reschedule(asyncio.get_running_loop().time() + self._left)
-            self._left = None
+        if self._paused:
+            self._paused = False
+            self._clock.go()
             self._family.resume()

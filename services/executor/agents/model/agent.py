@@ -22,6 +22,7 @@ from shared.models.fence import fenced
 from shared.models.patience import Patience
 from shared.models.port import About, Question, Reply, ToolCall, Turn
 from shared.models.settings import NO_MODEL
+from shared.turns import timed_by
 
 PROMPTS = ("agent-rules.txt.j2", "agent-task.txt.j2")
 PURPOSE = "agent"
@@ -51,7 +52,7 @@ class ModelAgent:
         clock = asyncio.timeout(work.timeout)
         try:
             async with clock:
-                with work.control.over(pausing, clock):
+                with work.control.over(pausing, clock) as deadline, timed_by(deadline):
                     return await _Attempt(self._tools, thinking, work, inputs=inputs, pausing=pausing).run()
         except TimeoutError as error:
             if not clock.expired():
