@@ -108,6 +108,10 @@ class Turns:
         finally:
             self._give()
 
+    def full(self) -> bool:
+        """Whether whoever comes now has to wait."""
+        return self._free == 0
+
     def waiting(self) -> int:
         """How many wait for theirs."""
         return sum(not turn.done() for line in self._waiting.values() for turn in line)

@@ -1,5 +1,6 @@
 """Pure decisions of the checker: what can be judged at once, and what the evidence adds up to."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,24 @@ class Case:
     def is_slow(self) -> bool:
         """Whether judging it takes longer than a message may be held: it lays out files, or runs something."""
         return self.state == Outcome.EXECUTED and any(check["kind"] in NEEDS_FILES or check.get("path") for check in self.checks)
+
+
+def admitted(cases: Sequence[Case], held: Mapping[str, int], *, most: int) -> tuple[list[Case], list[Case]]:
+    """Those that one checker takes on, and those that wait until somebody has room. `held` are those that it has, by run.
+
+    A run may have as many as if all that have any shared `most` with it: so one run alone has all, and a small one finds room beside a big
+    one. With n runs that is `most` x (1 + 1/2 + … + 1/n) at the worst.
+    """
+    now = Counter(held)
+    mine, rest = list[Case](), list[Case]()
+    for case in cases:
+        others = len(now) - (case.run_id in now)
+        if now[case.run_id] < most // (1 + others):
+            now[case.run_id] += 1
+            mine.append(case)
+        else:
+            rest.append(case)
+    return mine, rest
 
 
 def unjudged(case: Case) -> dict[str, Any] | None:

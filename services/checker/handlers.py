@@ -54,7 +54,7 @@ async def judged(attempts: Sequence[str], deps: Deps) -> Says:
 
 async def sweep(deps: Deps) -> Says:
     """Take over the judgements that were handed back, and those whose checker stopped renewing its leases."""
-    overdue = await deps.verdicts.overdue()
+    overdue = await deps.verdicts.overdue(deps.judge.room())
     deps.common.rescued.labels(what="verdict").inc(sum(abandoned for _, abandoned in overdue))
     return await judged([attempt for attempt, _ in overdue], deps) if overdue else NOTHING
 

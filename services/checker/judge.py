@@ -2,15 +2,17 @@
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from services.checker.checks import Check, NotJudged, Subject
-from services.checker.domain import Case, claimed, in_order, not_asked, not_judged, not_wanted, of_children, verdict
+from services.checker.domain import Case, admitted, claimed, in_order, not_asked, not_judged, not_wanted, of_children, verdict
 from services.checker.metrics import CheckerMetrics
 from services.checker.store import VerdictStore
 from shared.artifacts import ArtifactStore
@@ -22,6 +24,7 @@ from shared.errors import BadInput, TaskgroveError, Unavailable
 from shared.ids import new_id
 from shared.messaging.publisher import Publisher, by_run
 from shared.telemetry.traces import Traces
+from shared.turns import Turns
 from shared.watching import Watch
 
 Slot = AbstractAsyncContextManager[None]
@@ -33,14 +36,16 @@ class Judge:
     """Finds the evidence."""
 
     def __init__(
-        self, store: VerdictStore, checks: Mapping[str, Check], artifacts: ArtifactStore, *, publisher: Publisher, slots: int,
+        self, store: VerdictStore, checks: Mapping[str, Check], artifacts: ArtifactStore, *, publisher: Publisher, slots: int, most: int,
         work_dir: Path, metrics: CheckerMetrics, traces: Traces, clock: Clock,
     ) -> None:  # fmt: skip
         self._store = store
         self._checks = checks
         self._artifacts = artifacts
         self._publisher = publisher
-        self._slots = asyncio.Semaphore(slots)
+        self._turns = Turns(slots)
+        self._most = most
+        self._held: Counter[str] = Counter()
         self._work_dir = work_dir
         self.metrics = metrics
         self._traces = traces
@@ -102,19 +107,28 @@ class Judge:
 
     async def take_on(self, cases: Sequence[Case]) -> set[str]:
         """Judge these in the background, as far as nobody else does. The ids of those that are ours, or wait now for another checker."""
-        documents = [case.document() for case in cases]
-        if self._draining:
-            return await self._store.leases.leave(documents)
-        won = await self._store.leases.claim(documents)
-        self._start([case for case in cases if case.attempt_id in won])
-        return won
+        mine, rest = admitted(cases, {} if self._draining else self._held, most=0 if self._draining else self._most)
+        won = await self._store.leases.claim([case.document() for case in mine]) if mine else set()
+        self._start([case for case in mine if case.attempt_id in won])
+        return won | (await self._store.leases.leave([case.document() for case in rest]) if rest else set())
+
+    def room(self) -> int:
+        """How many more judgements this checker takes over of those that nobody makes."""
+        return 0 if self._draining else max(0, self._most - len(self.running))
 
     def _start(self, cases: Sequence[Case]) -> None:
         for case in cases:
             self._waited_for[case.attempt_id] = case
+            self._held[case.run_id] += 1
             self.watch.wake()
             self.running[case.attempt_id] = task = asyncio.create_task(self._judge(case))
+            task.add_done_callback(partial(self._over, case.run_id))
             self._store.leases.hold(case.attempt_id, task.cancel)
+
+    def _over(self, run_id: str, _task: "asyncio.Task[None]") -> None:
+        self._held[run_id] -= 1
+        if not self._held[run_id]:
+            del self._held[run_id]
 
     async def drain(self, seconds: float) -> None:
         """Let what runs end, at most `seconds`; hand the rest back."""
@@ -165,7 +179,7 @@ class Judge:
         failures = 0
         while True:
             try:
-                found = await self.verdict(case, slot=self._slots)
+                found = await self.verdict(case, slot=self._turns.one(case.run_id))
             except Unavailable as error:
                 failures += 1
                 log.warning("verdict.waits", attempt=case.attempt_id, error=str(error))

@@ -12,6 +12,7 @@ class CheckerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TASKGROVE_CHECKER_", extra="ignore", env_ignore_empty=True)
 
     slots: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1_000, description="checks at once that run something")
+    waiting_slots: int = Field(default=2_000, ge=1, le=100_000, description="judgements at once that are under way or wait for their turn")
     lease_seconds: float = Field(default=15.0, ge=1, le=600, description="after this long without a renewal another checker takes over")
     sandbox: str | None = Field(default=None, description="level that must work: bubblewrap or process; empty: the best that works")
     network: bool = Field(default=False, description="whether check commands may reach the network")

@@ -60,10 +60,10 @@ class VerdictStore:
         docs = await self._tasks.find({"parent_id": task_id}, ("title", "phase", "position"), sort=(("position", 1),))
         return [(doc["title"], Phase(doc["phase"])) for doc in docs]
 
-    async def overdue(self) -> list[tuple[str, bool]]:
+    async def overdue(self, most: int) -> list[tuple[str, bool]]:
         """Judgements that nobody makes, forgotten, so that they can be claimed anew. The attempts, and whether a checker abandoned them."""
         where: dict[str, Any] = {"due_at": {"$lte": ServerNow()}, "state": "running"}
-        found = await self._verdicts.find(where, ("owner",), limit=PAGE)
+        found = await self._verdicts.find(where, ("owner",), sort=(("due_at", 1),), limit=min(PAGE, most)) if most else []
         if found:
             await self._verdicts.delete({**where, "_id": {"$in": [doc["_id"] for doc in found]}})
         return [(doc["_id"], doc.get("owner") != NOBODY) for doc in found]

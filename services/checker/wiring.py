@@ -44,6 +44,7 @@ async def wire(ground: Ground) -> Service:
         ArtifactStore.open(ground.settings.artifacts_url),
         publisher=ground.publisher,
         slots=settings.slots,
+        most=settings.waiting_slots,
         work_dir=ground.settings.work_dir,
         metrics=CheckerMetrics(ground.metrics.registry),
         traces=ground.traces,

@@ -1,6 +1,5 @@
 """Where the executor is put together. Everything is built here, nothing at import."""
 
-import asyncio
 from pathlib import Path
 
 from services.executor.agents import Callables, Tools, agents
@@ -22,6 +21,7 @@ from shared.sandbox import Pool, Sandbox
 from shared.service import Ground, Service
 from shared.settings import read
 from shared.storage.leases import Leases
+from shared.turns import Turns
 
 PROMPTS = Path(__file__).parent / "prompts"
 
@@ -88,4 +88,4 @@ def _thinking(model: Model, settings: ExecutorSettings, metrics: AgentMetrics) -
         context_bytes=settings.model_context_bytes,
         command_seconds=settings.model_command_seconds,
     )
-    return Thinking(model, Prompts(PROMPTS), caps, metrics, asyncio.Semaphore(settings.process_slots))
+    return Thinking(model, Prompts(PROMPTS), caps, metrics, Turns(settings.process_slots))

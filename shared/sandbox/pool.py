@@ -13,21 +13,23 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from shared.turns import Turns
+
 
 class Pool:
     """At most `size` processes, each started when first needed. One call at a time in each, so that a call can be killed alone."""
 
     def __init__(self, size: int | None = None) -> None:
-        self._slots = asyncio.Semaphore(size or os.cpu_count() or 1)
+        self._turns = Turns(size or os.cpu_count() or 1)
         self._idle: list[ProcessPoolExecutor] = []
 
-    async def call(self, function: Callable[[], Any], *, seconds: float | None = None) -> Any:
-        """What `function` gives back: a function that can be imported by name, or a `partial` of one.
+    async def call(self, function: Callable[[], Any], *, seconds: float | None = None, whose: str = "") -> Any:
+        """What `function` gives back: a function that can be imported by name, or a `partial` of one. `whose`: the run that it is for.
 
         `seconds` are for the call alone: waiting for a process, and starting one, do not count.
         Raises TimeoutError after them, and BrokenProcessPool when the process died; the next call gets a new process.
         """
-        async with self._slots:
+        async with self._turns.one(whose):
             with self._worker() as (worker, new):
                 if new:
                     await asyncio.wrap_future(worker.submit(_import, _module_of(function)))

@@ -1,6 +1,7 @@
 """The agent `python`: calls a registered function."""
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -15,8 +16,11 @@ from shared.artifacts import on_disk
 from shared.catalogue.agents import PythonInputs
 from shared.contracts.executor import Result
 from shared.errors import AgentFailed, Unavailable
+from shared.turns import Deadline, Turns, timed_by
 
 SUMMARY = 4_096
+THREADS = min(32, (os.cpu_count() or 1) + 4)
+"""As many as asyncio has; what waits for one here waits by turns over runs."""
 
 
 class PythonAgent:
@@ -26,6 +30,7 @@ class PythonAgent:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._threads = Turns(THREADS)
 
     async def do(self, work: Work) -> Answer:
         """Call the function that the inputs name. What it raises is how the attempt failed."""
@@ -34,18 +39,19 @@ class PythonAgent:
         used: list[Path] = []
         args = {**inputs.args, "work": _watched(work, used.append)} if registered.wants_work else inputs.args
         _check(registered, args)
-        answer = _answer(registered.name, await self._bounded(registered, args, work.timeout))
+        answer = _answer(registered.name, await self._bounded(registered, args, work.timeout, run_id=work.run_id))
         if used and isinstance(answer, Done):
             kept = await keep(used[0], work.outputs, store=self._tools.artifacts)
             return Done(answer.result.model_copy(update={"artifacts": (*answer.result.artifacts, *kept)}))
         return answer
 
-    async def _bounded(self, registered: Registered, args: Mapping[str, Any], seconds: float) -> Any:
+    async def _bounded(self, registered: Registered, args: Mapping[str, Any], seconds: float, *, run_id: str) -> Any:
         """The call, under the time-out, with what it raised as AgentFailed."""
         clock = asyncio.timeout(None if registered.pool else seconds)
         try:
             async with clock:
-                return await self._call(registered, args, seconds)
+                with timed_by(Deadline(clock)):
+                    return await self._call(registered, args, seconds, run_id=run_id)
         except (AgentFailed, Unavailable):
             raise
         except BrokenProcessPool as error:
@@ -57,12 +63,13 @@ class PythonAgent:
                 raise AgentFailed(message, code="timed_out") from error
             raise AgentFailed(f"{type(error).__name__}: {error}", code="exception") from error
 
-    async def _call(self, registered: Registered, args: Mapping[str, Any], seconds: float) -> Any:
+    async def _call(self, registered: Registered, args: Mapping[str, Any], seconds: float, *, run_id: str) -> Any:
         if registered.is_async:
             return await registered.function(**args)
         if registered.pool:
-            return await self._tools.pool.call(partial(registered.function, **args), seconds=seconds)
-        return await asyncio.to_thread(registered.function, **args)
+            return await self._tools.pool.call(partial(registered.function, **args), seconds=seconds, whose=run_id)
+        async with self._threads.one(run_id):
+            return await asyncio.to_thread(registered.function, **args)
 
 
 def _watched(work: Work, note: Callable[[Path], None]) -> Work:

@@ -1,6 +1,7 @@
 """Judging by a checker alone: once each, under a lease what is slow, and with a verdict even where a check breaks."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,19 +9,21 @@ from typing import Any
 import pytest
 
 from services.checker.checks import Check, NotJudged, Subject
+from services.checker.domain import Case, admitted
 from services.checker.handlers import on_tasks_executed, sweep
 from services.checker.wiring import wire
 from shared.artifacts import ArtifactStore
 from shared.catalogue.checks import CheckParams
 from shared.clock import ServerClock
 from shared.contracts.checker import Evidence, TaskVerified
-from shared.contracts.executor import TaskExecuted
+from shared.contracts.executor import Result, TaskExecuted
 from shared.errors import TaskgroveError
 from shared.memory.broker import MemoryBroker, MemoryExchange
 from shared.memory.store import MemoryDatabase
 from shared.service import Running, assemble, lay_ground
 from shared.settings import CommonSettings
 from shared.storage.port import Doc
+from shared.turns import Turns
 
 FILE = {"kind": "file", "path": "a"}
 
@@ -157,14 +160,14 @@ class Watching(Check):
 
     kind = "model"
 
-    def __init__(self, slots: asyncio.Semaphore, *, says: bool = True, error: TaskgroveError | None = None) -> None:
+    def __init__(self, turns: Turns, *, says: bool = True, error: TaskgroveError | None = None) -> None:
         self.asked: list[bool] = []
-        self._slots = slots
+        self._turns = turns
         self._says = says
         self._error = error
 
     async def judge(self, params: CheckParams, subject: Subject) -> Evidence:
-        self.asked.append(self._slots.locked())
+        self.asked.append(self._turns.full())
         if self._error:
             raise self._error
         return Evidence(check="model: x", passed=self._says, detail=f"{params.kind} of {subject.task_id} in {subject.run_id}")
@@ -175,8 +178,8 @@ MODEL = {"kind": "model", "criteria": "x"}
 
 def watch(checker: Running, monkeypatch: pytest.MonkeyPatch, **how: Any) -> Watching:
     judge = checker.service.deps.judge
-    judge._slots = asyncio.Semaphore(1)  # noqa: SLF001 (so that it can be seen whether one is held)
-    watching = Watching(judge._slots, **how)  # noqa: SLF001
+    judge._turns = Turns(1)  # noqa: SLF001 (so that it can be seen whether one is held)
+    watching = Watching(judge._turns, **how)  # noqa: SLF001
     monkeypatch.setitem(judge._checks, "model", watching)  # noqa: SLF001 (as an installed package would put it there)
     return watching
 
@@ -276,3 +279,57 @@ async def test_what_nobody_waits_for_any_more_is_not_judged_to_its_end(checker: 
             await asyncio.sleep(0.02)
     (verdict,) = await checker.ground.database["verdicts"].find({})
     assert (verdict["state"], verdict["judgement"], "due_at" in verdict) == ("done", "cancelled", False)
+
+
+def cases(**runs: int) -> list[Case]:
+    """So many of each run, one after the other."""
+    common = {"task_id": "t", "epoch": 1, "title": "T", "state": "executed", "result": Result(), "error": None, "reason": None}
+    return [
+        Case(attempt_id=f"{run}.{n}:1", run_id=run, checks=(), is_parent=False, **common)
+        for run, count in runs.items()
+        for n in range(count)
+    ]
+
+
+def test_one_run_alone_has_all_room_and_a_small_one_finds_some_beside_it() -> None:
+    mine, rest = admitted(cases(big=150), {}, most=100)
+    assert (len(mine), len(rest)) == (100, 50)
+    mine, rest = admitted(cases(big=10, small=5), {"big": 100}, most=100)
+    assert ([case.run_id for case in mine], len(rest)) == (["small"] * 5, 10)
+    assert admitted(cases(big=1), {"big": 10**6}, most=100)[0] == []
+    assert admitted(cases(big=1), {}, most=0)[0] == []
+
+
+def test_however_many_runs_there_are_it_is_bounded() -> None:
+    held: Counter[str] = Counter()
+    for number in range(500):
+        mine, _ = admitted(cases(**{f"run{number}": 200}), held, most=100)
+        held[f"run{number}"] += len(mine)
+        held = +held
+    assert sum(held.values()) <= 100 * sum(1 / n for n in range(1, 101))
+
+
+async def test_what_a_checker_has_no_room_for_waits_for_whoever_has(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    deps = checker.service.deps
+    monkeypatch.setattr(deps.judge, "_most", 2)
+    events = [await put(checker, f"run.{number}", {"kind": "command", "run": "sleep 0.1"}) for number in range(1, 8)]
+    assert not await on_tasks_executed(events, deps)
+    assert len(deps.judge.running) == 2
+    assert not await sweep(deps), "it has no room yet"
+    assert sorted(bool(doc["owner"]) for doc in (await verdicts(checker)).values()) == [False] * 5 + [True] * 2
+    async with asyncio.timeout(10):
+        while any(doc["state"] != "done" for doc in (await verdicts(checker)).values()):
+            await sweep(deps)
+            assert len(deps.judge.running) <= 2
+            await asyncio.sleep(0.02)
+    assert {doc["judgement"] for doc in (await verdicts(checker)).values()} == {"passed"}
+
+
+async def test_a_small_run_is_judged_before_all_of_a_big_one(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    deps = checker.service.deps
+    monkeypatch.setattr(deps.judge, "_turns", Turns(1))
+    big = [await put(checker, f"run.{number}", RUNS) for number in range(1, 21)]
+    small = await put(checker, "small.1", RUNS, run_id="small")
+    await on_tasks_executed([*big, small.model_copy(update={"run_id": "small"})], deps)
+    await verdict(checker, "small.1:1")
+    assert [doc["state"] for doc in (await verdicts(checker)).values()].count("done") <= 5

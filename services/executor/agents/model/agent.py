@@ -148,7 +148,7 @@ class _Attempt:
 
     async def _run(self, command: str) -> str:
         work, seconds, directory = self._work, self._thinking.caps.command_seconds, self._directory
-        async with self._thinking.commands:
+        async with self._thinking.commands.one(work.run_id):
             try:
                 finished = await self._tools.sandbox.run(
                     ["sh", "-c", command],

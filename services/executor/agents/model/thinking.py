@@ -1,12 +1,12 @@
 """What the agent needs to think with: a model, its prompts, and how far it may go."""
 
-import asyncio
 from dataclasses import dataclass
 
 from services.executor.agents.model.caps import Caps
 from services.executor.metrics import AgentMetrics
 from shared.models.port import Model
 from shared.models.prompts import Prompts
+from shared.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +17,4 @@ class Thinking:
     prompts: Prompts
     caps: Caps
     metrics: AgentMetrics
-    commands: asyncio.Semaphore
+    commands: Turns

@@ -14,6 +14,7 @@ from services.executor.agents.model.thinking import Thinking
 from services.executor.metrics import AgentMetrics
 from shared.models.port import About, Question, Reply, Spent, ToolCall
 from shared.models.prompts import Prompts
+from shared.turns import Turns
 
 PROMPTS = Path(services.executor.__file__).parent / "prompts"
 Line = Reply | Exception | Callable[[Question], Reply]
@@ -57,7 +58,7 @@ def done(summary: str = "done", **data: Any) -> Reply:
 
 def thinking(model: Scripted, registry: CollectorRegistry | None = None, **caps: Any) -> Thinking:
     """What the agent gets in wiring, around this model."""
-    return Thinking(model, Prompts(PROMPTS), Caps(**caps), AgentMetrics(registry or CollectorRegistry()), asyncio.Semaphore(2))
+    return Thinking(model, Prompts(PROMPTS), Caps(**caps), AgentMetrics(registry or CollectorRegistry()), Turns(2))
 
 
 def named(attempt_id: str) -> dict[str, Any]:
