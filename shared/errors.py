@@ -1,6 +1,8 @@
 """Every error of the house. Where it ends is its fate: the consumer, the API and the command line read it from here."""
 
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 MOST_PROBLEMS = 100
 
@@ -101,6 +103,14 @@ class Unavailable(TaskgroveError):
 
 class BrokerUnavailable(Unavailable):
     """The broker did not confirm in time, or there is no connection to it."""
+
+
+class QueueFull(BrokerUnavailable):
+    """A queue has no room. `refused` are the messages that it did not take; all others of the same publish are confirmed."""
+
+    def __init__(self, message: str, *, refused: Sequence[Any]) -> None:
+        self.refused = refused
+        super().__init__(message)
 
 
 class StoreUnavailable(Unavailable):

@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shared.errors import BrokerUnavailable
+from shared.errors import BrokerUnavailable, QueueFull
 from shared.messaging.port import Delivery, Message, Queue
-from shared.messaging.topology import DELIVERY_LIMIT, EXCHANGE, MOST_MESSAGES
+from shared.messaging.topology import DELIVERY_LIMIT, EXCHANGE
 
 
 @dataclass(slots=True)
@@ -32,11 +32,10 @@ class _QueueState:
 
 
 class MemoryExchange:
-    """What all brokers of one process share: the queues and what waits in them, `most` messages each."""
+    """What all brokers of one process share: the queues and what waits in them."""
 
-    def __init__(self, *, most: int = MOST_MESSAGES) -> None:
+    def __init__(self) -> None:
         self._queues: dict[str, _QueueState] = {}
-        self._most = most
 
     def waiting(self) -> int:
         """How many messages wait or are not acked, in all queues."""
@@ -57,16 +56,16 @@ class MemoryExchange:
 
     def route(self, message: Message, *, dead: bool = False) -> int:
         """Put the message into every queue that is bound to its key and has room; how many those were."""
-        found = [
-            state
-            for state in self._queues.values()
-            if state.queue.dead == dead and (message.routing_key in state.queue.keys or "#" in state.queue.keys)
-        ]
-        taken = [state for state in found if dead or len(state.waiting) + len(state.returned) < self._most]
+        found = self.hearers(message.routing_key, dead=dead)
+        taken = [state for state in found if dead or len(state.waiting) + len(state.returned) < state.queue.most]
         for state in taken:
             state.waiting.append(_Waiting(message))
             self.wake(state)
         return len(taken) if len(taken) == len(found) else 0
+
+    def hearers(self, key: str, *, dead: bool = False) -> list[_QueueState]:
+        """The queues that are bound to this key."""
+        return [s for s in self._queues.values() if s.queue.dead == dead and (key in s.queue.keys or "#" in s.queue.keys)]
 
     def put_back(self, state: _QueueState, waiting: _Waiting) -> None:
         """Queue it before the others, or give it up to the dead queue once it was delivered too often."""
@@ -169,8 +168,12 @@ class MemoryBroker:
         await asyncio.sleep(0)
         if not self._connected:
             raise BrokerUnavailable("this in-memory broker was stopped")
-        if refused := [message.routing_key for message in messages if not self.exchange.route(message)]:
-            raise BrokerUnavailable(f"no queue is bound to {', '.join(sorted(set(refused)))}, or one that is bound is full")
+        refused = [message for message in messages if not self.exchange.route(message)]
+        keys = {message.routing_key for message in refused}
+        if astray := sorted(key for key in keys if not self.exchange.hearers(key)):
+            raise BrokerUnavailable(f"no queue is bound to {', '.join(astray)}")
+        if refused:
+            raise QueueFull(f"a queue that is bound to {', '.join(sorted(keys))} is full", refused=refused)
 
     async def consume(self, queue: str, receive: Callable[[Delivery], None], *, prefetch: int) -> None:
         self._subscriptions[queue] = (receive, prefetch)

@@ -32,11 +32,15 @@ class Delivery(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue and the routing keys bound to it. One a service; `dead` takes what the broker gave up on."""
+    """A queue and the routing keys bound to it. One a service; `dead` takes what the broker gave up on, however much that is.
+
+    Of any other at most `most` messages wait in it; then whoever says more is refused, and says it again.
+    """
 
     name: str
     keys: tuple[str, ...]
     dead: bool = False
+    most: int = 200_000
 
 
 class Broker(Protocol):
@@ -46,7 +50,7 @@ class Broker(Protocol):
         """Declare the topology and stay connected until `stop`; returns once connected the first time."""
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Return when all are confirmed; raises BrokerUnavailable when any is not, or not routed."""
+        """Return when all are confirmed; raises QueueFull when some found no room, BrokerUnavailable for any other reason."""
 
     async def consume(self, queue: str, receive: Callable[[Delivery], None], *, prefetch: int) -> None:
         """Call `receive` for each delivery, from now on and after every reconnect, with at most `prefetch` unacked."""

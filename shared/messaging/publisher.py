@@ -1,10 +1,15 @@
 """Saying things: all that waits goes in one publish, grouped by type, and comes back when the broker has confirmed it."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+import structlog
+
+from shared.clock import full_jitter
 from shared.contracts.base import Event
+from shared.errors import QueueFull
 from shared.ids import run_of
 from shared.messaging.codec import encode
 from shared.messaging.lanes import MOST_WEIGHT
@@ -15,10 +20,14 @@ from shared.telemetry.traces import here
 
 MOST_IDS = 200
 MOST_EVENTS = 100
+MOST_REFUSALS = 12
+"""About six seconds."""
 
 Said = TypeVar("Said", bound=Event)
 Says = Sequence[Event]
 NOTHING: Says = ()
+
+log = structlog.get_logger()
 
 
 def by_run(ids: Iterable[str], make: Callable[[str, tuple[str, ...]], Said]) -> list[Said]:
@@ -37,10 +46,11 @@ class Publisher:
         self._service = service
         self._metrics = metrics
         self._group: GroupCommit[tuple[Event, str | None]] = GroupCommit(self._flush, most=2_000)
+        self._hopeless = False
         self.listeners: list[Callable[[Says], None]] = []
 
     async def say(self, events: Says) -> None:
-        """Return when all are confirmed, and the listeners know; raises BrokerUnavailable when not."""
+        """Return when all are confirmed, or given up for want of room, and the listeners know; raises BrokerUnavailable when not."""
         # Where they are said in the trace is known here only: the flush runs in a task of its own.
         await self._group([(event, here(event.run_id)) for event in events])
         for listener in self.listeners:
@@ -52,9 +62,33 @@ class Publisher:
             by_type[type(event)].append((event, trace))
         messages = [self._encoded(some) for same in by_type.values() for some in _split(same)]
         with self._metrics.publishing.time():
-            await self._broker.publish(messages)
+            await self._published(messages)
         for kind, same in by_type.items():
             self._metrics.said.labels(event=kind.name).inc(len(same))
+
+    async def _published(self, messages: Sequence[Message]) -> None:
+        """What a full queue refuses is said again, and that alone: all of it again would fill the queues of others, too.
+
+        For some seconds; then it is given up, and the sweeps say it again. Whoever held on to what it had heard until there is room would
+        wait for those who wait for it. As long as the queue stays full, nobody is made to wait for it again.
+        """
+        refusals = 0
+        while True:
+            try:
+                await self._broker.publish(messages)
+            except QueueFull as error:
+                refusals += 1
+                messages = error.refused
+                if self._hopeless or refusals > MOST_REFUSALS:
+                    self._hopeless = True
+                    self._metrics.given_up.inc(len(messages))
+                    log.warning("publish.given_up", error=str(error), messages=len(messages))
+                    return
+                log.warning("publish.waits", error=str(error), refusals=refusals)
+                await asyncio.sleep(full_jitter(refusals, base=0.05, cap=1.0) + 0.01)
+            else:
+                self._hopeless = False
+                return
 
     def _encoded(self, said: Sequence[tuple[Event, str | None]]) -> Message:
         return encode([event for event, _ in said], service=self._service, traces=[trace for _, trace in said])

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, DeliveryError
 from aiormq.abc import FieldTable
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from shared.clock import full_jitter
 from shared.ending import end
-from shared.errors import BrokerUnavailable
+from shared.errors import BrokerUnavailable, QueueFull
 from shared.messaging.lenient import be_lenient
 from shared.messaging.port import Delivery, Message, Queue
 from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, arguments, own_queues
@@ -127,9 +127,13 @@ class RabbitBroker:
         if link is None or link.exchange is None or link.broken.is_set():
             raise BrokerUnavailable(f"no connection to RabbitMQ ({self.last_error or 'connecting'}); it will be tried again")
         outcomes = await asyncio.gather(*(self._publish(link.exchange, message) for message in messages), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
+        failed = [(message, outcome) for message, outcome in zip(messages, outcomes, strict=True) if isinstance(outcome, BaseException)]
+        for _, outcome in failed:
+            if type(outcome) is not DeliveryError:  # one that was nacked; those that went astray are of a kind of their own
                 raise BrokerUnavailable(f"RabbitMQ did not take a message: {type(outcome).__name__}: {outcome}") from outcome
+        if failed:
+            keys = ", ".join(sorted({message.routing_key for message, _ in failed}))
+            raise QueueFull(f"RabbitMQ has no room for {len(failed)} messages: {keys}", refused=[message for message, _ in failed])
 
     async def consume(self, queue: str, receive: Callable[[Delivery], None], *, prefetch: int) -> None:
         subscription = self._subscriptions[queue] = Subscription(receive, prefetch)

@@ -10,7 +10,6 @@ EXCHANGE = "taskgrove.events"
 DEAD_EXCHANGE = "taskgrove.dead"
 DEAD_QUEUE = "taskgrove.dead"
 DELIVERY_LIMIT = 30
-MOST_MESSAGES = 200_000
 HEARS_THE_DEAD = "approvals"
 
 
@@ -34,7 +33,7 @@ def arguments(queue: Queue) -> dict[str, Any]:
         "x-dead-letter-exchange": DEAD_EXCHANGE,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
-        "x-max-length": MOST_MESSAGES,
+        "x-max-length": queue.most,
     }
 
 

@@ -19,7 +19,9 @@ from shared.telemetry.metrics import ServiceMetrics
 
 KEEP_SECONDS = 14 * 24 * 3600
 MOST_WAITING = 50_000
+MOST_WAITING_BYTES = 32 * 2**20
 MOST_MESSAGE = 16 * 1024
+OVERHEAD = 300
 FLUSH_SECONDS = 0.25
 OWN_FIELDS = ("ts", "level", "service", "run_id", "task_id", "attempt", "trace_id", "event")
 
@@ -42,13 +44,14 @@ class LogStore:
         self._collection = collection
         self._metrics = metrics
         self._waiting: deque[Doc] = deque()
+        self._size = 0
 
     def take(self, line: Line) -> None:
         """Keep a line for the next write."""
-        if len(self._waiting) >= MOST_WAITING:
-            self._waiting.popleft()
-            self._metrics.log_lines_dropped.inc()
-        self._waiting.append(_document(line))
+        doc = _document(line)
+        self._waiting.append(doc)
+        self._size += _size(doc)
+        self._bound()
 
     async def run(self) -> None:
         """Write what waits, until cancelled."""
@@ -61,14 +64,19 @@ class LogStore:
         """Write all that waits now; a store that does not answer keeps its lines waiting."""
         lines = list(self._waiting)
         self._waiting.clear()
+        self._size = 0
         try:
             for at in range(0, len(lines), 1_000):
                 await self._collection.insert(lines[at : at + 1_000])
         except StoreUnavailable:
             self._waiting.extendleft(reversed(lines))
-            while len(self._waiting) > MOST_WAITING:
-                self._waiting.popleft()
-                self._metrics.log_lines_dropped.inc()
+            self._size = sum(_size(doc) for doc in self._waiting)
+            self._bound()
+
+    def _bound(self) -> None:
+        while len(self._waiting) > MOST_WAITING or self._size > MOST_WAITING_BYTES:
+            self._size -= _size(self._waiting.popleft())
+            self._metrics.log_lines_dropped.inc()
 
 
 _stores: dict[str, LogStore] = {}
@@ -140,6 +148,11 @@ def _document(line: Line) -> Doc:
     rest = " ".join(f"{key}={value}" for key, value in extra.items())
     doc["message"] = _text(line["text"] if "text" in line else f"{line['event']} {rest}".strip())
     return doc
+
+
+def _size(doc: Doc) -> int:
+    """About how much memory it takes."""
+    return OVERHEAD + len(doc["message"])
 
 
 def _text(value: Any) -> str | None:

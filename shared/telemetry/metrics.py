@@ -26,6 +26,11 @@ class ServiceMetrics:
         self.rescued = Counter(
             "taskgrove_sweep_rescued_total", "What the sweep found overdue, by what it was.", ["what"], registry=registry
         )
+        self.given_up = Counter(
+            "taskgrove_messages_given_up_total",
+            "Messages for which a queue had no room for too long; the sweeps say them again.",
+            registry=registry,
+        )
         self.log_lines_dropped = Counter(
             "taskgrove_log_lines_dropped_total", "Log lines that the store did not take in time.", registry=registry
         )

@@ -48,13 +48,14 @@ class House:
     new: Callable[[], Broker]
     one: str = field(default_factory=lambda: f"test.{new_id()}.one")
     other: str = field(default_factory=lambda: f"test.{new_id()}.other")
+    most: int = 200_000
     made: list[Broker] = field(default_factory=list)
 
     @property
     def queues(self) -> list[Queue]:
-        """`one` hears two keys, `other` shares the second; `dead` takes what `one` was given too often."""
+        """`one` hears two keys and has room for `most`, `other` shares the second; `dead` takes what `one` was given too often."""
         return [
-            Queue(self.one, (f"{self.one}.a", f"{self.one}.b")),
+            Queue(self.one, (f"{self.one}.a", f"{self.one}.b"), most=self.most),
             Queue(self.other, (f"{self.one}.b",)),
             Queue(self.dead, (f"{self.one}.a",), dead=True),
         ]

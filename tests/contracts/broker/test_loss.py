@@ -8,9 +8,12 @@ import pytest
 
 from shared.errors import BrokerUnavailable
 from shared.memory.broker import MemoryBroker, MemoryExchange
-from shared.messaging.port import Broker, Message
+from shared.messaging.port import Broker, Delivery, Message
 from tests.contracts.broker.conftest import Ear, House
 from tests.contracts.broker.proxy import Wire
+
+SLACK = 200
+"""RabbitMQ tells publishers that a quorum queue is full a little after it is."""
 
 Delete = Callable[[str], Awaitable[None]]
 Cut = Callable[[Broker], None]
@@ -182,15 +185,61 @@ class TestCut:
         await broker.stop()
 
 
-async def test_the_twin_refuses_what_a_full_queue_cannot_take() -> None:
-    """As RabbitMQ with reject-publish, whose limit is too high to be reached here."""
-    exchange = MemoryExchange(most=3)
-    house = House(lambda: MemoryBroker(exchange))
-    broker, ear = await house.broker(), Ear()
-    await broker.publish([house.message("a", str(n).encode()) for n in range(3)])
-    with pytest.raises(BrokerUnavailable, match="full"):
-        await broker.publish([house.message("a", b"3")])
-    await broker.consume(house.one, ear, prefetch=1)
-    await ear.wait(1)
-    await broker.publish([house.message("a", b"4")])
-    assert exchange.waiting() == 4
+class TestFull:
+    """A producer that is faster than whoever hears it: it is refused, says it again, and nothing that was confirmed is lost."""
+
+    @pytest.fixture
+    def house(self, house: House) -> House:
+        """Here the first queue has room for few."""
+        house.most = 20
+        return house
+
+    async def test_whoever_says_more_than_there_is_room_for_is_refused_until_there_is_some(self, house: House) -> None:
+        broker, ear = await house.broker(), Ear()
+        taken = await until_refused(broker, house, "a")
+        assert taken >= house.most
+        await broker.consume(house.one, ear, prefetch=5)
+        await ear.wait(5)
+        await ear.heard[0].ack()
+        await said(broker, house.message("a", b"later"))
+
+    async def test_many_who_say_much_at_once_wait_for_a_slow_ear_and_nothing_is_lost(self, house: House) -> None:
+        speakers, hearer, heard = [await house.broker() for _ in range(3)], await house.broker(), asyncio.Queue[Delivery]()
+        confirmed: set[bytes] = set()
+
+        async def speak(number: int) -> None:
+            for n in range(40):
+                body = f"{number}.{n}".encode()
+                await said(speakers[number % 3], house.message("a", body))
+                confirmed.add(body)
+
+        speaking = [asyncio.create_task(speak(number)) for number in range(6)]
+        await asyncio.sleep(0.5)
+        assert len(confirmed) <= house.most + SLACK, "they wait"
+        await hearer.consume(house.one, heard.put_nowait, prefetch=5)
+        bodies: set[bytes] = set()
+        async with asyncio.timeout(60):
+            while len(bodies) < 240:
+                delivery = await heard.get()
+                bodies.add(delivery.body)
+                await asyncio.sleep(0.002)
+                await delivery.ack()
+            await asyncio.gather(*speaking)
+        assert bodies == confirmed
+
+    async def test_a_full_queue_refuses_what_other_queues_hear_as_well(self, house: House) -> None:
+        """They have it already, and hear it again when it is said again: so handling it twice must change nothing."""
+        broker, other = await house.broker(), Ear()
+        await broker.consume(house.other, other, prefetch=1_000)
+        taken = await until_refused(broker, house, "b")
+        await other.wait(taken)
+
+
+async def until_refused(broker: Broker, house: House, key: str) -> int:
+    """Say one after the other until one is refused; how many were taken."""
+    for n in range(house.most + SLACK):
+        try:
+            await broker.publish([house.message(key, str(n).encode())])
+        except BrokerUnavailable:
+            return n
+    raise AssertionError("the queue has room for more than it should")

@@ -14,7 +14,7 @@ from shared.clock import ServerClock
 from shared.errors import StoreUnavailable
 from shared.memory.store import MemoryDatabase
 from shared.storage.port import Collection, Doc
-from shared.telemetry.logs import LOGS, MOST_MESSAGE, MOST_WAITING, LogStore, configure, keep
+from shared.telemetry.logs import LOGS, MOST_MESSAGE, MOST_WAITING, MOST_WAITING_BYTES, LogStore, configure, keep
 from shared.telemetry.metrics import ServiceMetrics
 
 log = structlog.get_logger()
@@ -136,3 +136,17 @@ async def test_lines_wait_for_a_store_that_does_not_answer_and_the_oldest_go_fir
     await store.flush()
     assert [doc["event"] for doc in slow.docs] == [str(n) for n in range(10, MOST_WAITING + 10)]
     assert metrics.registry.get_sample_value("taskgrove_log_lines_dropped_total") == 10
+
+
+async def test_long_lines_wait_in_a_bounded_memory() -> None:
+    slow, metrics = Slow(), ServiceMetrics(CollectorRegistry())
+    store = LogStore(slow, metrics)  # type: ignore[arg-type]
+    for n in range(4_000):
+        store.take({"event": str(n), "text": "x" * MOST_MESSAGE})
+        if n % 1_000 == 0:
+            await store.flush()
+    slow.answers = True
+    await store.flush()
+    assert slow.docs[-1]["event"] == "3999"
+    assert 0.9 * MOST_WAITING_BYTES < sum(len(doc["message"]) for doc in slow.docs) <= MOST_WAITING_BYTES
+    assert metrics.registry.get_sample_value("taskgrove_log_lines_dropped_total") == 4_000 - len(slow.docs)

@@ -9,11 +9,12 @@ from prometheus_client import CollectorRegistry
 
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.executor import AgentProgress, TaskExecuted
-from shared.contracts.sequencer import TaskReady
-from shared.errors import BrokerUnavailable
+from shared.contracts.sequencer import TaskCompleted, TaskReady
+from shared.errors import BrokerUnavailable, QueueFull
+from shared.messaging import publisher as publisher_module
 from shared.messaging.lanes import MOST_WEIGHT
 from shared.messaging.port import Delivery, Message, Queue
-from shared.messaging.publisher import MOST_EVENTS, MOST_IDS, Publisher, by_run
+from shared.messaging.publisher import MOST_EVENTS, MOST_IDS, MOST_REFUSALS, Publisher, by_run
 from shared.telemetry.metrics import ServiceMetrics
 
 
@@ -23,11 +24,18 @@ class Mouth:
     def __init__(self) -> None:
         self.publishes: list[list[Message]] = []
         self.refuses = False
+        self.full = 0
+        self.tries: list[int] = []
 
     async def publish(self, messages: Sequence[Message]) -> None:
         await asyncio.sleep(0)
+        self.tries.append(len(messages))
         if self.refuses:
             raise BrokerUnavailable("not confirmed")
+        if self.full:
+            self.full -= 1
+            self.publishes.append(list(messages[1:]))
+            raise QueueFull("no room", refused=messages[:1])
         self.publishes.append(list(messages))
 
     async def start(self, queues: Sequence[Queue]) -> None:
@@ -98,6 +106,36 @@ async def test_a_message_carries_no_more_ids_than_are_handled_together(publisher
 async def test_what_need_not_last_is_marked(publisher: Publisher, mouth: Mouth) -> None:
     await publisher.say([AgentProgress(run_id="r", task_id="r.1", lines=("a",)), ready(1)])
     assert {message.routing_key: message.durable for message in mouth.publishes[0]} == {"agent.progress": False, "task.ready": True}
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher_module, "full_jitter", lambda *_, **__: 0.0)
+
+
+@pytest.mark.usefixtures("no_waiting")
+class TestFull:
+    async def test_what_a_full_queue_refuses_is_said_again_and_nothing_else(self, publisher: Publisher, mouth: Mouth) -> None:
+        mouth.full = 3
+        await publisher.say([ready(1), TaskExecuted(run_id="r", attempts=("r.1:1",)), TaskCompleted(run_id="r", tasks=("r.1",))])
+        assert mouth.tries == [3, 1, 1, 1]
+        assert sorted(sizes(mouth)) == [("task.completed", 1), ("task.executed", 1), ("task.ready", 1)]
+
+    async def test_after_a_while_it_is_given_up_and_nobody_waits_for_that_queue_until_it_has_room(
+        self, publisher: Publisher, mouth: Mouth
+    ) -> None:
+        mouth.full = 10**6
+        await publisher.say([ready(1)])
+        assert len(mouth.tries) == MOST_REFUSALS + 1
+        mouth.tries.clear()
+        await publisher.say([ready(2)])
+        assert mouth.tries == [1]
+        mouth.full = 0
+        await publisher.say([ready(3)])
+        assert sizes(mouth)[-1:] == [("task.ready", 1)]
+        mouth.full, mouth.tries = 2, []
+        await publisher.say([ready(4)])
+        assert mouth.tries == [1, 1, 1], "it is hoped for again"
 
 
 async def test_what_is_not_confirmed_is_an_error_to_all_who_said_it(publisher: Publisher, mouth: Mouth) -> None:
