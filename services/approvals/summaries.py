@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from services.approvals.domain.summary import Summary, summarize
 from services.approvals.store.reads import Reads
+from shared.aside import aside
 from shared.clock import Clock
 from shared.contracts.phases import TERMINAL
 from shared.storage.port import Doc
 
 MOST_KEPT = 50
 SHORTEST = 0.3
-LARGE = 500
 REST = 8.0
 """A summary that took a second is good for eight: at most a ninth of one core goes into summaries of a run, however many watch it."""
 
@@ -55,7 +55,7 @@ class Summaries:
     async def _renew(self, kept: _Kept, root: Doc) -> None:
         began = self._clock.monotonic()
         branch = await self._reads.branch(root, whole=False)
-        kept.summary = await asyncio.to_thread(summarize, branch) if len(branch.tasks) > LARGE else summarize(branch)
+        kept.summary = await aside(lambda: summarize(branch), size=len(branch.tasks))
         kept.key = _key(root)
         now = self._clock.monotonic()
         kept.good_until = now + max(SHORTEST, REST * (now - began))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from shared.contracts.plan import PRIORITY, Plan, RunOptions, TaskSpec
@@ -33,6 +33,13 @@ def nested(plan: Plan) -> list[Plan]:
                 )
             )
     return [plan.model_copy(update={"tasks": tuple(flat)}), *below]
+
+
+def every(tasks: Iterable[TaskSpec]) -> Iterator[TaskSpec]:
+    """These tasks and all below them."""
+    for task in tasks:
+        yield task
+        yield from every(task.subtasks)
 
 
 def settled(plan: Plan, options: RunOptions) -> tuple[Plan, RunOptions]:

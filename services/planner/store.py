@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from services.planner.domain import digest, nested
+from services.planner.domain import digest, every, nested
+from shared.aside import aside
 from shared.clock import Clock, after
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.phases import Phase
@@ -47,14 +48,13 @@ class PlanStore:
 
     async def keep(self, whole: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str, findings: Sequence[Doc] = ()) -> None:
         """Store a plan and those nested in it, its own header last: once it is there, all of them are whole."""
-        headers, parts = [], []
-        for number, plan in enumerate(nested(whole)):
-            specs = [task.wire() for task in plan.tasks]
-            identifier, run_id = plan_id(plan.task_id, plan.version), run_of(plan.task_id)
-            pages = [specs[at : at + PART] for at in range(0, len(specs), PART)]
-            parts += [{"_id": f"{identifier}#{n}", "part": True, "run_id": run_id, "tasks": page} for n, page in enumerate(pages)]
-            sizes = {"parts": len(pages), "count": len(specs), "digest": digest(plan if number else whole)}
-            headers.append(self._header(plan, reason, options=options, submitted_by=submitted_by) | sizes)
+        of_all = {
+            "reason": reason,
+            "options": options.model_dump(mode="json"),
+            "submitted_by": submitted_by,
+            "created_at": self._clock.now(),
+        }
+        headers, parts = await aside(lambda: _documents(whole, of_all), size=sum(1 for _ in every(whole.tasks)))
         for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         await self._plans.insert(headers[1:])
@@ -115,26 +115,36 @@ class PlanStore:
     def _until_heard(self, task_id: str) -> Doc:
         return {"due_at": after(self._clock, HEARD_SECONDS)} if task_id == run_of(task_id) else {}
 
-    def _header(self, plan: Plan, reason: PlanReason, *, options: RunOptions, submitted_by: str) -> dict[str, Any]:
-        return {
-            "_id": plan_id(plan.task_id, plan.version),
-            "part": False,
-            "run_id": run_of(plan.task_id),
-            "task_id": plan.task_id,
-            "version": plan.version,
-            "planner": plan.planner,
-            "title": plan.title,
-            "description": plan.description,
-            "checks": list(plan.checks),
-            "model": plan.model,
-            "prompt_hash": plan.prompt_hash,
-            "state": "proposed",
-            "reason": reason,
-            "options": options.model_dump(mode="json"),
-            "submitted_by": submitted_by,
-            "created_at": self._clock.now(),
-            **({"further": plan.further} if plan.further else {}),
-        }
+
+def _documents(whole: Plan, of_all: Doc) -> tuple[list[Doc], list[Doc]]:
+    """Headers, the whole plan's own first, and parts."""
+    headers, parts = list[Doc](), list[Doc]()
+    for number, plan in enumerate(nested(whole)):
+        specs = [task.wire() for task in plan.tasks]
+        identifier, run_id = plan_id(plan.task_id, plan.version), run_of(plan.task_id)
+        pages = [specs[at : at + PART] for at in range(0, len(specs), PART)]
+        parts += [{"_id": f"{identifier}#{n}", "part": True, "run_id": run_id, "tasks": page} for n, page in enumerate(pages)]
+        sizes = {"parts": len(pages), "count": len(specs), "digest": digest(plan if number else whole)}
+        headers.append(_header(plan) | of_all | sizes)
+    return headers, parts
+
+
+def _header(plan: Plan) -> Doc:
+    return {
+        "_id": plan_id(plan.task_id, plan.version),
+        "part": False,
+        "run_id": run_of(plan.task_id),
+        "task_id": plan.task_id,
+        "version": plan.version,
+        "planner": plan.planner,
+        "title": plan.title,
+        "description": plan.description,
+        "checks": list(plan.checks),
+        "model": plan.model,
+        "prompt_hash": plan.prompt_hash,
+        "state": "proposed",
+        **({"further": plan.further} if plan.further else {}),
+    }
 
 
 class PlanningStore:

@@ -14,7 +14,8 @@ from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
 from services.sequencer.retell import let_go, still_wanted
 from services.sequencer.store import TaskStore, born
-from shared.clock import after
+from shared.aside import aside
+from shared.clock import Clock, after
 from shared.contracts.base import Event
 from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
@@ -37,7 +38,7 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):
         return await _ask_for_review(store, task, header)
     try:
-        order = sequence(specs)
+        order = await aside(lambda: sequence(specs), size=len(specs))
         await _refuse_too_large(store, task, header["version"], count=len(specs))
     except BadInput as error:
         log.warning("plan.refused", task_id=task.task_id, plan_id=event.plan_id, error=str(error))
@@ -112,14 +113,7 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
     soil = Soil(
         run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now(), by_model=by_model, reruns=task.reruns
     )
-    documents = grow(specs, order, soil)
-    first = []
-    for document in documents:
-        if document.get("wide"):
-            document["due_at"] = soil.now
-        elif move := first_move(document):
-            first.append(move)
-            born(document, move, store.clock)
+    documents, first = await aside(lambda: _grown(specs, order, soil, clock=store.clock), size=len(specs))
     grown_before = await store.insert(documents)
     await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
     fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
@@ -130,6 +124,17 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
     # What grew before may have gone on, or come to its end, without anybody who looked at its parent.
     further = await look_below(store, [task.task_id]) if grown_before else []
     return [*say(first), *further, *await _caught_up(store, task)]
+
+
+def _grown(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil, *, clock: Clock) -> tuple[list[dict[str, Any]], list[Move]]:
+    documents, first = grow(specs, order, soil), list[Move]()
+    for document in documents:
+        if document.get("wide"):
+            document["due_at"] = soil.now
+        elif move := first_move(document):
+            first.append(move)
+            born(document, move, clock)
+    return documents, first
 
 
 async def _caught_up(store: TaskStore, task: Task) -> list[Event]:

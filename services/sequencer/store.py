@@ -11,6 +11,7 @@ from services.sequencer.domain.decide import Verdict
 from services.sequencer.domain.phases import REOPENED, How, Move
 from services.sequencer.domain.task import FIELDS, Task, task_from
 from services.sequencer.metrics import SequencerMetrics
+from shared.aside import aside
 from shared.clock import Clock, after
 from shared.contracts.phases import TERMINAL, Phase
 from shared.contracts.plan import TaskSpec
@@ -33,6 +34,7 @@ SCHEMAS = (
 )
 PAGE = 500
 INSERT_PAGE = 1_000
+PARTS = 10
 
 
 class TaskStore:
@@ -174,9 +176,12 @@ class TaskStore:
         headers = await self._plans.find({"_id": plan_id})
         if not headers:
             raise KeyError(plan_id)
-        parts = await self._plans.find({"_id": {"$in": [f"{plan_id}#{number}" for number in range(headers[0]["parts"])]}})
+        names, parts = [f"{plan_id}#{number}" for number in range(headers[0]["parts"])], list[Doc]()
+        for at in range(0, len(names), PARTS):
+            parts += await self._plans.find({"_id": {"$in": names[at : at + PARTS]}})
         parts.sort(key=lambda part: int(part["_id"].rpartition("#")[2]))
-        return headers[0], [TaskSpec.model_validate(task) for part in parts for task in part["tasks"]]
+        size = headers[0].get("count", 0)
+        return headers[0], await aside(lambda: [TaskSpec.model_validate(task) for part in parts for task in part["tasks"]], size=size)
 
     async def in_the_making(self, plan_ids: Sequence[str]) -> set[str]:
         """Which of these plans a planner has heard of and still makes; its own sweep looks after them."""

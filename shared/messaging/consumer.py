@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from shared.clock import Clock, full_jitter
-from shared.contracts.base import PREFIX, VERSION, Event
+from shared.contracts.base import PREFIX, VERSION, WHOLE, Event
 from shared.ending import end
 from shared.errors import Fate, TaskgroveError, Unavailable
 from shared.ids import made_at
@@ -27,6 +27,8 @@ Handler = Callable[[Sequence[Any], Any], Awaitable[Says]]
 Hears = Mapping[type[Event], Handler]
 
 PREFETCH = 300
+PREFETCH_WHOLE = 30
+"""Of whole submissions and plans fewer are held at once: the notes of one may have megabytes."""
 AT_ONCE = 4
 """So many batches of one type at once, each of other runs: a plan of 50 000 tasks takes its handler seconds."""
 TRIES = 3
@@ -97,6 +99,11 @@ class Desk:
             self.some.clear()
 
 
+def prefetch_of(hears: Iterable[type[Event]]) -> int:
+    """How many messages are held here before they are dealt with."""
+    return PREFETCH_WHOLE if all(kind.weighs >= WHOLE and not kind.carries for kind in hears) else PREFETCH
+
+
 class Consumer:
     """One service's ear."""
 
@@ -132,7 +139,7 @@ class Consumer:
     async def start(self) -> None:
         """Hear the service's queue from now on."""
         self._tasks = [asyncio.create_task(self._run(kind, desk)) for kind, desk in self._desks.items() for _ in range(AT_ONCE)]
-        await self._broker.consume(self._queue, self._receive, prefetch=PREFETCH)
+        await self._broker.consume(self._queue, self._receive, prefetch=prefetch_of(self._desks))
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new; let the handlers that run end, at most `seconds`; drop the rest unacked, and what waits for broker or store."""

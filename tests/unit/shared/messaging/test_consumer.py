@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from shared.contracts.approvals import RunImported, TaskSubmitted
 from shared.contracts.base import Event
 from shared.contracts.checker import TaskVerified
 from shared.contracts.planner import PlanProposed
-from shared.contracts.sequencer import TaskReady
+from shared.contracts.sequencer import PlanRequested, TaskReady
 from shared.errors import BadInput, StoreUnavailable
 from shared.messaging.codec import MOST_BYTES, encode
-from shared.messaging.consumer import AT_ONCE, PREFETCH, TRIES
+from shared.messaging.consumer import AT_ONCE, PREFETCH, PREFETCH_WHOLE, TRIES, prefetch_of
 from shared.messaging.lanes import MOST_WEIGHT
 from shared.messaging.port import Delivery, Message
 from shared.messaging.publisher import NOTHING, Says
@@ -214,6 +215,10 @@ class TestFairness:
         handler.gate.set()
         await until(lambda: stage.unacked() == 0)
         assert len(handler.events()) == PREFETCH + 100
+
+    def test_of_whole_submissions_few_are_held_at_once(self) -> None:
+        assert prefetch_of([TaskSubmitted, PlanRequested, RunImported]) == PREFETCH_WHOLE, "the planner"
+        assert prefetch_of([TaskSubmitted, TaskReady]) == PREFETCH
 
 
 class TestFates:
