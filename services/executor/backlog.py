@@ -11,7 +11,7 @@ EVERY = 10
 """Of so many slots one goes to what is less urgent, as long as there is any: so it goes on, however long the rush lasts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
     """A ready attempt: whose it is, what it takes, and since when it waits here, on the monotonic clock."""
 

@@ -1,7 +1,7 @@
 """What comes in: offered attempts wait in the backlog, and are claimed as slots are free."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -78,7 +78,8 @@ class Intake:
 
     async def _offered(self, offered: Sequence[str]) -> list[str]:
         async with self._one_at_a_time:
-            wanted = [attempt for attempt in offered if attempt not in self._running and not self._waits(attempt)]
+            known: list[Container[str]] = [self._running, *(backlog for backlog in self.backlogs.values() if backlog)]
+            wanted = [attempt for attempt in offered if not any(attempt in one for one in known)]
             if self._draining:
                 return await self._store.hand_back(wanted)
             claims = {claim.attempt_id: claim for claim in await self._store.claimable(wanted)} if wanted else {}
@@ -151,9 +152,6 @@ class Intake:
     def _look(self) -> None:
         self._looking = None
         self._free.set()
-
-    def _waits(self, attempt: str) -> bool:
-        return any(attempt in backlog for backlog in self.backlogs.values())
 
     def _waiting(self, claim: Claim) -> Waiting:
         return Waiting(claim.attempt_id, claim.run_id, claim.agent, claim.lane, claim.priority, self._clock.monotonic())

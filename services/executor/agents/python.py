@@ -50,8 +50,7 @@ class PythonAgent:
         clock = asyncio.timeout(None if registered.pool else seconds)
         try:
             async with clock:
-                with timed_by(Deadline(clock)):
-                    return await self._call(registered, args, seconds, run_id=run_id)
+                return await self._call(registered, args, clock=clock, seconds=seconds, run_id=run_id)
         except (AgentFailed, Unavailable):
             raise
         except BrokenProcessPool as error:
@@ -63,13 +62,14 @@ class PythonAgent:
                 raise AgentFailed(message, code="timed_out") from error
             raise AgentFailed(f"{type(error).__name__}: {error}", code="exception") from error
 
-    async def _call(self, registered: Registered, args: Mapping[str, Any], seconds: float, *, run_id: str) -> Any:
+    async def _call(self, registered: Registered, args: Mapping[str, Any], *, clock: asyncio.Timeout, seconds: float, run_id: str) -> Any:
         if registered.is_async:
             return await registered.function(**args)
         if registered.pool:
             return await self._tools.pool.call(partial(registered.function, **args), seconds=seconds, whose=run_id)
-        async with self._threads.one(run_id):
-            return await asyncio.to_thread(registered.function, **args)
+        with timed_by(Deadline(clock)):
+            async with self._threads.one(run_id):
+                return await asyncio.to_thread(registered.function, **args)
 
 
 def _watched(work: Work, note: Callable[[Path], None]) -> Work:
