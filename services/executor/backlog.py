@@ -76,7 +76,7 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __contains__(self, attempt_id: str) -> bool:
+    def __contains__(self, attempt_id: object) -> bool:
         return attempt_id in self._ids
 
     def runs(self) -> set[str]:
