@@ -14,8 +14,8 @@ from shared.contracts.base import PREFIX, VERSION, WHOLE, Event
 from shared.ending import end
 from shared.errors import Fate, TaskgroveError, Unavailable
 from shared.ids import made_at
+from shared.lanes import Lane
 from shared.messaging.codec import Heard, Poison, decode
-from shared.messaging.lanes import Lane
 from shared.messaging.port import Broker, Delivery
 from shared.messaging.publisher import Publisher, Says
 from shared.messaging.quarantine import Quarantine

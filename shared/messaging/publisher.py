@@ -11,8 +11,8 @@ from shared.clock import full_jitter
 from shared.contracts.base import Event
 from shared.errors import QueueFull
 from shared.ids import run_of
+from shared.lanes import MOST_WEIGHT
 from shared.messaging.codec import encode
-from shared.messaging.lanes import MOST_WEIGHT
 from shared.messaging.port import Broker, Message
 from shared.storage.group import GroupCommit
 from shared.telemetry.metrics import ServiceMetrics

@@ -1,11 +1,11 @@
 """Group commit: what ends at its own time waits for its own save, and one write takes all that wait."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from shared.errors import Unavailable
+from shared.lanes import Lane
 
 Item = TypeVar("Item")
 Waiter = tuple[Sequence[Item], asyncio.Future[None]]
@@ -14,32 +14,30 @@ Waiter = tuple[Sequence[Item], asyncio.Future[None]]
 class GroupCommit(Generic[Item]):
     """`flush` gets everything that was given since the last flush began, about `most` items at once, and runs one at a time.
 
-    A lone item goes at once; a storm goes in hundreds. If a flush raises Unavailable, everyone who waited for it gets the error. For any
-    other error each waiter's items are flushed again alone, so that what cannot be written harms no neighbour: a flush may run twice.
+    A lone item goes at once; a storm goes in hundreds, by turns over runs. If a flush raises Unavailable, everyone who waited for it has
+    that error. For any other error each waiter's items are flushed again alone, so that what cannot be written harms no neighbour: a
+    flush may run twice.
     """
 
     def __init__(self, flush: Callable[[Sequence[Item]], Awaitable[None]], *, most: int = 500) -> None:
         self._flush = flush
-        self._most = most
-        self._waiting: deque[Waiter[Item]] = deque()
+        self._waiting: Lane[Waiter[Item]] = Lane(most, max(1, most // 10))
         self._writer: asyncio.Task[None] | None = None
 
-    async def __call__(self, items: Sequence[Item]) -> None:
-        """Return when `items` are flushed; raises what the flush raised."""
+    async def __call__(self, items: Sequence[Item], *, run: str = "") -> None:
+        """Return when `items` are flushed; raises what the flush raised. `run`: whose they are."""
         if not items:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((items, done))
+        self._waiting.put((items, done), run=run, weight=len(items))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
         await done
 
     async def _write(self) -> None:
         while self._waiting:
-            taken, count = list[Waiter[Item]](), 0
-            while self._waiting and count < self._most:
-                taken.append(self._waiting.popleft())
-                count += len(taken[-1][0])
+            taken = self._waiting.take()
+            self._waiting.done_all()
             error = await self._flushed(taken)
             alone = len(taken) > 1 and error is not None and not isinstance(error, Unavailable)
             for one in taken:

@@ -8,6 +8,7 @@ import structlog
 
 from shared.clock import Clock, after
 from shared.errors import StoreUnavailable
+from shared.ids import run_of
 from shared.storage.group import GroupCommit
 from shared.storage.port import Collection, Doc, ServerNow, Update
 from shared.telemetry.metrics import ServiceMetrics
@@ -91,7 +92,8 @@ class Leases:
         change = {"$set": {**fields, "finished_at": self._clock.now()}, "$unset": {"due_at": ""}}
         self._finishing.add(claim)
         try:
-            await self._finished([Update({"_id": claim, "state": HELD, "owner": self._owner}, change)])
+            ours = {"_id": claim, "state": HELD, "owner": self._owner}
+            await self._finished([Update(ours, change)], run=run_of(claim).partition(":")[0])
         finally:
             self._finishing.discard(claim)
         self.held.pop(claim, None)

@@ -39,8 +39,8 @@ WORKING = (
     Mutant(
         "a zombie may write how its attempt ended",
         LEASES,
-        'Update({"_id": claim, "state": HELD, "owner": self._owner}, change)',
-        'Update({"_id": claim}, change)',
+        'ours = {"_id": claim, "state": HELD, "owner": self._owner}',
+        'ours = {"_id": claim}',
         "the id has the epoch in it",
     ),
     Mutant(

@@ -131,3 +131,18 @@ async def test_what_cannot_be_written_harms_no_neighbour() -> None:
     outcomes = await asyncio.gather(first, *rest, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None), type(None), BadInput, type(None)]
     assert flushed == [[0], [1, 2, -3, 4], [1, 2], [-3], [4]]
+
+
+async def test_a_small_run_waits_for_one_flush_of_a_big_one_and_not_for_all() -> None:
+    writer = Writer()
+    writer.gate.clear()
+    group = GroupCommit(writer, most=100)
+    waiting = [asyncio.create_task(group([n], run="big")) for n in range(1_000)]
+    await turns()
+    waiting.append(asyncio.create_task(group([-1], run="small")))
+    await turns()
+    writer.gate.set()
+    await asyncio.gather(*waiting)
+    assert -1 in writer.flushed[1], "in the first flush that began after it came"
+    assert {len(items) for items in writer.flushed[:-1]} == {100}
+    assert [n for items in writer.flushed for n in items if n >= 0] == list(range(1_000))

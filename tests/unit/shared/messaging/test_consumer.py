@@ -13,9 +13,9 @@ from shared.contracts.checker import TaskVerified
 from shared.contracts.planner import PlanProposed
 from shared.contracts.sequencer import PlanRequested, TaskReady
 from shared.errors import BadInput, StoreUnavailable
+from shared.lanes import MOST_WEIGHT
 from shared.messaging.codec import MOST_BYTES, encode
 from shared.messaging.consumer import AT_ONCE, PREFETCH, PREFETCH_WHOLE, TRIES, prefetch_of
-from shared.messaging.lanes import MOST_WEIGHT
 from shared.messaging.port import Delivery, Message
 from shared.messaging.publisher import NOTHING, Says
 from tests.unit.shared.messaging.conftest import Stage, until

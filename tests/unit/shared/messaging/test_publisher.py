@@ -11,8 +11,8 @@ from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.executor import AgentProgress, TaskExecuted
 from shared.contracts.sequencer import TaskCompleted, TaskReady
 from shared.errors import BrokerUnavailable, QueueFull
+from shared.lanes import MOST_WEIGHT
 from shared.messaging import publisher as publisher_module
-from shared.messaging.lanes import MOST_WEIGHT
 from shared.messaging.port import Delivery, Message, Queue
 from shared.messaging.publisher import MOST_EVENTS, MOST_IDS, MOST_REFUSALS, Publisher, by_run
 from shared.telemetry.metrics import ServiceMetrics

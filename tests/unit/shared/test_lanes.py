@@ -7,7 +7,7 @@ import pytest
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.executor import AgentProgress
 from shared.contracts.sequencer import TaskReady
-from shared.messaging.lanes import MOST_WEIGHT, TURN, Lane
+from shared.lanes import MOST_WEIGHT, TURN, Lane
 
 
 def filled(**waiting: tuple[int, int]) -> Lane[str]:

@@ -1,4 +1,4 @@
-"""What waits for a handler, kept by run and taken in turn, so that no run waits behind all of a bigger one."""
+"""What waits for a handler or a write, kept by run and taken in turn, so that no run waits behind all of a bigger one."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable
@@ -46,7 +46,9 @@ class _Line(Generic[Item]):
 class Lane(Generic[Item]):
     """Items by run. What is taken of a run is handled before more of it is taken: so its order stays, however many handle at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_WEIGHT, turn: int = TURN) -> None:
+        self._most = most
+        self._turn = turn
         self._free: OrderedDict[str, _Line[Item]] = OrderedDict()
         self._held: dict[str, _Line[Item]] = {}
         self._busy: set[str] = set()
@@ -69,14 +71,14 @@ class Lane(Generic[Item]):
         self._count += 1
 
     def take(self) -> list[Item]:
-        """About MOST_WEIGHT of what waits, in turns over the runs, those first that have waited longest for theirs. `done` must follow."""
+        """About `most` of what waits, in turns over the runs, those first that have waited longest for theirs. `done` must follow."""
         taken: list[Item] = []
-        turns, again, left = self._free, OrderedDict[str, _Line[Item]](), MOST_WEIGHT
+        turns, again, left = self._free, OrderedDict[str, _Line[Item]](), self._most
         while left > 0 and (turns or again):
             if not turns:
                 turns, again = again, OrderedDict()
             run, line = turns.popitem(last=False)
-            left -= line.take(min(left, TURN) if turns or again else left, taken)
+            left -= line.take(min(left, self._turn) if turns or again else left, taken)
             self._busy.add(run)
             if line.items:
                 again[run] = line
@@ -92,6 +94,10 @@ class Lane(Generic[Item]):
             self._busy.discard(run)
             if line := self._held.pop(run, None):
                 self._free[run] = line
+
+    def done_all(self) -> None:
+        """Of all runs more may be taken: whoever takes it goes on by itself."""
+        self.done(list(self._busy))
 
     def firsts(self) -> Iterable[Item]:
         """Of each run what has waited longest."""
