@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from services.checker.domain import unjudged
 from services.checker.judge import Judge
 from services.checker.store import VerdictStore
+from shared.aside import in_steps
 from shared.contracts.approvals import RunImported
 from shared.contracts.checker import TaskVerified
 from shared.contracts.executor import TaskExecuted
@@ -43,7 +44,7 @@ async def judged(attempts: Sequence[str], deps: Deps) -> Says:
     cases = await deps.verdicts.cases(attempts)
     slow = [case for case in cases if case.is_slow and case.attempt_id not in deps.judge.running]
     quick = [case for case in cases if not case.is_slow]
-    found = [unjudged(case) or await deps.judge.verdict(case) for case in quick]
+    found = [unjudged(case) or await deps.judge.verdict(case) async for case in in_steps(quick)]
     await deps.verdicts.keep([case.document() | judgement for case, judgement in zip(quick, found, strict=True)])
     deps.judge.metrics.judged(judgement["judgement"] for judgement in found)
     won = await deps.judge.take_on(slow) if slow else set()
