@@ -15,7 +15,7 @@ from shared.contracts.phases import Phase
 from shared.contracts.planner import PlanReason
 from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady, TaskReopened
 from shared.ids import attempt_id, run_of, subtree
-from shared.messaging.publisher import by_run
+from shared.messaging.publisher import by_run, share_of
 from shared.storage.port import Where
 
 FOR_GOOD = frozenset({Phase.COMPLETED, Phase.SKIPPED})
@@ -156,8 +156,9 @@ def tasks_reopened(task_ids: Iterable[str]) -> list[TaskReopened]:
 
 
 def tasks_ready(attempts: Iterable[str]) -> list[TaskReady]:
-    """Hints that these attempts may be made."""
-    return by_run(attempts, lambda run, ids: TaskReady(run_id=run, attempts=ids))
+    """Hints that these attempts may be made, in parts that executors can share."""
+    ready = list(attempts)
+    return by_run(ready, lambda run, ids: TaskReady(run_id=run, attempts=ids), most=share_of(len(ready)))
 
 
 def plan_requested(task: Task, reason: PlanReason, *, error: dict[str, str] | None) -> PlanRequested:

@@ -44,6 +44,7 @@ class Event(Value):
     durable: ClassVar[bool] = True
     carries: ClassVar[str] = ""
     weighs: ClassVar[int] = 10
+    shared: ClassVar[bool] = False
 
     run_id: str = Field(min_length=1, max_length=64)
 
@@ -56,13 +57,17 @@ class Event(Value):
         durable: bool = True,
         carries: str = "",
         weighs: int = 10,
+        shared: bool = False,
         **others: Any,
     ) -> None:
-        """`carries` names the field with the ids that it is about; one that carries none `weighs` as much as so many."""
+        """`carries` names the field with the ids that it is about; one that carries none `weighs` as much as so many.
+
+        `shared`: replicas of a service that hears it divide the work, so that many ids go in many messages.
+        """
         super().__init_subclass__(**others)
         if name:
             cls.name, cls.said_by, cls.heard_by, cls.durable = name, said_by, heard_by, durable
-            cls.carries, cls.weighs = carries, weighs
+            cls.carries, cls.weighs, cls.shared = carries, weighs, shared
             type_names[f"{PREFIX}{name}{VERSION}"] = cls
 
     @property

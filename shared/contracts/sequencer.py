@@ -11,7 +11,7 @@ from shared.contracts.planner import PlanReason
 ApprovalKind = Literal["checkpoint", "plan_review", "escalation", "question"]
 
 
-class TaskReady(Event, name="task.ready", said_by="sequencer", heard_by=("executor", "approvals"), carries="attempts"):
+class TaskReady(Event, name="task.ready", said_by="sequencer", heard_by=("executor", "approvals"), carries="attempts", shared=True):
     """These tasks may be tried now: attempt ids, `task:epoch`."""
 
     attempts: tuple[str, ...]

@@ -20,6 +20,8 @@ from shared.telemetry.traces import here
 
 MOST_IDS = 200
 MOST_EVENTS = 100
+SHARES = 16
+"""Into so many messages goes what replicas do for a long time: RabbitMQ deals them out in turn, and each takes what it has room for."""
 MOST_REFUSALS = 12
 """About six seconds."""
 
@@ -30,12 +32,17 @@ NOTHING: Says = ()
 log = structlog.get_logger()
 
 
-def by_run(ids: Iterable[str], make: Callable[[str, tuple[str, ...]], Said]) -> list[Said]:
-    """Events about many ids: one a run and at most 200 ids each. The run is read off the id."""
+def share_of(count: int) -> int:
+    """How many ids of so many go in one message, where replicas share them: at most 200."""
+    return max(1, min(MOST_IDS, -(-count // SHARES)))
+
+
+def by_run(ids: Iterable[str], make: Callable[[str, tuple[str, ...]], Said], *, most: int = MOST_IDS) -> list[Said]:
+    """Events about many ids: one a run and at most `most` ids each. The run is read off the id."""
     runs: dict[str, list[str]] = defaultdict(list)
     for identifier in ids:
         runs[run_of(identifier.partition(":")[0])].append(identifier)
-    return [make(run, tuple(of_run[at : at + MOST_IDS])) for run, of_run in runs.items() for at in range(0, len(of_run), MOST_IDS)]
+    return [make(run, tuple(of_run[at : at + most])) for run, of_run in runs.items() for at in range(0, len(of_run), most)]
 
 
 class Publisher:
@@ -96,10 +103,12 @@ class Publisher:
 
 def _split(said: Sequence[tuple[Event, str | None]]) -> Iterator[Sequence[tuple[Event, str | None]]]:
     """What goes in one message each: so many events, so many ids, and whole notes alone. Hearers take some hundred messages in advance."""
-    most = 1 if said[0][0].name == "task.submitted" else MOST_EVENTS
+    kind = said[0][0]
+    most = 1 if kind.name == "task.submitted" else MOST_EVENTS
+    heaviest = share_of(sum(event.weight for event, _ in said)) if kind.shared else MOST_WEIGHT
     begin = weight = 0
     for end, (event, _) in enumerate(said):
-        if end > begin and (end - begin >= most or weight + event.weight > MOST_WEIGHT):
+        if end > begin and (end - begin >= most or weight + event.weight > heaviest):
             yield said[begin:end]
             begin, weight = end, 0
         weight += event.weight

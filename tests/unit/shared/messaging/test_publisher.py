@@ -14,7 +14,7 @@ from shared.errors import BrokerUnavailable, QueueFull
 from shared.lanes import MOST_WEIGHT
 from shared.messaging import publisher as publisher_module
 from shared.messaging.port import Delivery, Message, Queue
-from shared.messaging.publisher import MOST_EVENTS, MOST_IDS, MOST_REFUSALS, Publisher, by_run
+from shared.messaging.publisher import MOST_EVENTS, MOST_IDS, MOST_REFUSALS, SHARES, Publisher, by_run, share_of
 from shared.telemetry.metrics import ServiceMetrics
 
 
@@ -83,11 +83,24 @@ async def test_nothing_to_say_is_no_message(publisher: Publisher, mouth: Mouth) 
 
 
 async def test_what_many_say_at_once_goes_in_few_messages(publisher: Publisher, mouth: Mouth) -> None:
-    await asyncio.gather(*(publisher.say([ready(n), TaskExecuted(run_id="r", attempts=(f"r.{n}:1",))]) for n in range(150)))
-    assert sum(count for key, count in sizes(mouth) if key == "task.ready") == 150
+    said = [(TaskCompleted(run_id="r", tasks=(f"r.{n}",)), TaskExecuted(run_id="r", attempts=(f"r.{n}:1",))) for n in range(150)]
+    await asyncio.gather(*(publisher.say(events) for events in said))
+    assert sum(count for key, count in sizes(mouth) if key == "task.completed") == 150
     assert sum(count for key, count in sizes(mouth) if key == "task.executed") == 150
     assert max(count for _, count in sizes(mouth)) == MOST_EVENTS
     assert len(sizes(mouth)) <= 6
+
+
+async def test_what_replicas_share_goes_in_as_many_messages(publisher: Publisher, mouth: Mouth) -> None:
+    ids = [f"r.{n}:1" for n in range(40)]
+    said = by_run(ids, lambda run, some: TaskReady(run_id=run, attempts=some), most=share_of(len(ids)))
+    await publisher.say(said)
+    carried = [[one["data"]["attempts"] for one in orjson.loads(message.body)] for message in mouth.publishes[0]]
+    assert [sum(map(len, message)) for message in carried] == [3] * 13 + [1]
+    mouth.publishes.clear()
+    await asyncio.gather(*(publisher.say([ready(n)]) for n in range(320)))
+    assert max(count for _, count in sizes(mouth)) <= 320 // SHARES
+    assert [share_of(count) for count in (0, 1, 16, 17, 3_200, 50_000)] == [1, 1, 1, 2, MOST_IDS, MOST_IDS]
 
 
 async def test_a_submission_goes_alone_because_it_is_whole(publisher: Publisher, mouth: Mouth) -> None:
@@ -97,7 +110,7 @@ async def test_a_submission_goes_alone_because_it_is_whole(publisher: Publisher,
 
 async def test_a_message_carries_no_more_ids_than_are_handled_together(publisher: Publisher, mouth: Mouth) -> None:
     ids = [f"r.{n}:1" for n in range(5_000)]
-    await publisher.say(by_run(ids, lambda run, some: TaskReady(run_id=run, attempts=some)))
+    await publisher.say(by_run(ids, lambda run, some: TaskExecuted(run_id=run, attempts=some)))
     said = [[one["data"]["attempts"] for one in orjson.loads(message.body)] for message in mouth.publishes[0]]
     assert [sum(len(attempts) for attempts in message) for message in said] == [MOST_WEIGHT, MOST_WEIGHT, 1_000]
     assert [attempt for message in said for attempts in message for attempt in attempts] == ids
