@@ -1,4 +1,4 @@
-"""The planner's slice: `plans`, a header and parts of at most 500 tasks, so that no document grows with the run; `plannings` under way."""
+"""The planner's slice: `plans`, a header and parts of a bounded size, so that no document grows with the run; `plannings` under way."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,6 +24,8 @@ SCHEMAS = (
 )
 PLANNING = (Phase.EXPANDING, Phase.REPLANNING)
 PART = 500
+PART_BYTES = 400 * 2**10
+"""Of JSON; as BSON, long lists take about twice as much."""
 PAGE = 200
 HEADER = ("run_id", "task_id", "version", "state", "reason", "error")
 HEARD_SECONDS = 10.0
@@ -122,11 +124,24 @@ def _documents(whole: Plan, of_all: Doc) -> tuple[list[Doc], list[Doc]]:
     for number, plan in enumerate(nested(whole)):
         specs = [task.wire() for task in plan.tasks]
         identifier, run_id = plan_id(plan.task_id, plan.version), run_of(plan.task_id)
-        pages = [specs[at : at + PART] for at in range(0, len(specs), PART)]
+        pages = _pages(specs)
         parts += [{"_id": f"{identifier}#{n}", "part": True, "run_id": run_id, "tasks": page} for n, page in enumerate(pages)]
         sizes = {"parts": len(pages), "count": len(specs), "digest": digest(plan if number else whole)}
         headers.append(_header(plan) | of_all | sizes)
     return headers, parts
+
+
+def _pages(specs: Sequence[Doc]) -> list[list[Doc]]:
+    """In order, at most so many and so large together; one that is larger by itself goes alone."""
+    pages, room = list[list[Doc]](), 0
+    for spec in specs:
+        size = len(orjson.dumps(spec))
+        if not pages or size > room or len(pages[-1]) >= PART:
+            pages.append([])
+            room = PART_BYTES
+        pages[-1].append(spec)
+        room -= size
+    return pages
 
 
 def _header(plan: Plan) -> Doc:

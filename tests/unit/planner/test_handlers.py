@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import bson
 import orjson
 import pytest
 
@@ -66,6 +67,17 @@ async def test_the_same_submission_twice_is_one_plan(deps: Deps, database: Datab
     assert says == [PlanProposed(run_id="run", task_id="run", plan_id="run@1", version=1)] * 2
     headers = await database["plans"].find({"part": False}, sort=(("_id", 1),))
     assert [(header["_id"], header["count"]) for header in headers] == [("run.1@1", 1), ("run@1", 1)]
+
+
+async def test_no_document_of_a_large_plan_comes_near_a_megabyte(deps: Deps, database: Database) -> None:
+    described = [{"key": f"t{n}", "title": f"T {n}", "description": "x" * 8_000, **NOOP} for n in range(300)]
+    await on_tasks_submitted([submitted(*described)], deps)
+    parts = await database["plans"].find({"part": True}, sort=(("_id", 1),))
+    assert max(len(bson.encode(part)) for part in parts) < 500_000
+    pages = {int(part["_id"].rpartition("#")[2]): [task["key"] for task in part["tasks"]] for part in parts}
+    assert [key for number in range(len(pages)) for key in pages[number]] == [f"t{n}" for n in range(300)]
+    (header,) = await database["plans"].find({"part": False})
+    assert header["parts"] == len(pages) > 5
 
 
 async def test_what_is_odd_is_kept_where_a_person_will_look_first(deps: Deps, database: Database) -> None:
