@@ -20,7 +20,7 @@ from shared.messaging.port import Broker, Delivery
 from shared.messaging.publisher import Publisher, Says
 from shared.messaging.quarantine import Quarantine
 from shared.messaging.topology import queue_of
-from shared.telemetry.metrics import ServiceMetrics
+from shared.telemetry.metrics import HandlerMetrics, ServiceMetrics
 from shared.telemetry.traces import Traces
 
 Handler = Callable[[Sequence[Any], Any], Awaitable[Says]]
@@ -60,21 +60,19 @@ class Desk:
     each with other runs, so that a slow run holds up no other."""
 
     handler: Handler
+    metrics: HandlerMetrics
     lane: Lane[Part] = field(default_factory=Lane)
-    some: asyncio.Event = field(default_factory=asyncio.Event)
+    manned: int = 0
     busy: int = 0
 
     def put(self, part: Part) -> None:
         """It waits for its run's turn."""
         event = part[0].event
         self.lane.put(part, run=event.run_id, weight=event.weight)
-        if self.lane:
-            self.some.set()
 
     def take(self) -> list[Part]:
-        """The next batch; empty, where another at this desk was quicker."""
+        """The next batch; empty, where all that waits is of runs that are being handled."""
         batch = self.lane.take()
-        self._look()
         self.busy += bool(batch)
         return batch
 
@@ -82,21 +80,18 @@ class Desk:
         """It is dealt with."""
         self.busy -= 1
         self.lane.done({heard.event.run_id for heard, _ in batch})
-        self._look()
 
     def waits(self) -> bool:
-        """Whether something waits that somebody here is free to take."""
+        """Whether something waits that one more here could take."""
         return bool(self.lane) and self.busy < AT_ONCE
+
+    def wants_one(self) -> bool:
+        """The same, and nobody is about to take it."""
+        return bool(self.lane) and self.manned == self.busy < AT_ONCE
 
     def oldest(self, clock: Clock) -> float:
         """How many seconds the first of them has waited here."""
         return max((clock.monotonic() - held.since for _, held in self.lane.firsts()), default=0.0)
-
-    def _look(self) -> None:
-        if self.lane:
-            self.some.set()
-        else:
-            self.some.clear()
 
 
 def prefetch_of(hears: Iterable[type[Event]]) -> int:
@@ -128,17 +123,16 @@ class Consumer:
         self._metrics = metrics
         self._traces = traces
         self._clock = clock
-        self._desks = {kind: Desk(handler) for kind, handler in hears.items()}
+        self._desks = {kind: Desk(handler, metrics.handles(kind.name)) for kind, handler in hears.items()}
         for kind, desk in self._desks.items():
             metrics.hears(kind.name, waiting=partial(len, desk.lane), oldest=partial(desk.oldest, clock))
         self._types: dict[str, type[Event]] = {f"{PREFIX}{kind.name}{VERSION}": kind for kind in hears}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._poisoned: set[asyncio.Task[None]] = set()
         self._pausing = 0
 
     async def start(self) -> None:
         """Hear the service's queue from now on."""
-        self._tasks = [asyncio.create_task(self._run(kind, desk)) for kind, desk in self._desks.items() for _ in range(AT_ONCE)]
         await self._broker.consume(self._queue, self._receive, prefetch=prefetch_of(self._desks))
 
     async def drain(self, seconds: float) -> None:
@@ -172,36 +166,48 @@ class Consumer:
                 self._poisoned.add(task)
                 task.add_done_callback(self._poisoned.discard)
             else:
-                self._desks[type(part.event)].put((part, held))
+                kind = type(part.event)
+                self._desks[kind].put((part, held))
+                self._man(kind, self._desks[kind])
 
-    async def _run(self, kind: type[Event], desk: Desk) -> None:
+    def _man(self, kind: type[Event], desk: Desk) -> None:
+        """Somebody works at the desk, as long as something waits there."""
+        if desk.wants_one():
+            desk.manned += 1
+            task = asyncio.create_task(self._work(kind, desk))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, kind: type[Event], desk: Desk) -> None:
         structlog.contextvars.bind_contextvars(event_type=kind.name)
-        while True:
-            await desk.some.wait()
-            if batch := desk.take():
-                with self._metrics.handling.labels(event=kind.name).time():
-                    await self._handle(kind, desk.handler, batch)
+        try:
+            while batch := desk.take():
+                self._man(kind, desk)  # for what is left
+                with desk.metrics.handling.time():
+                    await self._handle(desk, batch)
                 desk.done(batch)
+        finally:
+            desk.manned -= 1
 
-    async def _handle(self, kind: type[Event], handler: Handler, batch: Sequence[Part]) -> None:
+    async def _handle(self, desk: Desk, batch: Sequence[Part]) -> None:
         """The whole batch; if it fails, event by event, so that a bad one harms no neighbour."""
-        self._metrics.batch.labels(event=kind.name).observe(len(batch))
-        error = await self._try(handler, batch, tries=1 if len(batch) > 1 else TRIES)
+        desk.metrics.batch.observe(len(batch))
+        error = await self._try(desk, batch, tries=1 if len(batch) > 1 else TRIES)
         if error and len(batch) == 1:
             await self._give_up(batch[0], error)
         elif error:
             for one in batch:
-                if alone := await self._try(handler, [one], tries=TRIES):
+                if alone := await self._try(desk, [one], tries=TRIES):
                     await self._give_up(one, alone)
-        self._metrics.heard.labels(event=kind.name).inc(len(batch))
+        desk.metrics.heard.inc(len(batch))
 
-    async def _try(self, handler: Handler, batch: Sequence[Part], *, tries: int) -> Exception | None:
+    async def _try(self, desk: Desk, batch: Sequence[Part], *, tries: int) -> Exception | None:
         """Handle, say and ack the batch, or return its last error. What is merely unavailable is waited for, however long it takes."""
         failures = tried = 0
         while True:
             try:
                 with self._traces.handling(batch[0][0].event.name, [(heard.event.run_id, heard.traceparent) for heard, _ in batch]):
-                    says = await handler([heard.event for heard, _ in batch], self._deps)
+                    says = await desk.handler([heard.event for heard, _ in batch], self._deps)
                     await self._publisher.say(says)
             except Unavailable as error:
                 failures += 1
@@ -211,7 +217,7 @@ class Consumer:
                 tried += 1
                 fate = error.fate if isinstance(error, TaskgroveError) else None
                 log.exception("handler.failed", tried=tried, events=len(batch), run_id=batch[0][0].event.run_id)
-                self._metrics.failed.labels(event=batch[0][0].event.name).inc()
+                desk.metrics.failed.inc()
                 if tried >= tries or fate is Fate.QUARANTINE:
                     return error
                 await self._clock.sleep(0.2 * tried)

@@ -1,6 +1,7 @@
 """The metrics that every service has: name, help and labels, once."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -10,6 +11,16 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 SIZES = (1, 2, 5, 10, 25, 50, 100, 200, 500, 1_000, 2_000)
 PARTS = ("broker", "store")
 OPERATIONS = ("find", "insert", "update", "bulk", "take", "delete", "count", "count_by")
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerMetrics:
+    """What is counted of one handler: its event's own series, which are looked up once."""
+
+    heard: Counter
+    failed: Counter
+    handling: Histogram
+    batch: Histogram
 
 
 class ServiceMetrics:
@@ -71,10 +82,17 @@ class ServiceMetrics:
 
     def hears(self, event: str, *, waiting: Callable[[], float], oldest: Callable[[], float]) -> None:
         """This event is heard here; how many wait, and for how long, is asked when somebody looks."""
-        for metric in (self.heard, self.failed, self.handling, self.batch):
-            metric.labels(event=event)
         self.waiting.labels(event=event).set_function(waiting)
         self.oldest.labels(event=event).set_function(oldest)
+
+    def handles(self, event: str) -> HandlerMetrics:
+        """This event has a handler here; its series are there from now on, at 0."""
+        return HandlerMetrics(
+            heard=self.heard.labels(event=event),
+            failed=self.failed.labels(event=event),
+            handling=self.handling.labels(event=event),
+            batch=self.batch.labels(event=event),
+        )
 
     def says(self, events: Iterable[str]) -> None:
         """These events are said here."""

@@ -46,6 +46,7 @@ def value(metrics: ServiceMetrics, name: str, **labels: str) -> float | None:
 
 
 def test_what_may_happen_is_there_before_it_does(metrics: ServiceMetrics) -> None:
+    metrics.handles("task.ready")
     metrics.hears("task.ready", waiting=lambda: 3, oldest=lambda: 1.5)
     metrics.says(["task.executed"])
     metrics.rescues(["lease"])
