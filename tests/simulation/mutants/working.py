@@ -105,11 +105,11 @@ WORKING = (
     Mutant(
         "a message is acked before it is dealt with",
         CONSUMER,
-        """                    says = await handler([heard.event for heard, _ in batch], self._deps)
+        """                    says = await desk.handler([heard.event for heard, _ in batch], self._deps)
                     await self._publisher.say(says)
 """,
         """                    await asyncio.gather(*(held.delivery.ack() for _, held in batch))
-                    says = await handler([heard.event for heard, _ in batch], self._deps)
+                    says = await desk.handler([heard.event for heard, _ in batch], self._deps)
                     await self._publisher.say(says)
 """,
         "the broker is free sooner",
