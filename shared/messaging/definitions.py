@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from shared.errors import BadInput, TaskgroveError
-from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, arguments, events, own_queues, queues
+from shared.messaging.topology import DEAD_EXCHANGE, DEAD_QUEUE, EXCHANGE, arguments, events, own_queues, queues
 
 ADMIN, PUBLISHER = "admin", "publisher"
 """Who may do all, for people who look after the broker; and who may start runs by an event, for programs of others."""
@@ -70,7 +70,8 @@ def _permissions(user: str) -> dict[str, str]:
     if user == PUBLISHER:
         return {"configure": NOTHING, "write": _one_of([EXCHANGE]), "read": NOTHING}
     own = own_queues(user)
-    return {"configure": _one_of(own), "write": _one_of({EXCHANGE, DEAD_EXCHANGE, *own}), "read": _one_of({EXCHANGE, *own})}
+    heard = {EXCHANGE, *([DEAD_EXCHANGE] if DEAD_QUEUE in own else [])}
+    return {"configure": _one_of(own), "write": _one_of({EXCHANGE, DEAD_EXCHANGE, *own}), "read": _one_of({*heard, *own})}
 
 
 def _topics(user: str) -> dict[str, dict[str, str]]:

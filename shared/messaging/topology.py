@@ -8,7 +8,8 @@ from shared.messaging.port import Queue
 
 EXCHANGE = "taskgrove.events"
 DEAD_EXCHANGE = "taskgrove.dead"
-DEAD_QUEUE = "taskgrove.dead"
+DEAD_QUEUE = "taskgrove.dead-letters"
+"""Not the exchange's name: whoever may send dead letters must not be able to bind their queue to what it hears."""
 DELIVERY_LIMIT = 30
 HEARS_THE_DEAD = "approvals"
 
