@@ -121,8 +121,8 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
     if not done:
         return await _uproot(store, task, version=version, grown=[document["_id"] for document in documents])
     log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
-    # What grew before may have gone on, or come to its end, without anybody who looked at its parent.
-    further = await look_below(store, [task.task_id]) if grown_before else []
+    # What grew before, or is over already, may have gone on or come to its end without anybody who looked at its parent.
+    further = await look_below(store, [task.task_id]) if grown_before or await store.any_over(task.task_id) else []
     return [*say(first), *further, *await _caught_up(store, task)]
 
 

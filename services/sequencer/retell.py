@@ -3,13 +3,22 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from services.sequencer.advance import approval_requested, free, look_below, plan_requested, tasks_over, tasks_ready
+from services.sequencer.advance import (
+    ITS_PARENT_ENDED,
+    approval_requested,
+    cancel_below,
+    free,
+    look_below,
+    plan_requested,
+    tasks_over,
+    tasks_ready,
+)
 from services.sequencer.domain.task import Task
 from services.sequencer.store import TaskStore
 from shared.contracts.base import Event
 from shared.contracts.phases import Phase
 from shared.contracts.planner import PlanReason
-from shared.ids import attempt_id
+from shared.ids import attempt_id, subtree
 
 DISPATCHED = (Phase.READY, Phase.INTEGRATING)
 PLANNING = (Phase.EXPANDING, Phase.REPLANNING)
@@ -72,6 +81,11 @@ async def freed_by(store: TaskStore, over: Sequence[Task]) -> list[Event]:
         wave = [task for task in fresh if (task.error or {}).get("code") == "dependency_failed"]
     parents = [name for name, task in found.items() if name not in freed and task.phase is Phase.EXPANDED and not task.paused]
     says = [*still_wanted(list(found.values())), *(await look_below(store, parents) if parents else ())]
+    for task in (*over, *found.values()):
+        if task.closed and not task.passes and task.children:
+            # What waits below one that ended before it began goes with it; whoever ended it may not have come so far.
+            await cancel_below(store, task, ITS_PARENT_ENDED)
+            says += still_wanted(await store.find({"_id": subtree(task.task_id), "phase": Phase.CANCELLED}))
     return [*says, *await let_go(store, [task for name, task in found.items() if name in freed])]
 
 

@@ -160,6 +160,10 @@ class TaskStore:
         probes = await asyncio.gather(*(self._tasks.find({"parent_id": p, "open": True}, ("open",), limit=1) for p in parent_ids))
         return {parent for parent, found in zip(parent_ids, probes, strict=True) if found}
 
+    async def any_over(self, parent_id: str) -> bool:
+        """Whether a child of this parent is over."""
+        return bool(await self._tasks.find({"parent_id": parent_id, "open": False}, ("open",), limit=1))
+
     async def not_passing(self, task_ids: Iterable[str]) -> dict[str, bool]:
         """Of these tasks, those whose dependents may not go; whether each is still open."""
         wanted = list(task_ids)

@@ -141,4 +141,18 @@ KEPT = (
         "two attempts of a task that was done again were heard together, the older one last: the newer one was not begun",
         "Of two attempts heard together the newer one is begun",
     ),
+    Kept(
+        2_014_406,
+        "off",
+        (0, 1, 2, 3, 4),
+        "a sequencer died before it cancelled what was below a group that it gave up: who heard the answer again did not come so far",
+        "What waits below a task that was given up goes with it, whoever hears of it again",
+    ),
+    Kept(
+        2_019_020,
+        "off",
+        (0, 2),
+        "all below a run was over before the run knew that it had been broken down: nobody looked at it again",
+        "A task whose children are over before it is broken down is joined",
+    ),
 )

@@ -36,6 +36,18 @@ async def approved(bench: Bench) -> Act:
     return await answered(bench, "approve", "before:3")
 
 
+async def given_up(bench: Bench) -> Act:
+    """a is done again and fails: the group that waits for it is given up, and with it what is below it, which is there already."""
+    await bench.adopts(await bench.plan(spec("a", on_failure="fail"), spec("g", "a", subtasks=[spec("x")])))
+    await bench.judged("passed", "1")
+    await bench.adopts(proposed(f"{RUN}.2"))
+    for name in ("2.1", "2"):
+        await bench.judged("passed", name)
+    await ordered(Action.RERUN, f"{RUN}.1")(bench)
+    event = await bench.verdicts("failed", "1", epoch=4, error=BROKEN)
+    return lambda bench: bench.hears(event)
+
+
 async def handed_back(bench: Bench) -> Act:
     """A person handed in its result, which a check refused: tried again it waits for its turn first, and that has come."""
     await bench.adopts(await bench.plan(spec("a")))
@@ -76,11 +88,11 @@ async def answered(bench: Bench, state: str, question: str) -> Act:
 
 @pytest.mark.parametrize(
     "prepare",
-    [*SAID_TWICE, opened, approved, handed_back, handed_back_by_order, joined_by_order, handed_in],
+    [*SAID_TWICE, opened, approved, given_up, handed_back, handed_back_by_order, joined_by_order, handed_in],
     ids=lambda prepare: str(prepare.__name__),
 )
 async def test_who_hears_it_again_does_and_says_all_that_follows(prepare: Callable[[Bench], Awaitable[Act]]) -> None:
-    """Found by the simulation, seeds 4194, 5906 and 8050 without the sweep."""
+    """Found by the simulation, seeds 4194, 5906, 8050 and 2014406 without the sweep."""
     whole = Bench()
     said = hints(await (await prepare(whole))(whole))
     for writes in range(1, 20):

@@ -161,6 +161,21 @@ async def test_what_waits_below_a_question_goes_with_it(state: str) -> None:
     assert (await bench.database["tasks"].find({"_id": f"{TASK}.1"}))[0]["phase"] == Phase.CANCELLED
 
 
+async def test_all_below_a_task_is_cancelled_while_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One child by order, the other because it waits for that; their parent is not broken down yet and cannot look at them."""
+    bench = Bench()
+    insert = bench.store.insert_sequence
+
+    async def interrupted(document: Doc) -> None:
+        await insert(document)
+        await obey(bench.store, ordered(Action.CANCEL, await stored(bench)))
+
+    monkeypatch.setattr(bench.store, "insert_sequence", interrupted)
+    await bench.adopts(await bench.plan(spec("a"), spec("b", "a")))
+    state = await bench.state()
+    assert [state[name]["phase"] for name in ("", ".1", ".2")] == ["integrating", "cancelled", "cancelled"]
+
+
 @pytest.mark.parametrize(("action", "end"), [(Action.RERUN, Phase.COMPLETED), (Action.RETRY, Phase.CANCELLED)])
 async def test_one_that_goes_on_late_leaves_alone_what_grew_after_it(action: Action, end: Phase) -> None:
     bench = Bench()
