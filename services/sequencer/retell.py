@@ -82,7 +82,7 @@ async def freed_by(store: TaskStore, over: Sequence[Task]) -> list[Event]:
     parents = [name for name, task in found.items() if name not in freed and task.phase is Phase.EXPANDED and not task.paused]
     says = [*still_wanted(list(found.values())), *(await look_below(store, parents) if parents else ())]
     for task in (*over, *found.values()):
-        if task.closed and not task.passes and task.children:
+        if task.closed and not task.passes and task.is_group:
             # What waits below one that ended before it began goes with it; whoever ended it may not have come so far.
             await cancel_below(store, task, ITS_PARENT_ENDED)
             says += still_wanted(await store.find({"_id": subtree(task.task_id), "phase": Phase.CANCELLED}))

@@ -63,12 +63,17 @@ def accepted_orders_count(seen: Evidence) -> Finds:
 
 
 def orders_act_once(seen: Evidence) -> Finds:
-    """A task is cancelled by people, and tried again after it was escalated, at most as often as they want it."""
+    """A task is cancelled by people, and tried again after it was escalated, at most as often as they want it.
+
+    What an older order brings back late, because its sequencer was slow, is cancelled again by the newer one, should that be heard again.
+    """
     orders = Counter((one["task_id"], one["event"]["action"]) for one in seen.watch.controls.values())
     cancelled = Counter(one.task_id for one in seen.watch.changes if one.after is Phase.CANCELLED and one.why.startswith("cancelled by "))
     for name, times in cancelled.items():
         wanted = sum(orders[task, Action.CANCEL] for task in (*above(name), name))
-        if times > wanted:
+        newest = max((one["_id"] for one in seen.watch.controls.values() if one["event"]["action"] == Action.CANCEL), default="")
+        late = sum(order < newest for order in seen.tasks[name].get("reruns", ()))
+        if times > wanted + late:
             yield f"{name} was cancelled {times} times, and {wanted} times somebody wanted it"
     tried = Counter(one.task_id for one in seen.watch.changes if one.before is Phase.ESCALATED and one.after in TRIED)
     answers = Counter(doc["task_id"] for doc in seen.approvals.values() if doc["state"] in ("retry", "take_over"))

@@ -155,4 +155,11 @@ KEPT = (
         "all below a run was over before the run knew that it had been broken down: nobody looked at it again",
         "A task whose children are over before it is broken down is joined",
     ),
+    Kept(
+        2_041_664,
+        "off",
+        (),
+        "a group was cancelled while its tasks grew, tried again, and rejected: what had grown below it stayed open",
+        "What waits below a group that ends before it began goes with it, known to it or not",
+    ),
 )

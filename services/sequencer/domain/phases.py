@@ -119,7 +119,7 @@ class Move:
     def abandons(self) -> bool:
         """Whether it ends before those below it began, after it was to be done again: then nobody does them again either."""
         unbegun = self.task.phase in (Phase.BLOCKED, Phase.AWAITING_APPROVAL, Phase.ESCALATED) or self.task.agent == "human"
-        return self.closes and unbegun and bool(self.task.children)
+        return self.closes and unbegun and self.task.is_group  # its children may have grown without its knowing, see `adopt`
 
     @property
     def reopens(self) -> bool:

@@ -51,3 +51,11 @@ def test_pause_and_resume_exclude_each_other() -> None:
     assert Action.RESUME in legal_actions(Phase.READY, paused=True)
     assert Action.PAUSE not in legal_actions(Phase.READY, paused=True)
     assert legal_actions(Phase.FAILED, paused=False) == [Action.RETRY, Action.RERUN]
+
+
+@pytest.mark.parametrize(
+    ("kind", "children", "abandons"), [("group", None, True), ("group", 2, True), ("work", 1, True), ("work", None, False)]
+)
+def test_what_ends_before_it_began_takes_along_what_may_be_below_it(kind: str, children: int | None, abandons: bool) -> None:
+    waiting = task(phase=Phase.AWAITING_APPROVAL, kind=kind, children=children, agent="integrate" if kind == "group" else "shell")
+    assert Move(waiting, How(Phase.FAILED)).abandons is abandons
