@@ -34,7 +34,7 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     header, specs = await store.plan(event.plan_id)
     task = (await store.get([event.task_id])).get(event.task_id) or await plant(store, header)
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
-        return await _not_waited_for(store, task, header["version"])
+        return await _not_waited_for(store, task, header)
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):
         return await _ask_for_review(store, task, header)
     try:
@@ -46,9 +46,12 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     return await _grow(store, task, header, order=order, specs=specs)
 
 
-async def _not_waited_for(store: TaskStore, task: Task, version: int) -> list[Event]:
+async def _not_waited_for(store: TaskStore, task: Task, header: dict[str, Any]) -> list[Event]:
     """Whoever heard of the plan before may have died over it."""
-    if task.phase is Phase.EXPANDED and version == task.plan_version:
+    if header["version"] in task.dropped:
+        # Before taking away what had grown of it.
+        await store.remove([one.task_id for one in await store.find({"parent_id": task.task_id, "plan_id": header["_id"]})])
+    elif task.phase is Phase.EXPANDED and header["version"] == task.plan_version:
         # Before looking at what had grown, and ended, before that.
         return await let_go(store, [task])
     # Or before seeing that the task was cancelled while its children grew.

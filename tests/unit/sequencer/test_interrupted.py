@@ -278,3 +278,17 @@ async def test_what_grew_below_a_task_that_was_cancelled_meanwhile_goes_when_its
         (Phase.CANCELLED, (RUN,)),
     ]
     assert (await bench.state())[".1"]["phase"] == Phase.CANCELLED
+
+
+async def test_what_grew_of_a_plan_that_was_given_up_goes_when_the_plan_is_heard_again() -> None:
+    """The task was to be done again while its children grew, and its sequencer died before it could see that (seeds 2046058, 2047576)."""
+    bench = Bench()
+    event = await bench.plan(spec("a"))
+    bench.database.writes_left = 2  # the root, and its tasks
+    with pytest.raises(Crash):
+        await bench.adopts(event)
+    bench.database.writes_left = None
+    await bench.database["tasks"].update({"_id": RUN}, {"$set": {"plan_version": 1, "dropped": [1]}, "$inc": {"epoch": 1}})
+    assert ".1" in await bench.state()
+    await bench.adopts(event)
+    assert list(await bench.state()) == [""]
