@@ -6,7 +6,7 @@ from dataclasses import replace
 import structlog
 
 from services.sequencer.adopt import NOT_PLANNED, plant
-from services.sequencer.advance import advance, cancel_below, look_again, say, tasks_ready
+from services.sequencer.advance import advance, cancel_below, look_again, parents_through, say, tasks_ready
 from services.sequencer.domain.again import is_begun
 from services.sequencer.domain.answer import taken_over, tried_again
 from services.sequencer.domain.decide import UNSETTLED_SECONDS
@@ -114,8 +114,11 @@ async def _pause(store: TaskStore, task: Task, _order: TaskControl) -> list[Even
 async def _resume(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:
     for where in ({"_id": task.task_id}, {"_id": subtree(task.task_id)}):
         await store.change({**where, "open": True}, {"paused": False})
-    await store.change({"_id": {"$gte": task.task_id, "$lt": f"{task.task_id}/"}, "phase": Phase.EXPANDED}, {"due_at": store.clock.now()})
+    expanded = {"_id": {"$gte": task.task_id, "$lt": f"{task.task_id}/"}, "phase": Phase.EXPANDED}
+    await store.change(expanded, {"due_at": store.clock.now()})
     says = await look_again(store, task)
+    # All below some of them may have come to its end while they were paused.
+    says += await advance(store, await parents_through(store, [one.task_id for one in await store.find(expanded)]))
     below = await store.find({"_id": subtree(task.task_id), "phase": {"$in": list(DISPATCHED)}})
     return [*says, *tasks_ready(attempt_id(one.task_id, one.epoch) for one in (task, *below) if one.phase in DISPATCHED)]
 

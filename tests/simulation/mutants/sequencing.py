@@ -107,9 +107,9 @@ SEQUENCING = (
         "resuming says nothing to those that were freed meanwhile",
         CONTROL,
         """    says = await look_again(store, task)
-    below""",
+    # All""",
         """    says: list[Event] = []
-    below""",
+    # All""",
         "they are told when what they wait for is done",
     ),
     Mutant(

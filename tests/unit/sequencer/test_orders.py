@@ -161,6 +161,17 @@ async def test_what_waits_below_a_question_goes_with_it(state: str) -> None:
     assert (await bench.database["tasks"].find({"_id": f"{TASK}.1"}))[0]["phase"] == Phase.CANCELLED
 
 
+async def test_what_was_done_while_the_run_was_paused_is_joined_at_once_when_it_goes_on() -> None:
+    bench = Bench()
+    await bench.adopts(await bench.plan(spec("a")))
+    pause = TaskControl(run_id=RUN, task_id=RUN, control_id="1" * 32, action=Action.PAUSE, by="ann")
+    await obey(bench.store, pause)
+    await bench.judged("passed", "1")
+    assert (await bench.state())[""]["phase"] == Phase.EXPANDED
+    await obey(bench.store, pause.model_copy(update={"action": Action.RESUME, "control_id": "2" * 32}))
+    assert (await bench.state())[""]["phase"] == Phase.INTEGRATING
+
+
 async def test_all_below_a_task_is_cancelled_while_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     """One child by order, the other because it waits for that; their parent is not broken down yet and cannot look at them."""
     bench = Bench()
