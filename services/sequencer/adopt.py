@@ -47,16 +47,10 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
 
 
 async def _not_waited_for(store: TaskStore, task: Task, header: dict[str, Any]) -> list[Event]:
-    """Whoever heard of the plan before may have died over it."""
-    if header["version"] in task.dropped:
-        # Before taking away what had grown of it.
-        await store.remove([one.task_id for one in await store.find({"parent_id": task.task_id, "plan_id": header["_id"]})])
-    elif task.phase is Phase.EXPANDED and header["version"] == task.plan_version:
-        # Before looking at what had grown, and ended, before that.
+    """Whoever heard of the plan before may have died over it: before looking at what had grown, and ended, or before taking it away."""
+    if task.phase is Phase.EXPANDED and header["version"] == task.plan_version:
         return await let_go(store, [task])
-    # Or before seeing that the task was cancelled while its children grew.
-    gone = await cancel_below(store, task, ITS_PARENT_ENDED) if task.phase is Phase.CANCELLED else []
-    return [*say(gone), *still_wanted([task])]
+    return [*await _uproot(store, task, header), *still_wanted([task])]
 
 
 async def refuse(store: TaskStore, event: PlanFailed) -> list[Event]:
@@ -122,7 +116,8 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
     fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
     if not done:
-        return await _uproot(store, task, version=version, grown=[document["_id"] for document in documents])
+        now = (await store.get([task.task_id])).get(task.task_id)
+        return await _uproot(store, now, header) if now else []
     log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
     # What grew before, or is over already, may have gone on or come to its end without anybody who looked at its parent.
     further = await look_below(store, [task.task_id]) if grown_before or await store.any_over(task.task_id) else []
@@ -149,14 +144,11 @@ async def _caught_up(store: TaskStore, task: Task) -> list[Event]:
     return [] if now.paused else await look_again(store, task)
 
 
-async def _uproot(store: TaskStore, task: Task, *, version: int, grown: SequenceOf[str]) -> list[Event]:
+async def _uproot(store: TaskStore, task: Task, header: dict[str, Any]) -> list[Event]:
     """The task was cancelled while its children grew, or shall have another plan: they go. Adopted by another replica, they stay."""
-    now = (await store.get([task.task_id])).get(task.task_id)
-    if now is not None and now.phase is Phase.CANCELLED:
-        return say(await cancel_below(store, task, ITS_PARENT_ENDED))
-    if now is not None and version in now.dropped:
-        await store.remove(grown)
-    return []
+    if header["version"] in task.dropped:
+        await store.remove([one.task_id for one in await store.find({"parent_id": task.task_id, "plan_id": header["_id"]})])
+    return say(await cancel_below(store, task, ITS_PARENT_ENDED)) if task.phase is Phase.CANCELLED else []
 
 
 def _derived(task: Task, plan: str, *, order: Sequence, documents: SequenceOf[dict[str, Any]]) -> dict[str, Any]:

@@ -55,8 +55,7 @@ async def _said_again(store: TaskStore, order: TaskControl) -> list[Event]:
     """Of an order that somebody carried out, perhaps without saying so: of its task, and of all that it let go."""
     back = await brought_back(store, order.run_id, order.control_id) if order.action in (Action.RETRY, Action.RERUN) else []
     now = [*(await store.get([order.task_id])).values()]
-    below = await store.find({"_id": subtree(order.task_id), "open": True}) if order.action is Action.RESUME else []
-    return [*back, *await still_going(store, [*now, *below]), *await freed_by(store, now)]
+    return [*back, *await still_going(store, now), *await freed_by(store, now)]
 
 
 async def _refused(store: TaskStore, task: Task, order: TaskControl) -> str | None:

@@ -67,12 +67,13 @@ def orders_act_once(seen: Evidence) -> Finds:
 
     What an older order brings back late, because its sequencer was slow, is cancelled again by the newer one, should that be heard again.
     """
-    orders = Counter((one["task_id"], one["event"]["action"]) for one in seen.watch.controls.values())
+    controls = seen.watch.controls.values()
+    orders = Counter((one["task_id"], one["event"]["action"]) for one in controls)
     cancelled = Counter(one.task_id for one in seen.watch.changes if one.after is Phase.CANCELLED and one.why.startswith("cancelled by "))
     for name, times in cancelled.items():
-        wanted = sum(orders[task, Action.CANCEL] for task in (*above(name), name))
-        newest = max((one["_id"] for one in seen.watch.controls.values() if one["event"]["action"] == Action.CANCEL), default="")
-        late = sum(order < newest for order in seen.tasks[name].get("reruns", ()))
+        cancels = [one["_id"] for one in controls if one["event"]["action"] == Action.CANCEL and one["task_id"] in (*above(name), name)]
+        wanted = len(cancels)
+        late = sum(order < max(cancels, default="") for order in seen.tasks[name].get("reruns", ()))
         if times > wanted + late:
             yield f"{name} was cancelled {times} times, and {wanted} times somebody wanted it"
     tried = Counter(one.task_id for one in seen.watch.changes if one.before is Phase.ESCALATED and one.after in TRIED)

@@ -90,8 +90,8 @@ SEQUENCING = (
     Mutant(
         "children of what was cancelled meanwhile stay",
         ADOPT,
-        "    if now is not None and now.phase is Phase.CANCELLED:",
-        "    if now is not None and now.phase is Phase.FAILED:",
+        "ITS_PARENT_ENDED)) if task.phase is Phase.CANCELLED else []",
+        "ITS_PARENT_ENDED)) if task.phase is Phase.FAILED else []",
         "a cancelled task has no children yet",
         "off",
     ),

@@ -1,6 +1,6 @@
 """A sequencer that dies after any of its writes: its store, its handlers' dependencies, and where its tasks stand."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -125,6 +125,17 @@ class Bench:
         await PlanStore(self.database, self.clock).keep(plan, reason="submitted", options=kept, submitted_by="ann")
         return proposed(of)
 
+    async def outlives(self, act: "Act", *, writes: int) -> bool:
+        """Whether the act comes to its end before so many writes have ended its process; another one lives then."""
+        self.database.writes_left = writes
+        try:
+            await act(self)
+        except Crash:
+            return False
+        finally:
+            self.database.writes_left = None
+        return True
+
     async def adopts(self, event: PlanProposed) -> Says:
         """Its tasks are there."""
         return await adopt(self.store, event)
@@ -172,3 +183,7 @@ def spec(key: str, *after: str, subtasks: Iterable[TaskSpec] = (), **fields: Any
 
 def _state(doc: Doc) -> dict[str, Any]:
     return {name: doc.get(name) for name in STATE} | {"waits": not doc["open"] and "due_at" in doc}
+
+
+Act = Callable[[Bench], Awaitable[object]]
+"""What a sequencer does because of something that it hears."""

@@ -8,9 +8,9 @@ from services.sequencer.handlers import on_approvals_decided
 from shared.contracts.approvals import ApprovalDecided
 from shared.contracts.phases import Action
 from shared.contracts.plan import Checkpoint
-from tests.unit.sequencer.interrupted import Bench, Crash, proposed, spec
+from tests.unit.sequencer.interrupted import Act, Bench, proposed, spec
 from tests.unit.sequencer.tasks import RUN
-from tests.unit.sequencer.test_interrupted import BROKEN, SAID_TWICE, Act, hints, ordered
+from tests.unit.sequencer.test_interrupted import BROKEN, SAID_TWICE, hints, ordered
 
 
 async def opened(bench: Bench) -> Act:
@@ -98,15 +98,10 @@ async def test_who_hears_it_again_does_and_says_all_that_follows(prepare: Callab
     for writes in range(1, 20):
         bench = Bench()
         act = await prepare(bench)
-        bench.database.writes_left = writes
-        try:
-            await act(bench)
-        except Crash:
-            bench.database.writes_left = None
-            assert said <= hints(await act(bench)), f"died after write {writes}"
-            assert await bench.state() == await whole.state(), f"died after write {writes}"
-        else:
+        if await bench.outlives(act, writes=writes):
             assert said
             assert writes > 1
             return
+        assert said <= hints(await act(bench)), f"died after write {writes}"
+        assert await bench.state() == await whole.state(), f"died after write {writes}"
     pytest.fail("it never came to its end")

@@ -10,7 +10,7 @@ from shared.contracts.approvals import ApprovalDecided, TaskControl
 from shared.contracts.phases import Action, Phase
 from shared.contracts.plan import RunOptions
 from shared.contracts.sequencer import ApprovalRequested, PlanRequested, TaskCompleted, TaskFailed, TaskReady
-from tests.unit.sequencer.interrupted import Bench, Crash, proposed, spec
+from tests.unit.sequencer.interrupted import Act, Bench, proposed, spec
 from tests.unit.sequencer.tasks import RUN
 
 BROKEN = {"code": "failed", "message": "broken", "permanent": True}
@@ -24,7 +24,6 @@ PLAN = (
     spec("join", "g", *WIDE),
     spec("later", "g"),
 )
-Act = Callable[[Bench], Awaitable[object]]
 
 
 async def planned(bench: Bench) -> Act:
@@ -169,17 +168,12 @@ async def test_dies_after_any_write(prepare: Callable[[Bench], Awaitable[Act]]) 
     for writes in range(1, 20):
         bench = Bench()
         act = await prepare(bench)
-        bench.database.writes_left = writes
-        try:
-            await act(bench)
-        except Crash:
-            bench.database.writes_left = None
-            await act(bench)
-            await bench.sweeps()
-            assert await bench.state() == expected, f"died after write {writes}"
-        else:
+        if await bench.outlives(act, writes=writes):
             assert writes > 1
             return
+        await act(bench)
+        await bench.sweeps()
+        assert await bench.state() == expected, f"died after write {writes}"
     pytest.fail("it never came to its end")
 
 
@@ -222,10 +216,7 @@ async def test_dies_after_the_first_write_and_never_hears_of_it_again(prepare: C
     whole, bench = Bench(), Bench()
     await (await prepare(whole))(whole)
     act = await prepare(bench)
-    bench.database.writes_left = 1
-    with pytest.raises(Crash):
-        await act(bench)
-    bench.database.writes_left = None
+    assert not await bench.outlives(act, writes=1)
     await bench.sweeps()
     found, expected = await bench.state(), await whole.state()
     assert {name: task["phase"] for name, task in found.items()} == {name: task["phase"] for name, task in expected.items()}
@@ -249,10 +240,7 @@ async def test_nobody_starts_before_the_whole_plan_is_there() -> None:
     """Its sequencer died while it inserted the tasks; another one's sweep finds the first of them."""
     bench = Bench()
     event = await bench.plan(*PLAN)
-    bench.database.writes_left = 2  # the root, and a first page of its tasks
-    with pytest.raises(Crash):
-        await bench.adopts(event)
-    bench.database.writes_left = None
+    assert not await bench.outlives(lambda bench: bench.adopts(event), writes=2)  # the root, and a first page of its tasks
     await bench.database["tasks"].delete({"_id": {"$in": [f"{RUN}.1", f"{RUN}.2", f"{RUN}.50"]}})
     before = {name: task for name, task in (await bench.state()).items() if name}
     assert not [said for said in await bench.sweeps() if isinstance(said, TaskReady)]
@@ -267,10 +255,7 @@ async def test_what_grew_below_a_task_that_was_cancelled_meanwhile_goes_when_its
     """The order found nothing below it yet, and its sequencer died before it could see that the task was over."""
     bench = Bench()
     event = await bench.plan(spec("a"))
-    bench.database.writes_left = 2  # the root, and its tasks
-    with pytest.raises(Crash):
-        await bench.adopts(event)
-    bench.database.writes_left = None
+    assert not await bench.outlives(lambda bench: bench.adopts(event), writes=2)  # the root, and its tasks
     await bench.database["tasks"].update({"_id": RUN}, {"$set": {"phase": Phase.CANCELLED, "open": False}, "$unset": {"due_at": ""}})
     says = await bench.adopts(event)
     assert [(said.phase, said.tasks) for said in says if isinstance(said, TaskFailed)] == [
@@ -284,10 +269,7 @@ async def test_what_grew_of_a_plan_that_was_given_up_goes_when_the_plan_is_heard
     """The task was to be done again while its children grew, and its sequencer died before it could see that (seeds 2046058, 2047576)."""
     bench = Bench()
     event = await bench.plan(spec("a"))
-    bench.database.writes_left = 2  # the root, and its tasks
-    with pytest.raises(Crash):
-        await bench.adopts(event)
-    bench.database.writes_left = None
+    assert not await bench.outlives(lambda bench: bench.adopts(event), writes=2)  # the root, and its tasks
     await bench.database["tasks"].update({"_id": RUN}, {"$set": {"plan_version": 1, "dropped": [1]}, "$inc": {"epoch": 1}})
     assert ".1" in await bench.state()
     await bench.adopts(event)
