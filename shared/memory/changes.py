@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from shared.errors import BadInput
@@ -46,8 +47,11 @@ def fresh(where: Where) -> Doc:
 
 def project(doc: Doc, fields: Sequence[str]) -> Doc:
     """A copy of `doc`: all of it, or its `_id` and the fields that are named."""
-    if not fields:
-        return dict(copied(doc))
+    return dict(_projected(doc, _wanted(tuple(fields)))) if fields else dict(copied(doc))
+
+
+@lru_cache(maxsize=1_024)
+def _wanted(fields: tuple[str, ...]) -> Fields:
     wanted: Fields = {"_id": None}
     for path in fields:
         *parents, last = path.split(".")
@@ -58,7 +62,7 @@ def project(doc: Doc, fields: Sequence[str]) -> Doc:
                 raise BadInput(f"{path} lies inside a field that is named already")
             level = below
         level[last] = None
-    return dict(_projected(doc, wanted))
+    return wanted
 
 
 def _projected(value: Any, wanted: Fields) -> Any:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -30,7 +30,7 @@ def matches(doc: Doc, where: Where, now: datetime) -> bool:
         elif key == "$text":
             if not _has_words(doc, condition["$search"]):
                 return False
-        elif not _field_matches(list(leaves(doc, key)), condition):
+        elif not _field_matches(list(leaves(doc, key)) if "." in key else [doc.get(key, MISSING)], condition):
             return False
     return True
 
@@ -51,7 +51,7 @@ def leaves(doc: Any, path: str, *, sorting: bool = False) -> Iterator[Any]:
     An element that is no document is passed over; only a sort takes it for a null.
     """
     head, _, rest = path.partition(".")
-    if not isinstance(doc, Mapping) or head not in doc:
+    if not isinstance(doc, dict) or head not in doc:
         yield MISSING
     elif not rest:
         yield doc[head]
@@ -73,7 +73,7 @@ def array_in(doc: Doc, path: str) -> str | None:
     value: Any = doc
     parts = path.split(".")
     for length, part in enumerate(parts, 1):
-        if not isinstance(value, Mapping) or part not in value:
+        if not isinstance(value, dict) or part not in value:
             return None
         value = value[part]
         if isinstance(value, list):
@@ -86,7 +86,7 @@ def _through(array: list[Any], path: str, sorting: bool) -> Iterator[Any]:
     if head.isdigit() and int(head) < len(array):
         yield from leaves({head: array[int(head)]}, path, sorting=sorting)
     for item in array:
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             yield from leaves(item, path, sorting=sorting)
         elif sorting:
             yield MISSING

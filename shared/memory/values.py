@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from shared.errors import BadInput
 
 LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**63 - 1
+UNCHANGED = frozenset({type(None), bool, bytes, float})
 DEEPEST = 180
 """Levels of documents and arrays, with the document itself."""
 
@@ -15,30 +17,27 @@ KINDS: tuple[tuple[int, tuple[type, ...]], ...] = (
     (7, (bool,)),
     (2, (int, float)),
     (3, (str,)),
-    (4, (Mapping,)),
+    (4, (dict, Mapping)),
     (5, (list,)),
     (6, (bytes,)),
     (8, (datetime,)),
 )
+EXACTLY = {type(None): 0} | {exact: rank for rank, types in KINDS for exact in types}
 
 
 def stored(value: Any, *, room: int = DEEPEST) -> Any:
     """`value` as it would come back from MongoDB; shares nothing with what was given. Raises BadInput for what has no place there."""
-    if value is None or isinstance(value, (bool, bytes, float)):
+    if type(value) in UNCHANGED:
         return value
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, (Mapping, list, tuple)):
-        if not room:
-            raise BadInput(f"a document is nested deeper than {DEEPEST} levels")
-        if isinstance(value, Mapping):
-            return {_key(key): stored(item, room=room - 1) for key, item in value.items()}
+    if not isinstance(value, (dict, list, tuple, Mapping)):
+        return _scalar(value)
+    if not room:
+        raise BadInput(f"a document is nested deeper than {DEEPEST} levels")
+    if isinstance(value, (list, tuple)):
         return [stored(item, room=room - 1) for item in value]
-    if isinstance(value, datetime):
-        return _moment(value)
-    if isinstance(value, int):
-        return in_64_bits(value)
-    raise BadInput(f"a {type(value).__name__} cannot be stored")
+    return {_key(key): stored(item, room=room - 1) for key, item in value.items()}
 
 
 def in_64_bits(value: int) -> int:
@@ -51,13 +50,14 @@ def in_64_bits(value: int) -> int:
 def copied(value: Any) -> Any:
     """A copy of a stored value that shares nothing with it that could be changed."""
     if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
+        return {key: copied(item) if isinstance(item, (dict, list)) else item for key, item in value.items()}
     return [copied(item) for item in value] if isinstance(value, list) else value
 
 
 def kind(value: Any) -> int:
     """Where this kind of value stands among the others; what is missing or null comes first."""
-    return next((rank for rank, types in KINDS if isinstance(value, types)), 0)
+    exact = EXACTLY.get(type(value))
+    return next((rank for rank, types in KINDS if isinstance(value, types)), 0) if exact is None else exact
 
 
 def order(value: Any) -> tuple[int, Any]:
@@ -86,6 +86,16 @@ def is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
+def _scalar(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _moment(value)
+    if isinstance(value, int):
+        return in_64_bits(value)
+    if isinstance(value, (bytes, float)):
+        return value
+    raise BadInput(f"a {type(value).__name__} cannot be stored")
+
+
 def _text(value: str) -> str:
     if not value.isascii():
         try:
@@ -103,6 +113,7 @@ def _moment(value: datetime) -> datetime:
     return aware.replace(microsecond=aware.microsecond // 1_000 * 1_000)
 
 
+@lru_cache(maxsize=4_096)
 def _key(key: Any) -> str:
     if not isinstance(key, str) or "\0" in key:
         raise BadInput(f"{key!r} cannot be the name of a field")

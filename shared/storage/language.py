@@ -1,6 +1,7 @@
 """The part of MongoDB's language that stores may use, checked before either twin sees it: what is not promised is refused."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -14,11 +15,14 @@ CHANGES = frozenset({"$set", "$unset", "$inc", "$push", "$setOnInsert", "$max"})
 BESIDE_SERVER_NOW = frozenset({"$set", "$unset"})
 NOT_IN_AN_UPSERT = frozenset({"$or", "$text", "$in"})
 DIRECTIONS = (1, -1)
+NO_MAPPINGS = frozenset({str, int, float, datetime})
 
 
 def is_operators(condition: Any) -> bool:
     """Whether a condition is made of operators rather than being a document to be equal to."""
-    return isinstance(condition, Mapping) and any(str(key).startswith("$") for key in condition)
+    if not condition or type(condition) in NO_MAPPINGS:
+        return False
+    return isinstance(condition, (dict, Mapping)) and any(str(key).startswith("$") for key in condition)
 
 
 def check_docs(docs: Iterable[Mapping[str, Any]]) -> None:
