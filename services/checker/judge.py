@@ -64,10 +64,8 @@ class Judge:
         return found
 
     async def _found(self, case: Case, slot: Slot) -> dict[str, Any]:
-        # Its own: what a killed checker left of the same attempt is not in the way, and one that only seemed dead does not share it.
-        name = f"check-{case.attempt_id.replace(':', '_')}"
-        directory = self._work_dir / case.run_id / f"{name}-{self._process}-{new_id()[-8:]}"
-        files = _once(lambda: self._laid_out(case, directory))
+        made: list[Path] = []
+        files = _once(lambda: self._laid_out(case, made))
         subject = Subject(case.result, case.title, files, run_id=case.run_id, task_id=case.task_id, by_model=case.by_model)
         evidence: list[Evidence] = []
         missed: list[str] = []
@@ -81,7 +79,7 @@ class Judge:
             log.warning("verdict.not_judged", attempt=case.attempt_id, error=str(error))
             return not_judged(evidence, str(error))
         finally:
-            if directory.exists():
+            for directory in made:
                 await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
         return verdict(evidence or [claimed()], failed_children=missed)
 
@@ -204,10 +202,14 @@ class Judge:
             log.exception("check.broke", check=params.kind)
             found = Evidence(check=params.kind, passed=False, detail=f"the check itself broke: {type(error).__name__}: {error}; mend it")
         seconds = asyncio.get_running_loop().time() - started
-        self.metrics.seconds.labels(kind=params.kind).observe(seconds)
+        self.metrics.took(params.kind, seconds)
         return found.model_copy(update={"seconds": round(seconds, 6)})
 
-    async def _laid_out(self, case: Case, directory: Path) -> Path:
+    async def _laid_out(self, case: Case, made: list[Path]) -> Path:
+        # Its own: what a killed checker left of the same attempt is not in the way, and one that only seemed dead does not share it.
+        name = f"check-{case.attempt_id.replace(':', '_')}"
+        directory = self._work_dir / case.run_id / f"{name}-{self._process}-{new_id()[-8:]}"
+        made.append(directory)
         await asyncio.to_thread(self._make, directory)
         await self._artifacts.lay_out(case.result.artifacts, directory)
         return directory

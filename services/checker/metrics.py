@@ -17,13 +17,16 @@ class CheckerMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._verdicts = Counter("taskgrove_verdicts_total", "Verdicts, by judgement.", ["judgement"], registry=registry)
-        self.seconds = Histogram("taskgrove_check_seconds", "Time one check took.", ["kind"], buckets=SECONDS, registry=registry)
+        seconds = Histogram("taskgrove_check_seconds", "Time one check took.", ["kind"], buckets=SECONDS, registry=registry)
         for judgement in get_args(Judgement):
             self._verdicts.labels(judgement)
-        for kind in CHECKS:
-            self.seconds.labels(kind)
+        self._took = {kind: seconds.labels(kind).observe for kind in CHECKS}
 
     def judged(self, judgements: Iterable[str]) -> None:
         """Count these verdicts."""
         for judgement, count in Tally(judgements).items():
             self._verdicts.labels(judgement).inc(count)
+
+    def took(self, kind: str, seconds: float) -> None:
+        """One check took so long."""
+        self._took[kind](seconds)

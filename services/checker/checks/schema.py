@@ -1,6 +1,7 @@
 """The check `schema`: a JSON Schema (draft 2020-12) that a file, or the data of the result, must satisfy."""
 
 import asyncio
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import jsonschema_rs
 import orjson
 
 from services.checker.checks.base import MOST_BYTES, Check, Subject, judged, there_are
-from shared.catalogue.checks import CheckParams, SchemaCheck
+from shared.catalogue.checks import CheckParams, SchemaCheck, remembered
 from shared.contracts.checker import Evidence
 from shared.errors import BadInput
 
@@ -39,12 +40,21 @@ class Schema(Check):
 def errors_in(value: Any, schema: dict[str, Any]) -> list[str]:
     """The first errors, each with its place as a JSON path."""
     try:
-        validator = jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse)
+        validator = remembered(schema, _remembered_validator) or _validator(schema)
         return [f"{_path(error.instance_path)}: {error.message[:MESSAGE]}" for error in islice(validator.iter_errors(value), SHOWN)]
     except jsonschema_rs.ValidationError as error:
         return [f"the schema itself is wrong at {_path(error.instance_path)}: {error.message[:MESSAGE]}"]
     except (jsonschema_rs.ReferencingError, ValueError, RecursionError) as error:
         return [f"the schema cannot be used: {type(error).__name__}: {str(error)[:MESSAGE]}"]
+
+
+@lru_cache(maxsize=256)
+def _remembered_validator(schema: bytes) -> jsonschema_rs.Draft202012Validator:
+    return _validator(orjson.loads(schema))
+
+
+def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse)
 
 
 def _refuse(uri: str) -> Any:

@@ -5,7 +5,7 @@ import difflib
 import importlib
 import inspect
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +14,8 @@ from shared.plugins import entry_points
 
 GROUP = "taskgrove.callables"
 MARK = "__taskgrove_callable__"
+BY_NAME = frozenset({inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY})
+VARIADIC = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -36,6 +38,13 @@ class Registered:
     is_async: bool
     pool: bool
     wants_work: bool
+    needs: frozenset[str]
+    takes: frozenset[str]
+
+    def refuse_others(self, args: Mapping[str, Any]) -> None:
+        """Raises TypeError where it cannot be called with these."""
+        if not self.needs <= args.keys() <= self.takes:
+            self.signature.bind(**args)  # slow, and says what is wrong; it knows of **others as well
 
 
 def callable_(name: str | None = None, *, pool: bool = False) -> Callable[[Function], Function]:
@@ -88,7 +97,10 @@ class Callables:
             raise BadInput(f"two functions are offered as {name!r}; rename one, by @callable_({name!r}) or in the entry points")
         if pool and (wants_work or is_async):
             raise BadInput(f"the function {name!r} is marked pool=True: it can be neither async nor take `work`, both stay in the executor")
-        self._registered[name] = Registered(name, function, signature, is_async, pool, wants_work)
+        parameters = signature.parameters.items()
+        needs = frozenset(key for key, one in parameters if one.default is one.empty and one.kind not in VARIADIC)
+        takes = frozenset(key for key, one in parameters if one.kind in BY_NAME)
+        self._registered[name] = Registered(name, function, signature, is_async, pool, wants_work, needs=needs, takes=takes)
 
 
 def _loaded(name: str, load: Callable[[], Any]) -> Any:

@@ -102,8 +102,8 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 10
 
 
 def under_way(executors: list[Running], run: str) -> int:
-    """How many of the run's attempts are worked on: by the executors' own word, not by the store's."""
-    return sum(name.startswith(f"{run}.") for one in executors for name in one.service.deps.workers.running)
+    """How many of the run's attempts are worked on, until their end is written: by the executors' own word, not by the store's."""
+    return sum(name.startswith(f"{run}.") for one in executors for name in one.service.deps.attempts.leases.held)
 
 
 async def watch(executors: list[Running], run: str, done: Callable[[], Awaitable[bool]]) -> int:
