@@ -4,6 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import orjson
 
 from shared.contracts.plan import PRIORITY, Plan, RunOptions, TaskSpec
 from shared.errors import LimitExceeded
@@ -90,8 +93,16 @@ def _refuse_above(count: int, limit: int, *, what: str, option: str, highest: in
 
 def digest(plan: Plan) -> str:
     """The plan's SHA-256 as hex digits: what a person approves is this plan and no other."""
-    canonical = json.dumps(plan.wire(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return digest_of(plan.wire())
+
+
+def digest_of(plan: Mapping[str, Any]) -> str:
+    """The same of a plan as JSON types."""
+    try:
+        canonical = orjson.dumps(plan, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # integers of more than 64 bits
+        canonical = json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def cycles(after: Mapping[str, Iterable[str]]) -> list[list[str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from services.planner.domain import digest, every, nested
+from services.planner.domain import digest, digest_of, every, nested
 from shared.aside import aside
 from shared.clock import Clock, after
 from shared.contracts.approvals import TaskSubmitted
@@ -121,12 +121,17 @@ class PlanStore:
 def _documents(whole: Plan, of_all: Doc) -> tuple[list[Doc], list[Doc]]:
     """Headers, the whole plan's own first, and parts."""
     headers, parts = list[Doc](), list[Doc]()
-    for number, plan in enumerate(nested(whole)):
+    levels = nested(whole)
+    for number, plan in enumerate(levels):
         specs = [task.wire() for task in plan.tasks]
         identifier, run_id = plan_id(plan.task_id, plan.version), run_of(plan.task_id)
         pages = _pages(specs)
         parts += [{"_id": f"{identifier}#{n}", "part": True, "run_id": run_id, "tasks": page} for n, page in enumerate(pages)]
-        sizes = {"parts": len(pages), "count": len(specs), "digest": digest(plan if number else whole)}
+        # One plan for all levels has them in its digest; where there is one level, its tasks are JSON types already.
+        sealed = (
+            digest(whole) if number == 0 and len(levels) > 1 else digest_of(plan.model_copy(update={"tasks": ()}).wire() | {"tasks": specs})
+        )
+        sizes = {"parts": len(pages), "count": len(specs), "digest": sealed}
         headers.append(_header(plan) | of_all | sizes)
     return headers, parts
 

@@ -28,7 +28,7 @@ def is_operators(condition: Any) -> bool:
 def check_docs(docs: Iterable[Mapping[str, Any]]) -> None:
     """Raises BadInput for a document whose _id is no string: ids are given by us, and say where their bearer belongs."""
     for doc in docs:
-        _expect(isinstance(doc.get("_id"), str), f"a document needs a string as its _id, not {doc.get('_id')!r}")
+        _expect(isinstance(doc.get("_id"), str), "a document needs a string as its _id, not {!r}", doc.get("_id"))
 
 
 def check_where(where: Where) -> None:
@@ -39,7 +39,7 @@ def check_where(where: Where) -> None:
             for part in condition:
                 check_where(part)
         elif key == "$text":
-            _expect(isinstance(condition, Mapping) and set(condition) == {"$search"}, "$text takes {'$search': words}")
+            _expect(isinstance(condition, Mapping) and set(condition) == {"$search"}, "$text takes {{'$search': words}}")
         elif key.startswith("$"):
             raise BadInput(f"{key} is not part of the port's filter language")
         elif is_operators(condition):
@@ -54,14 +54,14 @@ def check_reading(fields: Sequence[str], sort: Sequence[tuple[str, int]], *, lim
     _check_fields(tuple(fields))
     for path, direction in sort:
         _check_path(path)
-        _expect(direction in DIRECTIONS, f"{path} is sorted by 1 or -1, not by {direction!r}")
+        _expect(direction in DIRECTIONS, "{} is sorted by 1 or -1, not by {!r}", path, direction)
     _expect(limit >= 0 and skip >= 0, "limit and skip are 0 or more")
 
 
 def check_grouping(field: str) -> None:
     """Raises BadInput for what documents cannot be counted by."""
     _check_path(field)
-    _expect("." not in field, f"documents are counted by a field of their own, not by {field}")
+    _expect("." not in field, "documents are counted by a field of their own, not by {}", field)
 
 
 def check_update(update: Update) -> None:
@@ -71,35 +71,35 @@ def check_update(update: Update) -> None:
     if update.upsert:
         _expect(isinstance(update.where.get("_id"), str), "an upsert names the _id of its document")
         words = {key for part in (update.where, *update.where.values()) if isinstance(part, Mapping) for key in part}
-        _expect(not words & NOT_IN_AN_UPSERT, f"the filter of an upsert has none of {', '.join(sorted(NOT_IN_AN_UPSERT))}")
+        _expect(not words & NOT_IN_AN_UPSERT, "the filter of an upsert has none of {}", ", ".join(sorted(NOT_IN_AN_UPSERT)))
 
 
 def check_change(change: Change) -> None:
     """Raises BadInput that names what the change language does not have, or the field that two operators would change."""
     _expect(bool(change), "a change has one operator at least")
     for operator, fields in change.items():
-        _expect(operator in CHANGES, f"{operator} is not part of the port's change language")
+        _expect(operator in CHANGES, "{} is not part of the port's change language", operator)
         for path, value in fields.items():
             _check_target(path)
-            _expect(not is_operators(value), f"{operator} of {path}: a value cannot hold operators")
-            _expect(operator == "$set" or not isinstance(value, ServerNow), f"ServerNow goes into $set, not into {operator}")
-            _expect(operator != "$inc" or _is_number(value), f"$inc of {path} takes a number, not {value!r}")
-    _check_conflicts(path for fields in change.values() for path in fields)
+            _expect(not is_operators(value), "{} of {}: a value cannot hold operators", operator, path)
+            _expect(operator == "$set" or not isinstance(value, ServerNow), "ServerNow goes into $set, not into {}", operator)
+            _expect(operator != "$inc" or _is_number(value), "$inc of {} takes a number, not {!r}", path, value)
+    _check_conflicting(tuple(path for fields in change.values() for path in fields))
     if any(isinstance(value, ServerNow) for value in change.get("$set", {}).values()):
-        _expect(set(change) <= BESIDE_SERVER_NOW, f"only {', '.join(sorted(BESIDE_SERVER_NOW))} can stand beside ServerNow")
+        _expect(set(change) <= BESIDE_SERVER_NOW, "only {} can stand beside ServerNow", ", ".join(sorted(BESIDE_SERVER_NOW)))
         inside = [path for fields in change.values() for path in fields if "." in path]
-        _expect(not inside, f"beside ServerNow whole fields are changed, not {', '.join(inside)}")
+        _expect(not inside, "beside ServerNow whole fields are changed, not {}", ", ".join(inside))
 
 
 def _check_operand(operator: str, operand: Any) -> None:
-    _expect(operator in FILTERS, f"{operator} is not part of the port's filter language")
+    _expect(operator in FILTERS, "{} is not part of the port's filter language", operator)
     if operator in ORDER:
-        _expect(operand is not None, f"{operator} takes a value to compare with, not null")
+        _expect(operand is not None, "{} takes a value to compare with, not null", operator)
     _expect(
-        operator in ("$lt", "$lte") or not isinstance(operand, ServerNow), f"ServerNow is compared by $lt and $lte only, not by {operator}"
+        operator in ("$lt", "$lte") or not isinstance(operand, ServerNow), "ServerNow is compared by $lt and $lte only, not by {}", operator
     )
     if operator in ("$in", "$nin"):
-        _expect(isinstance(operand, (list, tuple)), f"{operator} takes a list, not {type(operand).__name__}")
+        _expect(isinstance(operand, (list, tuple)), "{} takes a list, not {}", operator, type(operand).__name__)
     if operator == "$exists":
         _expect(isinstance(operand, bool), "$exists takes true or false")
     if operator == "$regex":
@@ -110,7 +110,7 @@ def _check_operand(operator: str, operand: Any) -> None:
 def _check_fields(fields: tuple[str, ...]) -> None:
     for path in fields:
         _check_path(path)
-    _check_conflicts({"_id", *fields})
+    _check_conflicting(tuple({"_id": None} | dict.fromkeys(fields)))
 
 
 @lru_cache(maxsize=4_096)
@@ -126,16 +126,18 @@ def _check_path(path: str) -> None:
     _expect(all(part and not part.startswith("$") for part in path.split(".")), f"{path!r} names no field")
 
 
-def _check_conflicts(paths: Iterable[str]) -> None:
+@lru_cache(maxsize=4_096)
+def _check_conflicting(paths: tuple[str, ...]) -> None:
     ordered = sorted(path.split(".") for path in paths)
     for one, other in pairwise(ordered):
-        _expect(other[: len(one)] != one, f"{'.'.join(one)} and {'.'.join(other)} cannot be changed at once")
+        _expect(other[: len(one)] != one, "{} and {} cannot be changed at once", ".".join(one), ".".join(other))
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _expect(condition: bool, otherwise: str) -> None:
+def _expect(condition: bool, otherwise: str, *named: Any) -> None:
+    """`named` fills the places of the text, only where it is needed: this is asked of every value that is written."""
     if not condition:
-        raise BadInput(otherwise)
+        raise BadInput(otherwise.format(*named))

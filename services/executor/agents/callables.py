@@ -39,12 +39,13 @@ class Registered:
     pool: bool
     wants_work: bool
     needs: frozenset[str]
-    takes: frozenset[str]
+    takes: frozenset[str] | None
+    """The arguments that it knows by name; None: any."""
 
     def refuse_others(self, args: Mapping[str, Any]) -> None:
         """Raises TypeError where it cannot be called with these."""
-        if not self.needs <= args.keys() <= self.takes:
-            self.signature.bind(**args)  # slow, and says what is wrong; it knows of **others as well
+        if not (self.needs <= args.keys() and (self.takes is None or args.keys() <= self.takes)):
+            self.signature.bind(**args)  # slow, and says what is wrong
 
 
 def callable_(name: str | None = None, *, pool: bool = False) -> Callable[[Function], Function]:
@@ -99,7 +100,8 @@ class Callables:
             raise BadInput(f"the function {name!r} is marked pool=True: it can be neither async nor take `work`, both stay in the executor")
         parameters = signature.parameters.items()
         needs = frozenset(key for key, one in parameters if one.default is one.empty and one.kind not in VARIADIC)
-        takes = frozenset(key for key, one in parameters if one.kind in BY_NAME)
+        others = any(one.kind is inspect.Parameter.VAR_KEYWORD for _, one in parameters)
+        takes = None if others else frozenset(key for key, one in parameters if one.kind in BY_NAME)
         self._registered[name] = Registered(name, function, signature, is_async, pool, wants_work, needs=needs, takes=takes)
 
 

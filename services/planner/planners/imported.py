@@ -1,6 +1,7 @@
 """The planner for plans that exist already: as JSON of the house, or as a WfCommons workflow."""
 
 import json
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -101,14 +102,27 @@ def _integrated(tasks: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:
     integrations = [task.key for task in tasks if task.kind == "integration"]
     open_ended = [task.key for task in tasks if task.kind == "integration" and not task.after]
     after = domain.joined({task.key: task.after for task in tasks}, integrations=integrations, open_ended=open_ended)
-    return tuple(task.model_copy(update={"after": after[task.key], "subtasks": _integrated(task.subtasks)}) for task in tasks)
+    return tuple(_integrated_one(task, after[task.key]) for task in tasks)
+
+
+def _integrated_one(task: TaskSpec, after: tuple[str, ...]) -> TaskSpec:
+    """What need not change stays the very same: a plan may have very many tasks."""
+    if after == task.after and not task.subtasks:
+        return task
+    return task.model_copy(update={"after": after, "subtasks": _integrated(task.subtasks)})
+
+
+@cache
+def _names(model: type[BaseModel]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """What a field may be called, and what it should be called."""
+    known = {name: field.alias or name for name, field in model.model_fields.items()}
+    return frozenset({*known, *known.values()}), tuple(known.values())
 
 
 def _unknown_fields(content: dict[str, Any], model: type[BaseModel], *, path: str) -> list[str]:
     """Fields that the models would ignore: a typing error must not cost a setting without a word."""
-    known = {name: field.alias or name for name, field in model.model_fields.items()}
-    names = set(known) | set(known.values())
-    problems = [f"{path}{name}: there is no such field; {did_you_mean(name, known.values())}" for name in content if name not in names]
+    names, aliases = _names(model)
+    problems = [f"{path}{name}: there is no such field; {did_you_mean(name, aliases)}" for name in content if name not in names]
     for name, value in content.items():
         for place, part in enumerate(value if isinstance(value, list) else [value]):
             if name in NESTED and isinstance(part, dict):

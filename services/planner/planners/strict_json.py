@@ -11,7 +11,9 @@ def strict_json(text: str) -> Any:
     """The value. Raises ValueError that says what is wrong; for a syntax error it is a JSONDecodeError, with line and column."""
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int)
-        json.dumps(value, ensure_ascii=False).encode()
+        text.encode()
+        if "\\u" in text:  # half a pair may be hidden in an escape
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ValueError("it holds half a surrogate pair, which is no character") from error
     except RecursionError as error:
