@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.executor.agents.base import SUBMITTED, Around, DependencyResult
+from services.executor.agents.base import MOST_CHILDREN, SUBMITTED, Around, DependencyResult
 from services.executor.around import around
 from services.executor.domain import LOST, Claim, claim_from
 from shared.clock import Clock
@@ -157,20 +157,25 @@ class AttemptStore:
         return await self._results({"_id": {"$in": list(claim.task.get("dependencies", []))}})
 
     async def children(self, claim: Claim) -> dict[str, DependencyResult]:
-        """How the children of a parent have ended, by key."""
-        return await self._results({"parent_id": claim.task_id})
+        """How the children of a parent have ended, by key; with the results of the first MOST_CHILDREN, and of steps that integrate."""
+        return await self._results({"parent_id": claim.task_id}, most=MOST_CHILDREN)
 
     async def around(self, task_id: str) -> Around:
         """What an agent has to know to understand the task."""
         return await around(self._database, task_id)
 
-    async def _results(self, where: dict[str, Any]) -> dict[str, DependencyResult]:
+    async def _results(self, where: dict[str, Any], *, most: int | None = None) -> dict[str, DependencyResult]:
         tasks = await self._tasks.find(where, ("key", "title", "phase", "kind", "epoch", "error", "position"), sort=(("position", 1),))
         if alive := [task["title"] for task in tasks if Phase(task["phase"]) not in TERMINAL]:
             raise BadInput(f"{', '.join(alive[:5])} not over yet; this attempt came too early and will be refused")
         ids = [attempt_id(task["_id"], task["epoch"]) for task in tasks]
-        attempts = {doc["_id"]: doc for doc in await self._attempts.find({"_id": {"$in": ids}}, ("result", "error"))}
+        wanted = [one for place, (task, one) in enumerate(zip(tasks, ids, strict=True)) if _has_result(task, place, most)]
+        attempts = {doc["_id"]: doc for doc in await self._attempts.find({"_id": {"$in": wanted}}, ("result", "error"))}
         return {task["key"]: _dependency(task, attempts.get(attempt)) for task, attempt in zip(tasks, ids, strict=True)}
+
+
+def _has_result(task: Doc, place: int, most: int | None) -> bool:
+    return most is None or place < most or task["kind"] == "integration"
 
 
 def _dependency(task: Doc, attempt: Doc | None) -> DependencyResult:

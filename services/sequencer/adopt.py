@@ -1,5 +1,6 @@
 """A plan becomes tasks: derive its sequence, grow its documents, let what waits for nothing go."""
 
+from collections.abc import Awaitable, Callable
 from collections.abc import Sequence as SequenceOf
 from typing import Any
 
@@ -26,11 +27,13 @@ from shared.sequence import Sequence, sequence
 
 NOT_PLANNED = "Not planned"
 
+Tell = Callable[[list[Event]], Awaitable[None]]
+
 log = structlog.get_logger()
 
 
-async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
-    """Carry out a proposed plan: once, however often it is proposed."""
+async def adopt(store: TaskStore, event: PlanProposed, *, tell: Tell) -> list[Event]:
+    """Carry out a proposed plan: once, however often it is proposed. `tell` says at once what must not wait for the rest of a large one."""
     header, specs = await store.plan(event.plan_id)
     task = (await store.get([event.task_id])).get(event.task_id) or await plant(store, header)
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
@@ -43,7 +46,7 @@ async def adopt(store: TaskStore, event: PlanProposed) -> list[Event]:
     except BadInput as error:
         log.warning("plan.refused", task_id=task.task_id, plan_id=event.plan_id, error=str(error))
         return await _refused(store, task, str(error))
-    return await _grow(store, task, header, order=order, specs=specs)
+    return await _grow(store, task, header, order=order, specs=specs, tell=tell)
 
 
 async def _not_waited_for(store: TaskStore, task: Task, header: dict[str, Any]) -> list[Event]:
@@ -102,7 +105,9 @@ async def _refuse_too_large(store: TaskStore, task: Task, version: int, *, count
         raise LimitExceeded(f"the run would have {total} tasks; at most {most} are allowed (option maxTasks)")
 
 
-async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: Sequence, specs: SequenceOf[TaskSpec]) -> list[Event]:
+async def _grow(
+    store: TaskStore, task: Task, header: dict[str, Any], *, order: Sequence, specs: SequenceOf[TaskSpec], tell: Tell
+) -> list[Event]:
     run_id, version = run_of(task.task_id), header["version"]
     if task.parent_id is None and task.title == NOT_PLANNED:
         await store.change({"_id": task.task_id}, named_by(header))
@@ -111,7 +116,15 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
         run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now(), by_model=by_model, reruns=task.reruns
     )
     documents, first = await aside(lambda: _grown(specs, order, soil, clock=store.clock), size=len(specs))
-    grown_before = await store.insert(documents)
+    waiting = {move.task.task_id: move for move in first}
+
+    async def let_begin(page: SequenceOf[dict[str, Any]]) -> None:
+        # Whoever pauses or cancels the task from now on reaches this page as well; whoever did before is seen here.
+        now = (await store.get([task.task_id])).get(task.task_id)
+        if now and (now.phase, now.epoch, now.paused) == (task.phase, task.epoch, task.paused):
+            await tell(say([waiting.pop(document["_id"]) for document in page if document["_id"] in waiting]))
+
+    grown_before = await store.insert(documents, then=let_begin)
     await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
     fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
@@ -121,7 +134,7 @@ async def _grow(store: TaskStore, task: Task, header: dict[str, Any], *, order: 
     log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
     # What grew before, or is over already, may have gone on or come to its end without anybody who looked at its parent.
     further = await look_below(store, [task.task_id]) if grown_before or await store.any_over(task.task_id) else []
-    return [*say(first), *further, *await _caught_up(store, task)]
+    return [*say(waiting.values()), *further, *await _caught_up(store, task)]
 
 
 def _grown(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil, *, clock: Clock) -> tuple[list[dict[str, Any]], list[Move]]:

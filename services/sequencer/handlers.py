@@ -21,7 +21,7 @@ from shared.messaging.publisher import NOTHING, Says
 
 async def on_plans_proposed(events: Sequence[PlanProposed], deps: Deps) -> Says:
     """When plans are proposed, their tasks come to be, and those that wait for nothing may start."""
-    return [said for event in events for said in await adopt(deps.tasks, event)]
+    return [said for event in events for said in await adopt(deps.tasks, event, tell=deps.tell)]
 
 
 async def on_plans_failed(events: Sequence[PlanFailed], deps: Deps) -> Says:

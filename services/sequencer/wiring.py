@@ -23,7 +23,7 @@ async def wire(ground: Ground) -> Service:
     metrics = SequencerMetrics(ground.metrics.registry)
     ground.metrics.rescues(phase.value for phase in LOOKS if phase not in PLANNED_WAITS)
     store = TaskStore(ground.database, ground.clock, metrics)
-    deps = Deps(store, ground.database, patience, ground.metrics)
+    deps = Deps(store, ground.database, patience, ground.metrics, ground.publisher.say)
     sampling = partial(sample_forever, partial(sample, ground.database, metrics), ground.clock)
     spans = Spans(store, ground.traces)
     if ground.traces.on:

@@ -19,10 +19,12 @@ from shared.errors import AgentFailed
 from shared.models.settings import Commands
 from shared.sandbox import Limits, Pool, ProcessControl, Sandbox
 
-__all__ = ["Agent", "Answer", "Around", "Asks", "DependencyResult", "Done", "Lookup", "TooBig", "Tools", "Work", "given"]
+__all__ = ["MOST_CHILDREN", "Agent", "Answer", "Around", "Asks", "DependencyResult", "Done", "Lookup", "TooBig", "Tools", "Work", "given"]
 
 Given = TypeVar("Given", bound=Inputs)
 SUBMITTED = "TASKGROVE_INPUT_"
+MOST_CHILDREN = 200
+"""Of so many children a parent's result has the summaries: more would not fit."""
 
 
 @dataclass(frozen=True, slots=True)

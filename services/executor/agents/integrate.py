@@ -5,11 +5,10 @@ from typing import Any
 
 import orjson
 
-from services.executor.agents.base import Answer, DependencyResult, Done, Work
+from services.executor.agents.base import MOST_CHILDREN, Answer, DependencyResult, Done, Work
 from shared.contracts.executor import Artifact, Result
 from shared.contracts.phases import Phase
 
-MOST_CHILDREN = 200
 MOST_BYTES = 48 * 1024
 MOST_NAMED = 5
 

@@ -6,7 +6,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from services.planner.store import PlanStore
-from services.sequencer.adopt import adopt
+from services.sequencer.adopt import Tell, adopt
 from services.sequencer.deps import Deps
 from services.sequencer.domain.decide import Patience
 from services.sequencer.handlers import on_tasks_verified
@@ -115,7 +115,8 @@ class Bench:
         self.database = database or MortalDatabase(MemoryDatabase(self.clock))
         registry = CollectorRegistry()
         self.store = TaskStore(self.database, self.clock, SequencerMetrics(registry))
-        self.deps = Deps(self.store, self.database, Patience(0.0, 0.0), ServiceMetrics(registry))
+        self.told: list[Event] = []
+        self.deps = Deps(self.store, self.database, Patience(0.0, 0.0), ServiceMetrics(registry), self._tell)
 
     async def plan(self, *tasks: TaskSpec, of: str = RUN, options: RunOptions | None = None) -> PlanProposed:
         """A plan as the planner keeps it."""
@@ -136,9 +137,12 @@ class Bench:
             self.database.writes_left = None
         return True
 
-    async def adopts(self, event: PlanProposed) -> Says:
+    async def _tell(self, says: Says) -> None:
+        self.told += says
+
+    async def adopts(self, event: PlanProposed, *, tell: Tell | None = None) -> Says:
         """Its tasks are there."""
-        return await adopt(self.store, event)
+        return await adopt(self.store, event, tell=tell or self.deps.tell)
 
     async def judged(self, judgement: str, *names: str, epoch: int = 1, error: Doc | None = None) -> None:
         """Verdicts as the checker keeps them, and the sequencer hears of them."""

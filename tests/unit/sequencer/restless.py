@@ -226,7 +226,7 @@ class World:
 
 async def _handled(replica: Bench, event: Event) -> Sequence[Event]:
     if isinstance(event, PlanProposed):
-        return await adopt(replica.store, event)
+        return await adopt(replica.store, event, tell=replica.deps.tell)
     if isinstance(event, TaskVerified):
         return await on_tasks_verified([event], replica.deps)
     assert isinstance(event, TaskControl)
