@@ -212,10 +212,12 @@ class TaskStore:
         async def insert(page: Sequence[Doc]) -> set[str]:
             there = await self._tasks.insert(page)
             self._metrics.entered(document["phase"] for document in page if document["_id"] not in there)
-            if then and len(documents) > INSERT_PAGE:
+            if then and len(page) < len(documents):
                 await then(page)
             return there
 
+        if len(documents) <= INSERT_PAGE:
+            return await insert(documents)
         known: set[str] = set()
         pages = [documents[at : at + INSERT_PAGE] for at in range(0, len(documents), INSERT_PAGE)]
         for at in range(0, len(pages), PAGES_AT_ONCE):  # while the database writes one, the next is made ready

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
+from services.approvals.store import feed
 from shared.messaging.publisher import Publisher
 from shared.messaging.quarantine import QUARANTINE, Quarantine
 from shared.messaging.topology import events
@@ -17,6 +18,10 @@ from shared.telemetry.traces import NoTraces
 
 if TYPE_CHECKING:
     from tests.simulation.world import Process
+
+
+feed.PAUSE_SECONDS = 0.03
+"""Shorter than in production: more moments at which something can go wrong."""
 
 
 class Unread(CollectorRegistry):
