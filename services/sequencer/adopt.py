@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -30,6 +31,22 @@ NOT_PLANNED = "Not planned"
 Tell = Callable[[list[Event]], Awaitable[None]]
 
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _First:
+    """The first moves of what grows, as far as they are not said yet."""
+
+    store: TaskStore
+    parent: Task
+    tell: Tell
+    moves: dict[str, Move]
+
+    async def begin(self, page: SequenceOf[dict[str, Any]]) -> None:
+        """This page is there: what may go of it begins. Whoever holds or ends the parent from now on reaches it; who did before is seen."""
+        now = (await self.store.get([self.parent.task_id])).get(self.parent.task_id)
+        if now and (now.phase, now.epoch, now.paused) == (self.parent.phase, self.parent.epoch, self.parent.paused):
+            await self.tell(say([self.moves.pop(one["_id"]) for one in page if one["_id"] in self.moves]))
 
 
 async def adopt(store: TaskStore, event: PlanProposed, *, tell: Tell) -> list[Event]:
@@ -116,15 +133,8 @@ async def _grow(
         run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now(), by_model=by_model, reruns=task.reruns
     )
     documents, first = await aside(lambda: _grown(specs, order, soil, clock=store.clock), size=len(specs))
-    waiting = {move.task.task_id: move for move in first}
-
-    async def let_begin(page: SequenceOf[dict[str, Any]]) -> None:
-        # Whoever pauses or cancels the task from now on reaches this page as well; whoever did before is seen here.
-        now = (await store.get([task.task_id])).get(task.task_id)
-        if now and (now.phase, now.epoch, now.paused) == (task.phase, task.epoch, task.paused):
-            await tell(say([waiting.pop(document["_id"]) for document in page if document["_id"] in waiting]))
-
-    grown_before = await store.insert(documents, then=let_begin)
+    waiting = _First(store, task, tell, {move.task.task_id: move for move in first})
+    grown_before = await store.insert(documents, then=waiting.begin)
     await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
     fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
@@ -134,7 +144,7 @@ async def _grow(
     log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
     # What grew before, or is over already, may have gone on or come to its end without anybody who looked at its parent.
     further = await look_below(store, [task.task_id]) if grown_before or await store.any_over(task.task_id) else []
-    return [*say(waiting.values()), *further, *await _caught_up(store, task)]
+    return [*say(waiting.moves.values()), *further, *await _caught_up(store, task)]
 
 
 def _grown(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil, *, clock: Clock) -> tuple[list[dict[str, Any]], list[Move]]:

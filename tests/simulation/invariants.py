@@ -143,6 +143,13 @@ def nothing_begins_while_paused(seen: Evidence) -> Finds:
             yield f"{attempt} was begun {claim.paused_for:.1f} s after its task was paused"
 
 
+def nothing_begins_that_is_outdated(seen: Evidence) -> Finds:
+    """Soon after a task went on under a newer epoch no attempt of an older one is begun any more."""
+    for attempt, claim in seen.watch.claims.items():
+        if claim.outdated_for > LONGEST_WAY:
+            yield f"{attempt} was begun {claim.outdated_for:.1f} s after its task had gone on under a newer epoch"
+
+
 def ended_stay_ended(seen: Evidence) -> Finds:
     """Only an order leads out of the end; in a run without one, tasks end once."""
     ordered = {run_of(one["task_id"]) for one in seen.watch.controls.values() if one["event"]["action"] in REOPENING}
@@ -232,6 +239,7 @@ INVARIANTS: tuple[Callable[[Evidence], Finds], ...] = (
     no_orphans,
     nothing_below_the_dead,
     nothing_begins_while_paused,
+    nothing_begins_that_is_outdated,
     ended_stay_ended,
     audit_is_whole,
     counts_are_sums,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from services.approvals.answering import answer_question
@@ -37,6 +37,11 @@ Call = Callable[[Deps], Awaitable[Any]]
 
 class People:
     """All of them; everything that they do is drawn from the seed."""
+
+    meddling: tuple[int, ...] = (1, 1, 2, 4)
+    """So many orders for one run."""
+    orders: Mapping[Action, int] = ORDERS
+    """Which, and how often beside the others."""
 
     def __init__(self, world: World, records: Records) -> None:
         self._world = world
@@ -89,10 +94,10 @@ class People:
     async def _meddle(self, run: Run) -> None:
         """Orders at random moments: for any task, legal or not, at times by two people at once."""
         draw, world = self._draw, self._world
-        moments = sorted(draw.uniform(0.5, world.faults.seconds + 3.0) for _ in range(draw.choice((1, 1, 2, 4))))
+        moments = sorted(draw.uniform(0.5, world.faults.seconds + 3.0) for _ in range(draw.choice(self.meddling)))
         for moment in moments:
             await asyncio.sleep(max(0.0, moment - world.loop.time()))
-            actions = {action: weight for action, weight in ORDERS.items() if world.sweep == "on" or action not in NOT_WITHOUT_SWEEP}
+            actions = {action: weight for action, weight in self.orders.items() if world.sweep == "on" or action not in NOT_WITHOUT_SWEEP}
             action = draw.choices(list(actions), list(actions.values()))[0]
             if target := self._target(run, action):
                 who = [ADA, BOB] if draw.random() < 0.2 else [draw.choice((ADA, BOB))]

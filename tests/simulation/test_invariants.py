@@ -84,7 +84,7 @@ def again(seen: Evidence, name: str, before: Phase, after: Phase, *, question: s
 
 def claimed(seen: Evidence, attempt: str, **fields: Any) -> None:
     claim = seen.watch.claims[attempt]
-    values = {name: getattr(claim, name) for name in ("order", "at", "parent_open", "paused_for")}
+    values = {name: getattr(claim, name) for name in ("order", "at", "parent_open", "paused_for", "outdated_for")}
     seen.watch.claims[attempt] = type(claim)(**(values | fields))
 
 
@@ -128,6 +128,7 @@ DOCTORED: list[tuple[str, str, Callable[[Evidence], object]]] = [
     ("nothing_below_the_dead", "long after", lambda s: (again(s, RUN, Phase.READY, Phase.CANCELLED),
                                                       claimed(s, f"{A}:1", order=99, at=99.0, parent_open=False))),
     ("nothing_begins_while_paused", "long after", lambda s: claimed(s, f"{A}:1", paused_for=9.0)),
+    ("nothing_begins_that_is_outdated", "newer epoch", lambda s: claimed(s, f"{A}:1", outdated_for=9.0)),
     ("ended_stay_ended", "nobody ordered it", lambda s: again(s, A, Phase.COMPLETED, Phase.EXPANDED)),
     ("answers_are_obeyed", "another way", lambda s: (s.watch.controls.clear(),
                                                      again(s, A, Phase.AWAITING_APPROVAL, Phase.FAILED, question="q"))),

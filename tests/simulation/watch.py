@@ -37,12 +37,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An attempt was begun: when, whether its parent was open then, and for how many seconds its task had been paused by then."""
+    """An attempt was begun: when, whether its parent was open then, and for how many seconds its task had been paused by then, or
+    had had a newer epoch."""
 
     order: int
     at: float
     parent_open: bool
     paused_for: float
+    outdated_for: float
 
 
 class Watch:
@@ -56,6 +58,7 @@ class Watch:
         self.changes: list[Change] = []
         self.claims: dict[str, Claim] = {}
         self.paused: dict[str, float] = {}
+        self.raised: dict[str, float] = {}
         self.violations: list[str] = []
         self.tasks: dict[str, Doc] = {}
         self.open: set[str] = set()
@@ -93,17 +96,22 @@ def _task(watch: Watch, before: Document | None, after: Document | None) -> list
         watch.moments.append(("planned", name))
     if control := after.get("last_control"):
         watch.noted.setdefault(control, watch.next())
-    raised = before is None or after["epoch"] > before["epoch"]
-    if before is None or earlier is not phase or raised:
-        question = before.get("approval_id") if before else None
-        why = (after.get("error") or {}).get("message", "")
-        watch.changes.append(Change(watch.next(), watch.now(), name, earlier, phase, after["epoch"], question, why))
+    _changed(watch, before or {}, after, earlier=earlier, phase=phase)
     problems = _state(after, phase)
     if earlier is not phase and phase in TOLD and after.get("dependents") and "due_at" not in after:
         problems.append(f"it is {phase}, its dependents do not know, and nothing is due")
     if before and earlier is not None:
         problems += _move(before, after, earlier=earlier, phase=phase)
     return problems
+
+
+def _changed(watch: Watch, before: Document, after: Document, *, earlier: Phase | None, phase: Phase) -> None:
+    name, raised = after["_id"], after["epoch"] > before.get("epoch", -1)
+    if raised:
+        watch.raised[name] = watch.now()
+    if earlier is not phase or raised:
+        why = (after.get("error") or {}).get("message", "")
+        watch.changes.append(Change(watch.next(), watch.now(), name, earlier, phase, after["epoch"], before.get("approval_id"), why))
 
 
 def _removed(watch: Watch, task: Document) -> list[str]:
@@ -148,7 +156,8 @@ def _attempt(watch: Watch, before: Document | None, after: Document | None) -> l
         parent = watch.tasks.get(task.get("parent_id") or "", {"open": True})
         paused_for = watch.now() - watch.paused.get(after["task_id"], watch.now())
         watch.moments.append(("begun", after["task_id"]))
-        watch.claims[after["_id"]] = Claim(watch.next(), watch.now(), bool(parent["open"]), paused_for)
+        outdated_for = watch.now() - watch.raised.get(after["task_id"], 0.0) if task.get("epoch", 0) > after.get("epoch", 0) else 0.0
+        watch.claims[after["_id"]] = Claim(watch.next(), watch.now(), bool(parent["open"]), paused_for, outdated_for)
     elif after["state"] != "running":
         watch.moments.append(("ended", after["task_id"]))
     return _leased(before, after)

@@ -27,13 +27,13 @@ WIDE = 101
 """So many dependencies, and a task looks for itself at what it waits for (`grow.WIDE`)."""
 
 
-def live(world: World) -> Any:
+def live(world: World, people: type[People] = People) -> Any:
     """Prepare the world before its first process touches anything, and live in it."""
     clock = ServerClock(world)
     watch = Watch(world.loop.time)
     world.store = WatchedDatabase(clock, watch)
     world.ledger = Records(watch, Ledger(watch.next, world.loop.time), drawn(world.random, world.sweep))
-    return People(world, world.ledger).live()
+    return people(world, world.ledger).live()
 
 
 class ServerClock(Clock):

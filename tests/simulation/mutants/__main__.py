@@ -70,17 +70,20 @@ def hunt(mutant: Mutant, sound: Path, *, schedules: int) -> Hunted:
             if not found["caught"] or not _searched(sound, mutant, first=max(1, found["seed"]), schedules=1)["caught"]:
                 break
             first = found["seed"] + 1
-    words = f"no violation in {schedules} schedules"
+    words = f"no violation in {schedules} schedules or {LONGEST_HUNT:.0f} s"
     if found["caught"]:
         words = f"caught by {found['violation'][:160]} at seed {found['seed']} sweep {mutant.sweep} after {found['seed']} schedules"
     return Hunted(mutant, caught=found["caught"], words=words, seconds=time.monotonic() - began)
 
 
 def _searched(tree: Path, mutant: Mutant, *, first: int, schedules: int) -> dict[str, Any]:
-    arguments = ("--sweep", mutant.sweep, "--first", str(first), "--schedules", str(schedules))
+    arguments = ("--sweep", mutant.sweep, "--workload", mutant.workload, "--first", str(first), "--schedules", str(schedules))
     command = [sys.executable, "-m", "tests.simulation.mutants.hunt", *arguments]
     env = environment() | {"PYTHONHASHSEED": "0"}
-    done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=LONGEST_HUNT, check=False)
+    try:
+        done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, timeout=LONGEST_HUNT, check=False)
+    except subprocess.TimeoutExpired:
+        return {"caught": False}
     if done.returncode:
         raise RuntimeError(f"{mutant.name}: it does not run: {done.stderr.strip()[-500:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

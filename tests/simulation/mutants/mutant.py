@@ -9,7 +9,8 @@ from tests.simulation.faults import Sweep
 class Mutant:
     """In `file`, `old` (which is there exactly once) becomes `new`. `tempting` says why somebody would write it so.
 
-    `sweep` is the mode in which it is looked for: what only loses hints is hidden where a sweep says them again.
+    `sweep` is the mode in which it is looked for: what only loses hints is hidden where a sweep says them again. `workload` is the module
+    of `tests/simulation` that says what is to be done.
     """
 
     name: str
@@ -18,3 +19,4 @@ class Mutant:
     new: str
     tempting: str
     sweep: Sweep = "on"
+    workload: str = "workload"

@@ -75,14 +75,14 @@ SEQUENCING = (
     Mutant(
         "the parent is expanded before its children are there",
         ADOPT,
-        """    grown_before = await store.insert(documents)
+        """    grown_before = await store.insert(documents, then=waiting.begin)
     await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
     fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
 """,
         """    fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
-    grown_before = await store.insert(documents)
+    grown_before = await store.insert(documents, then=waiting.begin)
     await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
 """,
         "the compare-and-set first spares the inserts of whoever loses",
@@ -154,6 +154,7 @@ SEQUENCING = (
         "    if await store.has_obeyed(order.task_id, order.control_id):",
         "    if order.task_id == order.control_id:",
         "the phase says whether it is still possible",
+        workload="meddling",
     ),
     Mutant(
         "an order to do it again marks in one round",
@@ -161,5 +162,6 @@ SEQUENCING = (
         "    return [moves for moves in second if moves]",
         "    return []",
         "what is marked is marked",
+        workload="meddling",
     ),
 )

@@ -79,6 +79,7 @@ WORKING = (
         '    if doc["phase"] not in CLAIMABLE or doc["epoch"] != epoch or doc.get("paused"):',
         '    if doc["phase"] not in CLAIMABLE or doc.get("paused"):',
         "the claim decides",
+        workload="meddling",
     ),
     Mutant(
         "what still runs is judged",
@@ -86,6 +87,7 @@ WORKING = (
         'over = {"_id": {"$in": list(attempts)}, "state": {"$ne": "running"}}',
         'over: dict[str, Any] = {"_id": {"$in": list(attempts)}}',
         "nobody says that it was executed before it was",
+        workload="meddling",
     ),
     Mutant(
         "the header of a plan before its parts",
