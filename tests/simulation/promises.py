@@ -63,7 +63,7 @@ def accepted_orders_count(seen: Evidence) -> Finds:
 
 
 def orders_act_once(seen: Evidence) -> Finds:
-    """A task is cancelled by people, and tried again after it was escalated, at most as often as they want it.
+    """A task is cancelled by people, paused, and tried again after it was escalated, at most as often as they want it.
 
     What an older order brings back late, because its sequencer was slow, is cancelled again by the newer one, should that be heard again.
     """
@@ -76,6 +76,10 @@ def orders_act_once(seen: Evidence) -> Finds:
         late = sum(order < max(cancels, default="") for order in seen.tasks[name].get("reruns", ()))
         if times > wanted + late:
             yield f"{name} was cancelled {times} times, and {wanted} times somebody wanted it"
+    for name, times in seen.watch.held.items():
+        pauses = sum(one["event"]["action"] == Action.PAUSE and one["task_id"] in (*above(name), name) for one in controls)
+        if times > pauses + len(seen.tasks.get(name, {}).get("reruns", ())):
+            yield f"{name} was paused {times} times, and {pauses} times somebody wanted it"
     tried = Counter(one.task_id for one in seen.watch.changes if one.before is Phase.ESCALATED and one.after in TRIED)
     answers = Counter(doc["task_id"] for doc in seen.approvals.values() if doc["state"] in ("retry", "take_over"))
     for name, times in tried.items():

@@ -102,6 +102,7 @@ DOCTORED: list[tuple[str, str, Callable[[Evidence], object]]] = [
     ("accepted_orders_count", "lost", lambda s: s.watch.controls.clear()),
     ("accepted_orders_count", "passed over", lambda s: s.watch.noted.clear()),
     ("orders_act_once", "cancelled", lambda s: again(s, A, Phase.READY, Phase.CANCELLED, why="cancelled by ada")),
+    ("orders_act_once", "paused", lambda s: s.watch.held.update([A])),
     ("orders_act_once", "tried again", lambda s: again(s, A, Phase.ESCALATED, Phase.READY)),
     ("one_adopted_result", "no attempt", lambda s: s.attempts.pop(f"{A}:1")),
     ("one_adopted_result", "not passed", lambda s: set_in(s.verdicts, f"{A}:1", judgement="failed")),

@@ -1,5 +1,6 @@
 """Sees every change of the store as it happens, and says at once when one should not have been: at the end nobody could tell any more."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +59,7 @@ class Watch:
         self.changes: list[Change] = []
         self.claims: dict[str, Claim] = {}
         self.paused: dict[str, float] = {}
+        self.held: Counter[str] = Counter()
         self.raised: dict[str, float] = {}
         self.violations: list[str] = []
         self.tasks: dict[str, Doc] = {}
@@ -89,6 +91,7 @@ def _task(watch: Watch, before: Document | None, after: Document | None) -> list
     watch.tasks[name] = dict(after)
     (watch.open.add if after["open"] else watch.open.discard)(name)
     if after.get("paused") and after["open"]:
+        watch.held[name] += bool(before and before["open"] and not before.get("paused"))
         watch.paused.setdefault(name, watch.now())
     else:
         watch.paused.pop(name, None)
