@@ -22,6 +22,7 @@ from shared.contracts.plan import Plan, RunOptions, TaskSpec
 from shared.contracts.planner import PlanFailed, PlanProposed
 from shared.ids import attempt_id, new_id, plan_id
 from shared.memory.store import MemoryDatabase
+from shared.messaging.publisher import Says
 from shared.storage.port import Doc
 from shared.telemetry.metrics import ServiceMetrics
 from tests.unit.sequencer.tasks import RUN
@@ -35,6 +36,10 @@ CHILDREN_FAILED = {"code": "children_failed", "message": "not done below it", "p
 FAILED = {"code": "check_failed", "message": "check not passed", "permanent": False}
 
 
+async def _never(says: Says) -> None:
+    raise AssertionError(f"these plans are too small to begin before all of them is there: {says}")
+
+
 class Course:
     """One run from its plan on."""
 
@@ -43,7 +48,8 @@ class Course:
         clock, registry = ServerClock(), CollectorRegistry()
         self.database = MemoryDatabase(clock)
         self.plans = PlanStore(self.database, clock)
-        self.deps = Deps(store(self.database, clock, SequencerMetrics(registry)), self.database, Patience(0, 0), ServiceMetrics(registry))
+        tasks = store(self.database, clock, SequencerMetrics(registry))
+        self.deps = Deps(tasks, self.database, Patience(0, 0), ServiceMetrics(registry), tell=_never)
         self.spoken: list[Event] = []
         self.docs: dict[str, Doc] = {}
         self.do(self.database.ensure(SCHEMAS))
