@@ -184,6 +184,7 @@ async def test_who_watches_is_let_go_and_who_waits_is_answered(fleet: Fleet) -> 
     await fleet.start(TASKGROVE_APPROVALS_CONTROL_SECONDS="2.5")
     run_id = await submitted(fleet, SHELL.format(script="sleep 60"))
     await one(fleet, "attempts", state="running")
+    await one(fleet, "feed", event="task.ready")
     (approvals,), (sequencer,) = fleet.of("approvals"), fleet.of("sequencer")
     sequencer.signal(signal.SIGSTOP)
     headers = {"authorization": f"Bearer {fleet.key}"}
