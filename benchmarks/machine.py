@@ -59,9 +59,13 @@ class Weather:
         self._since = _processor_seconds()
 
     def others(self) -> float:
-        """Percent of the machine that went to anything but this benchmark and what it started, since this was made."""
+        """Percent of the machine that went to anything but this benchmark and what it started, since this was made.
+
+        0 where the machine's own count has not gone on: that of a virtual one stands still at times.
+        """
         (whole, busy, ours), (whole_now, busy_now, ours_now) = self._since, _processor_seconds()
-        return 100 * max(0.0, busy_now - busy - (ours_now - ours)) / (whole_now - whole)
+        passed = whole_now - whole
+        return 100 * max(0.0, busy_now - busy - (ours_now - ours)) / passed if passed > 0 else 0.0
 
 
 def _processor_seconds() -> tuple[float, float, float]:
