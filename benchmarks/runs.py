@@ -106,11 +106,18 @@ async def _root(bench: Bench, run_id: str) -> dict[str, Any] | None:
 
 
 async def _first_dispatch(bench: Bench, run_id: str) -> datetime:
-    """When the sequencer was done with growing the tasks and said the first of them: the log line that it writes just before."""
+    """When the first task was said, or was begun: the sequencer logs just before it says those of a small plan; large ones begin earlier."""
     async with asyncio.timeout(LOG_SECONDS):
         while not (line := await bench.documents["logs"].find_one({"run_id": run_id, "event": "plan.adopted"}, sort=[("ts", 1)])):
             await asyncio.sleep(LOOK_SECONDS)
     moment: datetime = line["ts"]
+    return min(moment, await first_claim(bench, run_id))
+
+
+async def first_claim(bench: Bench, run_id: str) -> datetime:
+    """When the first attempt of a run was begun."""
+    first = await bench.documents["attempts"].find({"run_id": run_id}, ["claimed_at"]).sort("claimed_at", 1).limit(1).to_list()
+    moment: datetime = first[0]["claimed_at"]
     return moment
 
 
