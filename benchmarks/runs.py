@@ -106,7 +106,7 @@ async def _root(bench: Bench, run_id: str) -> dict[str, Any] | None:
 
 
 async def _first_dispatch(bench: Bench, run_id: str) -> datetime:
-    """When the first task was said, or was begun: the sequencer logs just before it says those of a small plan; large ones begin earlier."""
+    """When the first task was said, or was begun: logged just before those of a small plan are said; a large one begins earlier."""
     async with asyncio.timeout(LOG_SECONDS):
         while not (line := await bench.documents["logs"].find_one({"run_id": run_id, "event": "plan.adopted"}, sort=[("ts", 1)])):
             await asyncio.sleep(LOOK_SECONDS)
