@@ -117,13 +117,13 @@ def _check_fields(fields: tuple[str, ...]) -> None:
 def _check_target(path: str) -> None:
     _check_path(path)
     parts = path.split(".")
-    _expect(parts[0] != "_id", f"{path} cannot be changed")
-    _expect(not any(part.isdigit() for part in parts), f"{path}: no single element of an array is changed")
+    _expect(parts[0] != "_id", "{} cannot be changed", path)
+    _expect(not any(part.isdigit() for part in parts), "{}: no single element of an array is changed", path)
 
 
 @lru_cache(maxsize=4_096)
 def _check_path(path: str) -> None:
-    _expect(all(part and not part.startswith("$") for part in path.split(".")), f"{path!r} names no field")
+    _expect(all(part and not part.startswith("$") for part in path.split(".")), "{!r} names no field", path)
 
 
 @lru_cache(maxsize=4_096)

@@ -5,8 +5,9 @@ import difflib
 import importlib
 import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from shared.errors import AgentFailed, BadInput
@@ -14,8 +15,6 @@ from shared.plugins import entry_points
 
 GROUP = "taskgrove.callables"
 MARK = "__taskgrove_callable__"
-BY_NAME = frozenset({inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY})
-VARIADIC = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,14 +37,8 @@ class Registered:
     is_async: bool
     pool: bool
     wants_work: bool
-    needs: frozenset[str]
-    takes: frozenset[str] | None
-    """The arguments that it knows by name; None: any."""
-
-    def refuse_others(self, args: Mapping[str, Any]) -> None:
-        """Raises TypeError where it cannot be called with these."""
-        if not (self.needs <= args.keys() and (self.takes is None or args.keys() <= self.takes)):
-            self.signature.bind(**args)  # slow, and says what is wrong
+    refuse_others: Callable[[frozenset[str]], object]
+    """Raises TypeError where it cannot be called with arguments of these names."""
 
 
 def callable_(name: str | None = None, *, pool: bool = False) -> Callable[[Function], Function]:
@@ -98,11 +91,9 @@ class Callables:
             raise BadInput(f"two functions are offered as {name!r}; rename one, by @callable_({name!r}) or in the entry points")
         if pool and (wants_work or is_async):
             raise BadInput(f"the function {name!r} is marked pool=True: it can be neither async nor take `work`, both stay in the executor")
-        parameters = signature.parameters.items()
-        needs = frozenset(key for key, one in parameters if one.default is one.empty and one.kind not in VARIADIC)
-        others = any(one.kind is inspect.Parameter.VAR_KEYWORD for _, one in parameters)
-        takes = None if others else frozenset(key for key, one in parameters if one.kind in BY_NAME)
-        self._registered[name] = Registered(name, function, signature, is_async, pool, wants_work, needs=needs, takes=takes)
+        # Binding is slow, and depends on the names alone; what is refused is not remembered.
+        refuse_others = lru_cache(maxsize=64)(lambda names: signature.bind(**dict.fromkeys(names)))
+        self._registered[name] = Registered(name, function, signature, is_async, pool, wants_work, refuse_others=refuse_others)
 
 
 def _loaded(name: str, load: Callable[[], Any]) -> Any:

@@ -87,7 +87,7 @@ def _watched(work: Work, note: Callable[[Path], None]) -> Work:
 
 def _check(registered: Registered, args: Mapping[str, Any]) -> None:
     try:
-        registered.refuse_others(args)
+        registered.refuse_others(frozenset(args))
     except TypeError as error:
         message = f"{registered.name}{registered.signature} cannot be called with these args: {error}"
         raise AgentFailed(message, code="bad_inputs", permanent=True) from error

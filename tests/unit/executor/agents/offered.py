@@ -28,6 +28,11 @@ async def gives(what: str) -> Any:
 
 
 @callable_()
+async def by_place(what: str, /, **others: Any) -> dict[str, Any]:
+    return {"what": what, **others}
+
+
+@callable_()
 async def times_out_itself() -> None:
     raise TimeoutError("the remote did not answer")
 

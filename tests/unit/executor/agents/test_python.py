@@ -68,6 +68,7 @@ async def test_files_are_kept_when_the_directory_was_asked_for(call: Callable[..
         ("not_offered", {}, "offers no function"),
         ("sleep", {"second": 1}, r"sleep\(seconds: float\).* cannot be called with these args: missing"),
         ("renamed", {"x": 1}, "unexpected keyword"),
+        ("by_place", {"what": 1}, "cannot be called with these args"),
     ],
 )
 async def test_what_cannot_be_called_is_permanent(call: Callable[..., Any], *, name: str, args: dict[str, Any], message: str) -> None:
