@@ -98,11 +98,15 @@ def digest(plan: Plan) -> str:
 
 def digest_of(plan: Mapping[str, Any]) -> str:
     """The same of a plan as JSON types."""
+    return hashlib.sha256(canonical(plan)).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """As JSON, the same for the same value."""
     try:
-        canonical = orjson.dumps(plan, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # integers of more than 64 bits
-        canonical = json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    return hashlib.sha256(canonical).hexdigest()
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
+    except orjson.JSONEncodeError:  # integers of more than 64 bits, among others
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode(errors="surrogatepass")
 
 
 def cycles(after: Mapping[str, Iterable[str]]) -> list[list[str]]:

@@ -1,14 +1,12 @@
 """Looks a plan over before anything starts: errors would stop it later, warnings are worth a second look."""
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-import orjson
 from pydantic import ValidationError
 
 from services.planner import domain
@@ -119,11 +117,11 @@ def _checks(checks: Sequence[dict[str, object]], path: Path) -> Iterator[Finding
 
 def _duplicates(tasks: Sequence[tuple[Path, TaskSpec]]) -> Iterator[tuple[Path, Path]]:
     """Pairs of a task and an earlier one with the same agent and inputs and nearly the same title."""
-    same_work: dict[str | bytes, list[tuple[str, int]]] = {}
+    same_work: dict[bytes, list[tuple[str, int]]] = {}
     for place, (_, task) in enumerate(tasks):
         # A joining step works on what its siblings left, so that the same script elsewhere is other work.
         if not task.subtasks and task.kind != "integration":
-            work = _comparable([task.agent, _spaced(task.inputs)])
+            work = domain.canonical([task.agent, _spaced(task.inputs)])
             same_work.setdefault(work, []).append((slug(task.title), place))
     for named in same_work.values():
         # Titles that are alike stand next to each other once they are sorted: n comparisons, not n².
@@ -131,14 +129,6 @@ def _duplicates(tasks: Sequence[tuple[Path, TaskSpec]]) -> Iterator[tuple[Path, 
         for (one, first), (two, second) in pairwise(named):
             if _alike(one, two, blank=not any(tasks[first][1].inputs.values())):
                 yield tasks[max(first, second)][0], tasks[min(first, second)][0]
-
-
-def _comparable(work: object) -> str | bytes:
-    """The same for the same work."""
-    try:
-        return orjson.dumps(work, option=orjson.OPT_SORT_KEYS, default=str)
-    except orjson.JSONEncodeError:  # integers of more than 64 bits, among others
-        return json.dumps(work, sort_keys=True, default=str)
 
 
 def _alike(one: str, two: str, *, blank: bool) -> bool:

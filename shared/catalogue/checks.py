@@ -1,19 +1,13 @@
 """The checks, by kind. One entry here, one file in `services/checker/checks/`."""
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from shared.errors import BadInput
-
-REMEMBERED_BYTES = 2_000
-
-Made = TypeVar("Made")
+from shared.remembering import remembering
 
 
 class CheckParams(BaseModel):
@@ -79,13 +73,9 @@ CHECKS: dict[str, type[CheckParams]] = {
 }
 
 
-def remembered(document: Any, make: Callable[[bytes], Made]) -> Made | None:
-    """What `make`, which remembers, made of the same JSON before: thousands of tasks have the same check. None: it is too long for that."""
-    try:
-        encoded = orjson.dumps(document)
-    except orjson.JSONEncodeError:
-        return None
-    return make(encoded) if len(encoded) <= REMEMBERED_BYTES else None
+@remembering
+def _parsed(check: dict[str, Any]) -> CheckParams:
+    return CHECKS[check["kind"]].model_validate(check)
 
 
 def parse_check(check: dict[str, Any]) -> CheckParams:
@@ -94,14 +84,8 @@ def parse_check(check: dict[str, Any]) -> CheckParams:
     if not isinstance(kind, str) or kind not in CHECKS:
         raise BadInput(f"{kind!r} is not a check; there are: {', '.join(CHECKS)}")
     try:
-        return remembered(check, _parsed) or CHECKS[kind].model_validate(check)
+        return _parsed(check)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"check {kind!r}: {where}: {first['msg']}") from error
-
-
-@lru_cache(maxsize=256)
-def _parsed(check: bytes) -> CheckParams:
-    document = orjson.loads(check)
-    return CHECKS[document["kind"]].model_validate(document)

@@ -1,7 +1,6 @@
 """The check `schema`: a JSON Schema (draft 2020-12) that a file, or the data of the result, must satisfy."""
 
 import asyncio
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ import jsonschema_rs
 import orjson
 
 from services.checker.checks.base import MOST_BYTES, Check, Subject, judged, there_are
-from shared.catalogue.checks import CheckParams, SchemaCheck, remembered
+from shared.catalogue.checks import CheckParams, SchemaCheck
 from shared.contracts.checker import Evidence
 from shared.errors import BadInput
+from shared.remembering import remembering
 
 SHOWN = 5
 MESSAGE = 300
@@ -40,7 +40,7 @@ class Schema(Check):
 def errors_in(value: Any, schema: dict[str, Any]) -> list[str]:
     """The first errors, each with its place as a JSON path."""
     try:
-        validator = remembered(schema, _remembered_validator) or _validator(schema)
+        validator = _validator(schema)
         return [f"{_path(error.instance_path)}: {error.message[:MESSAGE]}" for error in islice(validator.iter_errors(value), SHOWN)]
     except jsonschema_rs.ValidationError as error:
         return [f"the schema itself is wrong at {_path(error.instance_path)}: {error.message[:MESSAGE]}"]
@@ -48,11 +48,7 @@ def errors_in(value: Any, schema: dict[str, Any]) -> list[str]:
         return [f"the schema cannot be used: {type(error).__name__}: {str(error)[:MESSAGE]}"]
 
 
-@lru_cache(maxsize=256)
-def _remembered_validator(schema: bytes) -> jsonschema_rs.Draft202012Validator:
-    return _validator(orjson.loads(schema))
-
-
+@remembering
 def _validator(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse)
 
