@@ -22,10 +22,9 @@ from shared.contracts.plan import Plan, RunOptions, TaskSpec
 from shared.contracts.planner import PlanFailed, PlanProposed
 from shared.ids import attempt_id, new_id, plan_id
 from shared.memory.store import MemoryDatabase
-from shared.messaging.publisher import Says
 from shared.storage.port import Doc
 from shared.telemetry.metrics import ServiceMetrics
-from tests.unit.sequencer.tasks import RUN
+from tests.unit.sequencer.tasks import RUN, tells_nothing
 
 Result = TypeVar("Result")
 
@@ -34,10 +33,6 @@ ASKING = (Phase.AWAITING_APPROVAL, Phase.ESCALATED)
 PLANNING = (Phase.EXPANDING, Phase.REPLANNING)
 CHILDREN_FAILED = {"code": "children_failed", "message": "not done below it", "permanent": True}
 FAILED = {"code": "check_failed", "message": "check not passed", "permanent": False}
-
-
-async def _never(says: Says) -> None:
-    raise AssertionError(f"these plans are too small to begin before all of them is there: {says}")
 
 
 class Course:
@@ -49,7 +44,7 @@ class Course:
         self.database = MemoryDatabase(clock)
         self.plans = PlanStore(self.database, clock)
         tasks = store(self.database, clock, SequencerMetrics(registry))
-        self.deps = Deps(tasks, self.database, Patience(0, 0), ServiceMetrics(registry), tell=_never)
+        self.deps = Deps(tasks, self.database, Patience(0, 0), ServiceMetrics(registry), tell=tells_nothing)
         self.spoken: list[Event] = []
         self.docs: dict[str, Doc] = {}
         self.do(self.database.ensure(SCHEMAS))

@@ -23,7 +23,7 @@ from shared.memory.store import MemoryDatabase
 from shared.messaging.publisher import Says
 from shared.storage.port import Change, Collection, Doc, Schema, Update, Where
 from shared.telemetry.metrics import ServiceMetrics
-from tests.unit.sequencer.tasks import RUN
+from tests.unit.sequencer.tasks import RUN, tells_nothing
 
 STATE = (
     "phase",
@@ -115,8 +115,7 @@ class Bench:
         self.database = database or MortalDatabase(MemoryDatabase(self.clock))
         registry = CollectorRegistry()
         self.store = TaskStore(self.database, self.clock, SequencerMetrics(registry))
-        self.told: list[Event] = []
-        self.deps = Deps(self.store, self.database, Patience(0.0, 0.0), ServiceMetrics(registry), self._tell)
+        self.deps = Deps(self.store, self.database, Patience(0.0, 0.0), ServiceMetrics(registry), tells_nothing)
 
     async def plan(self, *tasks: TaskSpec, of: str = RUN, options: RunOptions | None = None) -> PlanProposed:
         """A plan as the planner keeps it."""
@@ -137,12 +136,9 @@ class Bench:
             self.database.writes_left = None
         return True
 
-    async def _tell(self, says: Says) -> None:
-        self.told += says
-
-    async def adopts(self, event: PlanProposed, *, tell: Tell | None = None) -> Says:
+    async def adopts(self, event: PlanProposed, *, tell: Tell = tells_nothing) -> Says:
         """Its tasks are there."""
-        return await adopt(self.store, event, tell=tell or self.deps.tell)
+        return await adopt(self.store, event, tell=tell)
 
     async def judged(self, judgement: str, *names: str, epoch: int = 1, error: Doc | None = None) -> None:
         """Verdicts as the checker keeps them, and the sequencer hears of them."""

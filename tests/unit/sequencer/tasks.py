@@ -4,6 +4,7 @@ from typing import Any
 
 from services.sequencer.domain.task import Task, task_from
 from shared.contracts.phases import Phase
+from shared.messaging.publisher import Says
 
 RUN = "01a20a310dde761e939da9971c4fb2a7"
 
@@ -15,3 +16,8 @@ def task(phase: Phase = Phase.READY, **fields: Any) -> Task:
         "attempts": 1, "max_attempts": 3, "depth": 1, "on_failure": "ask",
     }  # fmt: skip
     return task_from(document | fields)
+
+
+async def tells_nothing(says: Says) -> None:
+    """For `Deps.tell`, where nothing is large enough to begin before all of it is there."""
+    raise AssertionError(f"nothing was to be said meanwhile: {says}")

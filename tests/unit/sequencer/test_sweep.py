@@ -15,8 +15,8 @@ from shared.clock import ServerClock
 from shared.contracts.sequencer import PlanRequested
 from shared.ids import new_id, plan_id
 from shared.memory.store import MemoryDatabase
-from shared.messaging.publisher import Says
 from shared.telemetry.metrics import ServiceMetrics
+from tests.unit.sequencer.tasks import tells_nothing
 
 
 @pytest.mark.parametrize(("state", "asked_again"), [("running", False), ("done", True), (None, True)])
@@ -24,7 +24,7 @@ async def test_a_plan_that_is_being_made_is_waited_for(state: str | None, asked_
     clock, registry, run_id = ServerClock(), CollectorRegistry(), new_id()
     database = MemoryDatabase(clock)
     store = TaskStore(database, clock, SequencerMetrics(CollectorRegistry()))
-    deps = Deps(store, database, Patience(1, 1), ServiceMetrics(registry), tell=_never)
+    deps = Deps(store, database, Patience(1, 1), ServiceMetrics(registry), tell=tells_nothing)
     root = root_document(run_id=run_id, title="Long", description="", header={"run_id": run_id}, now=clock.now())
     overdue = clock.now() - timedelta(seconds=1)
     await database["tasks"].insert([root | {"phase": "expanding", "due_at": overdue}])
@@ -35,7 +35,3 @@ async def test_a_plan_that_is_being_made_is_waited_for(state: str | None, asked_
     assert registry.get_sample_value("taskgrove_sweep_rescued_total", {"what": "expanding"}) == (1 if asked_again else None)
     (task,) = await database["tasks"].find({"_id": run_id})
     assert task["due_at"] > clock.now(), "it is looked at again later"
-
-
-async def _never(says: Says) -> None:
-    raise AssertionError(f"a sweep says what it found when it is over, not meanwhile: {says}")
