@@ -33,16 +33,26 @@ class Finding:
 
 def lint(plan: Plan) -> list[Finding]:
     """All findings, from the top of the plan down."""
+    placed = list(_levels(plan.tasks, ()))
+    odd = [finding for above, siblings in placed for finding in _orphans(siblings, above)]
+    tasks = [((*above, task.title), task) for above, siblings in placed for task in siblings]
+    return [*_looked_over(plan), *odd, *(_duplicate(path, other) for path, other in _duplicates(tasks))]
+
+
+def errors_of(plan: Plan) -> list[Finding]:
+    """What would stop it. Looking for what is merely odd, beside one task or another, takes as long again."""
+    return [finding for finding in _looked_over(plan) if finding.severity == "error"]
+
+
+def _looked_over(plan: Plan) -> list[Finding]:
     findings = list(_checks(plan.checks, ()))
     if not plan.tasks:
         findings.append(Finding("empty-plan", "error", (), "the plan has no tasks; add one"))
-    placed = list(_levels(plan.tasks, ()))
-    for above, siblings in placed:
+    for above, siblings in _levels(plan.tasks, ()):
         findings += _siblings(siblings, above)
         for task in siblings:
             findings += _task(task, (*above, task.title))
-    tasks = [((*above, task.title), task) for above, siblings in placed for task in siblings]
-    return findings + [_duplicate(path, other) for path, other in _duplicates(tasks)]
+    return findings
 
 
 def _levels(tasks: Sequence[TaskSpec], above: Path) -> Iterator[tuple[Path, Sequence[TaskSpec]]]:
@@ -65,7 +75,6 @@ def _siblings(siblings: Sequence[TaskSpec], above: Path) -> Iterator[Finding]:
     for ring in domain.cycles(known):
         message = f"these wait for each other: {circle(ring)}; remove one of the dependencies"
         yield Finding("cycle", "error", (*above, by_key[ring[0]].title), message)
-    yield from _orphans(siblings, above)
 
 
 def _orphans(siblings: Sequence[TaskSpec], above: Path) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.planner.domain import prioritised, refuse_if_too_large, settled
 from services.planner.keeping import Asked, Keeper, Wanted, said
-from services.planner.lint import lint
+from services.planner.lint import errors_of
 from services.planner.metrics import PlannerMetrics
 from services.planner.planners import PlanRequest, planner_named
 from services.planner.planners.base import Means, Planner, waits
@@ -56,7 +56,7 @@ async def _broken_down(deps: Deps, wanted: Wanted) -> Event | None:
         return await _by_model(deps, wanted, otherwise=f"{reason}, and nobody proposed how to break it down; split it in the notes")
     proposed = Plan(task_id=wanted.task_id, version=wanted.version, planner="proposal", tasks=tuple(tasks))
     plan = prioritised(proposed, await deps.plans.priority(wanted.task_id))
-    if errors := [finding for finding in lint(plan) if finding.severity == "error"]:
+    if errors := errors_of(plan):
         wrong = "\n".join(f"{' / '.join(error.path) or 'the plan'}: {error.message}" for error in errors)
         return await deps.keeper.failed(wanted, f"{reason}, and the breakdown that was proposed cannot be carried out:\n{wrong}")
     return await deps.keeper.kept(plan, reason="expand", options=RunOptions(), submitted_by="executor")

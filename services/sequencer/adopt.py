@@ -1,8 +1,6 @@
 """A plan becomes tasks: derive its sequence, grow its documents, let what waits for nothing go."""
 
-from collections.abc import Awaitable, Callable
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -11,13 +9,14 @@ from services.sequencer.advance import ITS_PARENT_ENDED, advance, approval_reque
 from services.sequencer.domain.answer import after_plan_failed
 from services.sequencer.domain.ask import approval_id, asking_plan
 from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_SECONDS
-from services.sequencer.domain.grow import Soil, first_move, grow, made_by_model, named_by, root_document
+from services.sequencer.domain.grow import Soil, grow, made_by_model, named_by, root_document
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
+from services.sequencer.growing import Growing, Tell
 from services.sequencer.retell import let_go, still_wanted
-from services.sequencer.store import TaskStore, born
+from services.sequencer.store import TaskStore
 from shared.aside import aside
-from shared.clock import Clock, after
+from shared.clock import after
 from shared.contracts.base import Event
 from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
@@ -28,25 +27,7 @@ from shared.sequence import Sequence, sequence
 
 NOT_PLANNED = "Not planned"
 
-Tell = Callable[[list[Event]], Awaitable[None]]
-
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _First:
-    """The first moves of what grows, as far as they are not said yet."""
-
-    store: TaskStore
-    parent: Task
-    tell: Tell
-    moves: dict[str, Move]
-
-    async def begin(self, page: SequenceOf[dict[str, Any]]) -> None:
-        """This page is there: what may go of it begins. Whoever holds or ends the parent from now on reaches it; who did before is seen."""
-        now = (await self.store.get([self.parent.task_id])).get(self.parent.task_id)
-        if now and (now.phase, now.epoch, now.paused) == (self.parent.phase, self.parent.epoch, self.parent.paused):
-            await self.tell(say([self.moves.pop(one["_id"]) for one in page if one["_id"] in self.moves]))
 
 
 async def adopt(store: TaskStore, event: PlanProposed, *, tell: Tell) -> list[Event]:
@@ -132,30 +113,19 @@ async def _grow(
     soil = Soil(
         run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now(), by_model=by_model, reruns=task.reruns
     )
-    documents, first = await aside(lambda: _grown(specs, order, soil, clock=store.clock), size=len(specs))
-    waiting = _First(store, task, tell, {move.task.task_id: move for move in first})
-    grown_before = await store.insert(documents, then=waiting.begin)
-    await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
-    fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
+    documents = grow(specs, order, soil)
+    growing = Growing(store, task, tell, documents, len(specs))
+    grown_before = await growing.written()
+    await store.insert_sequence(_derived(soil, specs, order=order))
+    fields = (("children", len(specs)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
     if not done:
         now = (await store.get([task.task_id])).get(task.task_id)
         return await _uproot(store, now, header) if now else []
-    log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(documents), groups=len(order.groups))
+    log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(specs), groups=len(order.groups))
     # What grew before, or is over already, may have gone on or come to its end without anybody who looked at its parent.
     further = await look_below(store, [task.task_id]) if grown_before or await store.any_over(task.task_id) else []
-    return [*say(waiting.moves.values()), *further, *await _caught_up(store, task)]
-
-
-def _grown(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil, *, clock: Clock) -> tuple[list[dict[str, Any]], list[Move]]:
-    documents, first = grow(specs, order, soil), list[Move]()
-    for document in documents:
-        if document.get("wide"):
-            document["due_at"] = soil.now
-        elif move := first_move(document):
-            first.append(move)
-            born(document, move, clock)
-    return documents, first
+    return [*say(growing.unsaid), *further, *await _caught_up(store, task)]
 
 
 async def _caught_up(store: TaskStore, task: Task) -> list[Event]:
@@ -174,13 +144,13 @@ async def _uproot(store: TaskStore, task: Task, header: dict[str, Any]) -> list[
     return say(await cancel_below(store, task, ITS_PARENT_ENDED)) if task.phase is Phase.CANCELLED else []
 
 
-def _derived(task: Task, plan: str, *, order: Sequence, documents: SequenceOf[dict[str, Any]]) -> dict[str, Any]:
+def _derived(soil: Soil, specs: SequenceOf[TaskSpec], *, order: Sequence) -> dict[str, Any]:
     """What `sequences` keeps: order, groups and edges are on the tasks themselves."""
-    ids = {document["key"]: document["_id"] for document in documents}
+    ids = soil.ids(specs)
     return {
-        "_id": plan,
-        "run_id": run_of(task.task_id),
-        "task_id": task.task_id,
+        "_id": soil.plan_id,
+        "run_id": soil.run_id,
+        "task_id": soil.parent_id,
         "order_count": len(order.order),
         "critical_path": [ids[key] for key in order.critical_path],
         "integration": [ids[key] for key in order.integration],

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.sequencer.domain.again import OUTLINE
@@ -33,8 +33,6 @@ SCHEMAS = (
     Schema("sequences", (Index((("run_id", 1),)),)),
 )
 PAGE = 500
-INSERT_PAGE = 1_000
-PAGES_AT_ONCE = 2
 PARTS = 10
 
 
@@ -205,24 +203,11 @@ class TaskStore:
         docs = await self._tasks.find({"_id": run_id}, ("options", "submitted_by"))
         return docs[0].get("options", {}) if docs else {}
 
-    async def insert(self, documents: Sequence[Doc], *, then: Callable[[Sequence[Doc]], Awaitable[None]] | None = None) -> set[str]:
-        """Insert task documents; those that are there already stay as they are, and come back. Of many each page, once it is there, is
-        given to `then`."""
-
-        async def insert(page: Sequence[Doc]) -> set[str]:
-            there = await self._tasks.insert(page)
-            self._metrics.entered(document["phase"] for document in page if document["_id"] not in there)
-            if then and len(page) < len(documents):
-                await then(page)
-            return there
-
-        if len(documents) <= INSERT_PAGE:
-            return await insert(documents)
-        known: set[str] = set()
-        pages = [documents[at : at + INSERT_PAGE] for at in range(0, len(documents), INSERT_PAGE)]
-        for at in range(0, len(pages), PAGES_AT_ONCE):  # while the database writes one, the next is made ready
-            known = known.union(*await asyncio.gather(*(insert(page) for page in pages[at : at + PAGES_AT_ONCE])))
-        return known
+    async def insert(self, documents: Sequence[Doc]) -> set[str]:
+        """Insert task documents; those that are there already stay as they are, and come back."""
+        there = await self._tasks.insert(documents)
+        self._metrics.entered(document["phase"] for document in documents if document["_id"] not in there)
+        return there
 
     async def insert_sequence(self, document: Doc) -> None:
         """Keep what was derived from a plan."""

@@ -203,8 +203,8 @@ def plans_are_carried_out_once(seen: Evidence) -> Finds:
         if task.get("children") and f"{name}@{task['plan_version']}" not in seen.sequences:
             yield f"{name} was planned, and its sequence is not kept"
         parent = seen.tasks.get(task["parent_id"] or "")
-        # It grew while its parent came to its end, and went with it.
-        uprooted = parent and task["phase"] == Phase.CANCELLED and parent["phase"] in TERMINAL and not parent.get("children")
+        # It grew while its parent came to its end: what had begun of a large plan may be done, the rest went with it.
+        uprooted = parent and task["phase"] in TERMINAL and parent["phase"] in TERMINAL and not parent.get("children")
         if parent and not uprooted and task["plan_id"] != f"{parent['_id']}@{parent.get('plan_version')}":
             yield f"{name} comes from {task['plan_id']}, and its parent is at version {parent.get('plan_version')}"
 

@@ -26,6 +26,11 @@ def test_a_thousand_schedules_violate_nothing(capsys: pytest.CaptureFixture[str]
     assert float(completed[1]) >= 100 * LEAST_COMPLETED, "it came to an end, but hardly anything was done"
 
 
+def test_a_hundred_schedules_of_plans_in_pages_violate_nothing() -> None:
+    done = simulate("--schedules", "100", "--workload", "paging")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("kept", KEPT, ids=lambda kept: f"{kept.seed}-{kept.sweep}")
 def test_what_was_found_once_is_not_found_again(kept: Kept) -> None:
     faults = ",".join(str(number) for number in kept.faults)

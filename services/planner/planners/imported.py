@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from services.planner import domain
-from services.planner.lint import lint
+from services.planner.lint import errors_of
 from services.planner.names import did_you_mean, shortened
 from services.planner.planners.base import PlanRequest
 from services.planner.planners.strict_json import json_path, strict_json
@@ -84,7 +84,7 @@ def _plan(content: dict[str, Any], request: PlanRequest, *, planner: str) -> Pla
         tasks=_grouped(given.tasks),
     )
     domain.refuse_if_too_large(plan, request.options, depth=0)  # before a line is written for each of too many tasks
-    errors = [finding for finding in lint(plan) if finding.severity == "error"]
+    errors = errors_of(plan)
     if errors:
         raise NotesError([f"{file}: {' / '.join(error.path) or 'the plan'}: {error.message}" for error in errors])
     return plan.model_copy(update={"tasks": _integrated(plan.tasks)})

@@ -1,6 +1,7 @@
 """From a plan to task documents: the same plan always gives the same tasks, so that growing twice changes nothing."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,10 @@ class Soil:
     now: datetime
     by_model: bool = False
     reruns: SequenceOf[str] = ()
+
+    def ids(self, specs: SequenceOf[TaskSpec]) -> dict[str, str]:
+        """The ids of the tasks that grow here, by key."""
+        return {spec.key: child_id(self.parent_id, self.plan_version, number) for number, spec in enumerate(specs, 1)}
 
 
 def root_document(*, run_id: str, title: str, description: str, header: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -76,9 +81,13 @@ def made_by_model(header: dict[str, Any]) -> bool:
     return bool(header.get("model") or header.get("prompt_hash"))
 
 
-def grow(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil) -> list[dict[str, Any]]:
-    """The task documents of one level of a plan. What waits for nothing is born released, unless the parent is paused."""
-    ids = {spec.key: child_id(soil.parent_id, soil.plan_version, number) for number, spec in enumerate(specs, 1)}
+def grow(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil) -> Iterator[dict[str, Any]]:
+    """The task documents of one level of a plan, each after all that it waits for.
+
+    They are to be stored in this order: a task is let go when nothing that it waits for is found open, and what is not there is not found.
+    """
+    ids = soil.ids(specs)
+    by_key = {spec.key: spec for spec in specs}
     level = {key: number for number, group in enumerate(order.groups) for key in group}
     rank = {key: number for number, key in enumerate(order.order)}
     critical = set(order.critical_path)
@@ -90,8 +99,7 @@ def grow(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil) -> list[dict[
                 feeds[name].append(ids[spec.key])
             else:
                 narrow[name] += 1
-    documents = []
-    for spec in specs:
+    for spec in map(by_key.__getitem__, order.order):
         document = {
             **_blank(soil.run_id, soil.now),
             **_from_spec(spec),
@@ -113,8 +121,7 @@ def grow(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil) -> list[dict[
             document["wide"] = True
         else:
             document["dependencies"] = [ids[name] for name in spec.after]
-        documents.append(document)
-    return documents
+        yield document
 
 
 def first_move(document: dict[str, Any]) -> Move | None:

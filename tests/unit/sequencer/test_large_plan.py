@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.sequencer import store as sequencer_store
+from services.sequencer import growing
 from shared.contracts.base import Event
 from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
@@ -19,7 +19,8 @@ ATTEMPTS = [f"{RUN}.{number}:1" for number in range(1, 11)]
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequencer_store, "INSERT_PAGE", 3)
+    monkeypatch.setattr(growing, "PAGE", 3)
+    monkeypatch.setattr(growing, "FIRST", 2)
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ async def test_nothing_begins_once_the_task_was_held_or_ended(bench: Bench, orde
         await bench.store.change({"_id": RUN}, order)
 
     await bench.adopts(await bench.plan(*TASKS), tell=tell_and_order)
-    assert len(attempts(tell.told)) <= 2 * 3, "two pages are written at once, and after the first was told of nothing more is"
+    assert attempts(tell.told) == ATTEMPTS[:2], "after the first page was told of nothing more is"
 
 
 async def test_what_had_ended_by_then_is_joined(bench: Bench) -> None:
@@ -82,3 +83,20 @@ async def test_what_had_ended_by_then_is_joined(bench: Bench) -> None:
     says = await bench.adopts(await bench.plan(*TASKS), tell=done_at_once)
     assert (await bench.store.get([RUN]))[RUN].phase is Phase.INTEGRATING
     assert [event.attempts for event in says if isinstance(event, TaskReady)] == [(f"{RUN}:1",)]
+
+
+async def test_nothing_goes_before_what_it_waits_for_is_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan names the join first; what it waits for is done as soon as it is there."""
+    monkeypatch.setattr(growing, "PAGE", 1)
+    monkeypatch.setattr(growing, "FIRST", 1)
+    begun: list[str] = []
+
+    async def done_at_once(says: Says) -> None:
+        names = [name.removeprefix(f"{RUN}.").partition(":")[0] for name in attempts(says)]
+        begun.extend(names)
+        if names:
+            await done_at_once(await bench.hears(await bench.verdicts("passed", *names)))
+
+    join = TaskSpec(key="join", title="join", agent="python", after=("t1", "t2"))
+    says = await bench.adopts(await bench.plan(join, *TASKS[1:3]), tell=done_at_once)
+    assert (begun, attempts(says)) == (["2", "3"], [f"{RUN}.1:1"])

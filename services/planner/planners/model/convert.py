@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.planner.lint import ALIKE, lint
+from services.planner.lint import ALIKE, errors_of
 from services.planner.names import did_you_mean, slug
 from services.planner.planners.base import PlanRequest
 from services.planner.planners.model.language import CHECK_VALUES, OWN_APPROVALS, SaidCheck, SaidPlan, SaidTask, Vocabulary
@@ -56,8 +56,7 @@ def plan_from(text: str, terms: Terms, *, planner: str) -> Plan:
         description=request.scope.description if request.scope else described(request.prompt, []),
         tasks=_joined(tasks, whole=request.scope is None),
     )
-    findings = [finding for finding in lint(plan) if finding.severity == "error"]
-    problems += [f"{' / '.join(finding.path) or 'the plan'}: {finding.message}" for finding in findings]
+    problems += [f"{' / '.join(finding.path) or 'the plan'}: {finding.message}" for finding in errors_of(plan)]
     if problems:
         raise Misunderstood(problems, said=text)
     return plan
