@@ -59,9 +59,9 @@ class Intake:
                 log.exception("backlog.failed")
 
     def free(self, attempt_id: str) -> None:
-        """It is over; another may have its slot."""
-        self._slots.free(attempt_id)
-        self._free.set()
+        """Nobody works on it any more; another may have its slot, if it still had one."""
+        if self._slots.free(attempt_id):
+            self._free.set()
 
     def stop(self) -> None:
         """Claim nothing more: what is offered from now on is handed back, and what waits with it."""

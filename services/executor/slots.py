@@ -39,10 +39,11 @@ class Slots:
         self._count(one, 1)
         return True
 
-    def free(self, attempt_id: str) -> None:
-        """Its slot is free, if it had one."""
+    def free(self, attempt_id: str) -> bool:
+        """Its slot is free; whether it had one."""
         if one := self._taken.pop(attempt_id, None):
             self._count(one, -1)
+        return one is not None
 
     def _count(self, one: Waiting, by: int) -> None:
         self._in_lane[one.lane] += by

@@ -107,6 +107,7 @@ class Workers:
         claim, started = running.claim, self._clock.monotonic()
         try:
             outcome = await self._outcome(running)
+            self.intake.free(claim.attempt_id)  # others may work while how it ended is written
             if outcome is None:
                 return
             span.note("outcome", outcome["state"])

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import structlog
 
+from shared.bell import Bell
 from shared.errors import StoreUnavailable
 from shared.ids import new_id, run_of, task_of
 from shared.storage.port import Collection, Doc, Index, Schema
@@ -45,6 +46,7 @@ class LogStore:
         self._metrics = metrics
         self._waiting: deque[Doc] = deque()
         self._size = 0
+        self._bell = Bell()
 
     def take(self, line: Line) -> None:
         """Keep a line for the next write."""
@@ -52,10 +54,12 @@ class LogStore:
         self._waiting.append(doc)
         self._size += _size(doc)
         self._bound()
+        self._bell.ring()
 
     async def run(self) -> None:
         """Write what waits, until cancelled."""
         while True:
+            await self._bell.rung()
             await asyncio.sleep(FLUSH_SECONDS)
             if self._waiting:
                 await self.flush()
@@ -72,6 +76,7 @@ class LogStore:
             self._waiting.extendleft(reversed(lines))
             self._size = sum(_size(doc) for doc in self._waiting)
             self._bound()
+            self._bell.ring()
 
     def _bound(self) -> None:
         while len(self._waiting) > MOST_WAITING or self._size > MOST_WAITING_BYTES:

@@ -98,7 +98,7 @@ def scripted(script: Script, *, port: int = 0) -> Iterator[ScriptedModel]:
     try:
         yield model
     finally:
-        server.should_exit = True
+        server.leave(START_SECONDS)
         thread.join(START_SECONDS)
 
 

@@ -31,7 +31,7 @@ async def served(desk: Desk) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port()}", headers=headers, trust_env=False) as client:
         yield client
     desk.deps.hub.close()
-    server.should_exit = True
+    server.leave(5)
     await serving
 
 
