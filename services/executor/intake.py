@@ -1,6 +1,7 @@
 """What comes in: offered attempts wait in the backlog, and are claimed as slots are free."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping, Sequence
 
 import structlog
@@ -12,9 +13,11 @@ from services.executor.store import AttemptStore
 from shared.catalogue.agents import Lane
 from shared.clock import Clock, full_jitter
 from shared.errors import Unavailable
+from shared.ids import run_of, task_of
 
-PAGE = 500
-"""So many are looked at in one go; then others may offer theirs, too."""
+PAGE, SHARED_PAGE = 500, 150
+"""So many are looked at in one go, fewer where runs share this executor: each waits for a page of another, several times."""
+COMPANY_SECONDS = 2.0
 LOOK_SECONDS = 1.0
 AGAIN_SECONDS = 0.5
 
@@ -40,11 +43,15 @@ class Intake:
         self._looking: asyncio.TimerHandle | None = None
         self._collisions = 0
         self._draining = False
+        self._latest = ""
+        self._shared_until = 0.0
 
     async def offer(self, attempts: Iterable[str]) -> list[str]:
         """Start what fits, keep the rest for later; those that are over already come back, to be said again."""
-        offered = list(dict.fromkeys(attempts))
-        return [over for at in range(0, len(offered), PAGE) for over in await self._offered(offered[at : at + PAGE])]
+        offered, over = deque(dict.fromkeys(attempts)), list[str]()
+        while offered:
+            over += await self._offered([offered.popleft() for _ in range(min(len(offered), self._page(offered[0])))])
+        return over
 
     async def fill(self) -> None:
         """Claim from the backlog whenever a slot becomes free, until cancelled."""
@@ -75,6 +82,14 @@ class Intake:
             await self._tell(await self._filled())
         except Unavailable as error:
             log.warning("backlog.not_handed_back", error=str(error))
+
+    def _page(self, attempt: str = "") -> int:
+        """How many are looked at now; `attempt` is offered."""
+        run, now = run_of(task_of(attempt)), self._clock.monotonic()
+        if run and run != self._latest:
+            self._shared_until = now + COMPANY_SECONDS if self._latest else 0.0
+            self._latest = run
+        return SHARED_PAGE if now < self._shared_until else PAGE
 
     async def _offered(self, offered: Sequence[str]) -> list[str]:
         async with self._one_at_a_time:
@@ -132,13 +147,14 @@ class Intake:
 
     async def _chosen(self) -> dict[str, Waiting]:
         """What has a slot now, the next page of it; its slots are taken."""
+        page = self._page()
         rooms = await self._store.rooms({run for backlog in self.backlogs.values() for run in backlog.runs()}, here=self._slots.of_run)
         chosen = {
             one.attempt_id: one
             for backlog in self.backlogs.values()
-            for one in backlog.take(PAGE, lambda one: self._slots.take(one, rooms=rooms))
+            for one in backlog.take(page, lambda one: self._slots.take(one, rooms=rooms))
         }
-        if len(chosen) >= PAGE:
+        if len(chosen) >= page:
             self._free.set()
         # What other executors have of a run counts as well, and they do not tell when it is over.
         if any(room <= 0 and self._slots.of_run(run) < self._store.caps[run] for run, room in rooms.items()):

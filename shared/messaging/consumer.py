@@ -180,6 +180,7 @@ class Consumer:
 
     async def _work(self, kind: type[Event], desk: Desk) -> None:
         structlog.contextvars.bind_contextvars(event_type=kind.name)
+        await asyncio.sleep(0)  # what came in the same packet goes with it
         try:
             while batch := desk.take():
                 self._man(kind, desk)  # for what is left
