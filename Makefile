@@ -76,8 +76,8 @@ bench: $(INSTALLED) ## measure all that docs/benchmarks.md tells, and write it a
 bench-peers: $(INSTALLED) ## install the other systems that make bench measures beside ours, each in an environment of its own
 	$(BIN)/python -m benchmarks.peers install
 
-bench-quick: $(INSTALLED) ## a fan and a chain beside the delivery design without the product; fails below 0.35 of its fan
-	$(BIN)/python -m benchmarks --quick --only fan,chain --guard 0.35
+bench-quick: $(INSTALLED) ## a fan and a chain beside the delivery design without the product; fails below GUARD of its fan, 0.35 unless told
+	$(BIN)/python -m benchmarks --quick --only fan,chain --guard $(or $(GUARD),0.35)
 
 docs: $(INSTALLED) ## write the generated reference, .env.example and the Grafana dashboard anew
 	$(BIN)/python scripts/generate_docs.py

@@ -14,7 +14,7 @@ from benchmarks.report import READINGS, table, told, write
 from benchmarks.sizes import QUICK, Sizes
 from benchmarks.stack import directory
 
-GUARDED = "fan ÷ pipeline, submitted to verified"
+GUARDED = "fan ÷ pipeline, first dispatch to verified"
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from shared.clock import Clock, full_jitter
 from shared.errors import Unavailable
 from shared.ids import run_of, task_of
 
-PAGE, SHARED_PAGE = 500, 150
+PAGE, SHARED_PAGE = 500, 50
 """So many are looked at in one go, fewer where runs share this executor: each waits for a page of another, several times."""
 COMPANY_SECONDS = 2.0
 LOOK_SECONDS = 1.0
@@ -43,7 +43,6 @@ class Intake:
         self._looking: asyncio.TimerHandle | None = None
         self._collisions = 0
         self._draining = False
-        self._latest = ""
         self._shared_until = 0.0
 
     async def offer(self, attempts: Iterable[str]) -> list[str]:
@@ -83,13 +82,12 @@ class Intake:
         except Unavailable as error:
             log.warning("backlog.not_handed_back", error=str(error))
 
-    def _page(self, attempt: str = "") -> int:
-        """How many are looked at now; `attempt` is offered."""
-        run, now = run_of(task_of(attempt)), self._clock.monotonic()
-        if run and run != self._latest:
-            self._shared_until = now + COMPANY_SECONDS if self._latest else 0.0
-            self._latest = run
-        return SHARED_PAGE if now < self._shared_until else PAGE
+    def _page(self, attempt: str | None = None) -> int:
+        """How many are looked at now; `attempt` is the first of them that is offered."""
+        runs = {*self._slots.runs(), *(run for backlog in self.backlogs.values() for run in backlog.runs())}
+        if len(runs) > 1 or (runs and attempt and run_of(task_of(attempt)) not in runs):
+            self._shared_until = self._clock.monotonic() + COMPANY_SECONDS
+        return SHARED_PAGE if self._clock.monotonic() < self._shared_until else PAGE
 
     async def _offered(self, offered: Sequence[str]) -> list[str]:
         async with self._one_at_a_time:

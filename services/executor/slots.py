@@ -1,7 +1,7 @@
 """How many attempts may be under way here at once: of a lane, with an agent, and of a run."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from services.executor.backlog import Waiting
 from shared.catalogue.agents import Lane
@@ -21,6 +21,10 @@ class Slots:
     def busy(self, lane: Lane) -> int:
         """How many of the lane are taken."""
         return self._in_lane[lane]
+
+    def runs(self) -> Iterable[str]:
+        """Whose attempts are under way here."""
+        return self._of_run
 
     def of_run(self, run_id: str) -> int:
         """How many of a run are under way here."""

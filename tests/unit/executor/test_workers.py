@@ -30,9 +30,12 @@ class Slow:
         self._inner = inner
         self.asked = asyncio.Event()
         self.answer = asyncio.Event()
+        self.pages: list[int] = []
 
     async def find(self, where: Where, fields: Sequence[str] = (), **how: Any) -> list[Doc]:
         found = await self._inner.find(where, fields, **how)
+        if "agent" in fields:
+            self.pages.append(len(where["_id"]["$in"]))
         if tuple(fields) == ("phase", "epoch", "paused"):
             self.asked.set()
             await self.answer.wait()
@@ -151,6 +154,30 @@ async def test_more_than_fits_waits_for_a_free_slot(executor: Running) -> None:
     assert value(executor, "taskgrove_dispatch_seconds_count", lane="waiting") == 7
     assert value(executor, "taskgrove_dispatch_seconds_sum", lane="waiting") >= 14
     assert value(executor, "taskgrove_attempts_total", agent="python", outcome="executed") == 7
+
+
+async def test_pages_are_smaller_where_runs_share_it(executor: Running) -> None:
+    deps, pages = executor.service.deps, slow(executor).pages
+    await on_tasks_ready([await put(executor, *(f"run.{number}" for number in range(600)))], deps)
+    assert pages == [500, 100]
+    await on_tasks_ready([await put(executor, *(f"other.{number}" for number in range(120)), run_id="other")], deps)
+    assert pages[2:] == [50, 50, 20]
+
+
+async def test_a_slot_is_free_while_the_end_is_written(executor: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    leases, written = executor.service.deps.attempts.leases, asyncio.Event()
+    finish = leases.finish
+
+    async def late(claim: str, fields: dict[str, Any]) -> None:
+        await written.wait()
+        await finish(claim, fields)
+
+    monkeypatch.setattr(leases, "finish", late)
+    names = [f"run.{number}" for number in range(1, 6)]
+    await on_tasks_ready([await put(executor, *names, seconds=0)], executor.service.deps)
+    await until(executor, {f"{name}:1": "running" for name in names})
+    written.set()
+    await until(executor, {f"{name}:1": "executed" for name in names})
 
 
 async def test_an_agent_that_there_is_not_is_no_label_of_its_own(executor: Running) -> None:
