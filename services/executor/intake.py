@@ -16,7 +16,7 @@ from shared.errors import Unavailable
 from shared.ids import run_of, task_of
 
 PAGE, SHARED_PAGE = 500, 50
-"""So many are looked at in one go, fewer where runs share this executor: each waits for a page of another, several times."""
+"""So many are looked at in one go; where few runs share this executor, so many for each other run: what each waits for is a page of all."""
 COMPANY_SECONDS = 2.0
 LOOK_SECONDS = 1.0
 AGAIN_SECONDS = 0.5
@@ -87,7 +87,9 @@ class Intake:
         runs = {*self._slots.runs(), *(run for backlog in self.backlogs.values() for run in backlog.runs())}
         if len(runs) > 1 or (runs and attempt and run_of(task_of(attempt)) not in runs):
             self._shared_until = self._clock.monotonic() + COMPANY_SECONDS
-        return SHARED_PAGE if self._clock.monotonic() < self._shared_until else PAGE
+        if self._clock.monotonic() >= self._shared_until:
+            return PAGE
+        return min(PAGE, SHARED_PAGE * max(1, len(runs) - 1))
 
     async def _offered(self, offered: Sequence[str]) -> list[str]:
         async with self._one_at_a_time:

@@ -32,7 +32,7 @@ class Finding:
 
 
 def lint(plan: Plan) -> list[Finding]:
-    """All findings, from the top of the plan down."""
+    """All findings: what each task says of itself from the top of the plan down, then what shows only beside others."""
     placed = list(_levels(plan.tasks, ()))
     odd = [finding for above, siblings in placed for finding in _orphans(siblings, above)]
     tasks = [((*above, task.title), task) for above, siblings in placed for task in siblings]
@@ -40,7 +40,7 @@ def lint(plan: Plan) -> list[Finding]:
 
 
 def errors_of(plan: Plan) -> list[Finding]:
-    """What would stop it. Looking for what is merely odd, beside one task or another, takes as long again."""
+    """What would stop it. Looking for orphans and duplicates, which would not, takes as long again."""
     return [finding for finding in _looked_over(plan) if finding.severity == "error"]
 
 
