@@ -1,7 +1,7 @@
 """Waiting for something to do, instead of looking for it again and again."""
 
 import asyncio
-from contextlib import suppress
+import threading
 
 
 class Bell:
@@ -10,19 +10,28 @@ class Bell:
     def __init__(self) -> None:
         self._rung = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked = False
+        self._lock = threading.Lock()
 
     def ring(self) -> None:
-        """There is something to do."""
-        if self._rung.is_set():
-            return
-        if self._loop in (None, asyncio._get_running_loop()):  # noqa: SLF001 (get_running_loop raises where there is none)
-            self._rung.set()
-        elif self._loop is not None:
-            with suppress(RuntimeError):  # it is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._rung.set)
+        """There is something to do. What there is to do is there before."""
+        with self._lock:
+            if self._asked:
+                return
+            self._asked = True
+            if self._loop in (None, asyncio._get_running_loop()):  # noqa: SLF001 (get_running_loop raises where there is none)
+                self._rung.set()
+            elif self._loop is not None:
+                try:
+                    self._loop.call_soon_threadsafe(self._rung.set)
+                except RuntimeError:  # it is closed: nobody waits, and whoever comes next need not
+                    self._rung.set()
 
     async def rung(self) -> None:
         """Come back when it rings, or at once if it did since the last time."""
-        self._loop = asyncio.get_running_loop()
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
         await self._rung.wait()
-        self._rung.clear()
+        with self._lock:
+            self._rung.clear()
+            self._asked = False

@@ -65,8 +65,8 @@ class Intake:
                 log.exception("backlog.failed")
 
     def free(self, attempt_id: str) -> None:
-        """Nobody works on it any more; another may have its slot, if it still had one."""
-        if self._slots.free(attempt_id):
+        """Nobody works on it any more, or its end is written: another may have its slot, if it still had one, or its place under a cap."""
+        if self._slots.free(attempt_id) or run_of(task_of(attempt_id)) in self._store.caps:
             self._free.set()
 
     def stop(self) -> None:
@@ -85,11 +85,12 @@ class Intake:
     def _page(self, attempt: str | None = None) -> int:
         """How many are looked at now; `attempt` is the first of them that is offered."""
         runs = {*self._slots.runs(), *(run for backlog in self.backlogs.values() for run in backlog.runs())}
-        if len(runs) > 1 or (runs and attempt and run_of(task_of(attempt)) not in runs):
-            self._shared_until = self._clock.monotonic() + COMPANY_SECONDS
-        if self._clock.monotonic() >= self._shared_until:
-            return PAGE
-        return min(PAGE, SHARED_PAGE * max(1, len(runs) - 1))
+        if attempt:
+            runs.add(run_of(task_of(attempt)))
+        now = self._clock.monotonic()
+        if len(runs) > 1:
+            self._shared_until = now + COMPANY_SECONDS
+        return min(PAGE, SHARED_PAGE * max(1, len(runs) - 1)) if now < self._shared_until else PAGE
 
     async def _offered(self, offered: Sequence[str]) -> list[str]:
         async with self._one_at_a_time:

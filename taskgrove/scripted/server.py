@@ -98,7 +98,7 @@ def scripted(script: Script, *, port: int = 0) -> Iterator[ScriptedModel]:
     try:
         yield model
     finally:
-        server.leave(START_SECONDS)
+        server.leave(START_SECONDS / 2)
         thread.join(START_SECONDS)
 
 

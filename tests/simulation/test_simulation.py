@@ -26,8 +26,8 @@ def test_a_thousand_schedules_violate_nothing(capsys: pytest.CaptureFixture[str]
     assert float(completed[1]) >= 100 * LEAST_COMPLETED, "it came to an end, but hardly anything was done"
 
 
-def test_a_hundred_schedules_of_plans_in_pages_violate_nothing() -> None:
-    done = simulate("--schedules", "100", "--workload", "paging")
+def test_plans_in_pages_violate_nothing() -> None:
+    done = simulate("--schedules", "600", "--workload", "paging")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -75,15 +75,15 @@ SEQUENCING = (
     Mutant(
         "the parent is expanded before its children are there",
         ADOPT,
-        """    grown_before = await store.insert(documents, then=waiting.begin)
-    await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
-    fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
+        """    grown_before = await growing.written()
+    await store.insert_sequence(_derived(soil, specs, order=order))
+    fields = (("children", len(specs)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
 """,
-        """    fields = (("children", len(documents)), ("plan_version", version), ("error", None), ("agent", "integrate"))
+        """    fields = (("children", len(specs)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
-    grown_before = await store.insert(documents, then=waiting.begin)
-    await store.insert_sequence(_derived(task, header["_id"], documents=documents, order=order))
+    grown_before = await growing.written()
+    await store.insert_sequence(_derived(soil, specs, order=order))
 """,
         "the compare-and-set first spares the inserts of whoever loses",
     ),

@@ -1,12 +1,13 @@
 """How many tasks are under way at once: of a run, over all executors; with an agent; and who goes first where not all may."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.executor import intake
 from services.executor.handlers import on_tasks_ready
 from services.executor.settings import ExecutorSettings
 from services.executor.wiring import wire
@@ -18,7 +19,7 @@ from shared.memory.store import MemoryDatabase
 from shared.messaging.topology import queues
 from shared.service import Running, assemble, lay_ground
 from shared.settings import CommonSettings
-from shared.storage.port import Collection, Doc, Where
+from shared.storage.port import Collection, Doc, Update, Where
 
 Start = Callable[[], Awaitable[Running]]
 
@@ -31,6 +32,11 @@ class Attempts:
         self.asked = 0
         self.away: set[int] = set()
         self.most: dict[str, int] = {}
+        self.late = 0.0
+
+    async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:
+        await asyncio.sleep(self.late)
+        return await self._inner.bulk(updates, relaxed=relaxed)
 
     async def count_by(self, where: Where, field: str) -> dict[Any, int]:
         self.asked += 1
@@ -127,6 +133,15 @@ class TestOfARun:
             return [doc["state"] for doc in await states(store)].count("executed") == 24
 
         assert await watch([executor], "capped", all_done) == 3
+
+    async def test_the_next_goes_when_the_end_is_written_however_late(
+        self, start: Start, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(intake, "LOOK_SECONDS", 3_600.0)
+        executor = await start()
+        store.attempts.late = 0.02
+        await on_tasks_ready([await put(store, "run", 4, cap=1, seconds=0)], executor.service.deps)
+        await until(lambda: _executed(store, 4))
 
     async def test_over_all_executors_that_claim_at_once(self, start: Start, store: Store) -> None:
         executors = [await start() for _ in range(3)]

@@ -162,6 +162,8 @@ async def test_pages_are_smaller_where_runs_share_it(executor: Running) -> None:
     assert pages == [500, 100]
     await on_tasks_ready([await put(executor, *(f"other.{number}" for number in range(120)), run_id="other")], deps)
     assert pages[2:] == [50, 50, 20]
+    await on_tasks_ready([await put(executor, *(f"third.{number}" for number in range(250)), run_id="third")], deps)
+    assert pages[5:] == [100, 100, 50]
 
 
 async def test_a_slot_is_free_while_the_end_is_written(executor: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,3 +100,15 @@ async def test_nothing_goes_before_what_it_waits_for_is_there(bench: Bench, monk
     join = TaskSpec(key="join", title="join", agent="python", after=("t1", "t2"))
     says = await bench.adopts(await bench.plan(join, *TASKS[1:3]), tell=done_at_once)
     assert (begun, attempts(says)) == (["2", "3"], [f"{RUN}.1:1"])
+
+
+@pytest.mark.parametrize("writes", range(1, 8))
+async def test_whoever_dies_over_a_page_leaves_nothing_undone(bench: Bench, writes: int) -> None:
+    event = await bench.plan(*TASKS)
+    assert not await bench.outlives(lambda bench: bench.adopts(event, tell=Teller(bench)), writes=writes)
+    whole = Bench()
+    await whole.adopts(await whole.plan(*TASKS), tell=Teller(whole))
+    tell = Teller(bench)
+    says = [*await bench.adopts(event, tell=tell), *tell.told]
+    assert sorted({name for event in says if isinstance(event, TaskReady) for name in event.attempts}, key=ATTEMPTS.index) == ATTEMPTS
+    assert await bench.state() == await whole.state()
