@@ -19,9 +19,9 @@ class Bell:
             if self._asked:
                 return
             self._asked = True
-            if self._loop in (None, asyncio._get_running_loop()):  # noqa: SLF001 (get_running_loop raises where there is none)
+            if self._loop is None or self._loop is asyncio._get_running_loop():  # noqa: SLF001 (get_running_loop raises where there is none)
                 self._rung.set()
-            elif self._loop is not None:
+            else:
                 try:
                     self._loop.call_soon_threadsafe(self._rung.set)
                 except RuntimeError:  # it is closed: nobody waits, and whoever comes next need not

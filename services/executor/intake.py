@@ -1,7 +1,6 @@
 """What comes in: offered attempts wait in the backlog, and are claimed as slots are free."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping, Sequence
 
 import structlog
@@ -47,9 +46,11 @@ class Intake:
 
     async def offer(self, attempts: Iterable[str]) -> list[str]:
         """Start what fits, keep the rest for later; those that are over already come back, to be said again."""
-        offered, over = deque(dict.fromkeys(attempts)), list[str]()
+        offered, over = list(dict.fromkeys(attempts)), list[str]()
         while offered:
-            over += await self._offered([offered.popleft() for _ in range(min(len(offered), self._page(offered[0])))])
+            page = self._page(offered[0])
+            over += await self._offered(offered[:page])
+            offered = offered[page:]
         return over
 
     async def fill(self) -> None:
@@ -84,13 +85,16 @@ class Intake:
 
     def _page(self, attempt: str | None = None) -> int:
         """How many are looked at now; `attempt` is the first of them that is offered."""
-        runs = {*self._slots.runs(), *(run for backlog in self.backlogs.values() for run in backlog.runs())}
+        runs = {*self._slots.runs(), *self._waiting_runs()}
         if attempt:
             runs.add(run_of(task_of(attempt)))
         now = self._clock.monotonic()
         if len(runs) > 1:
             self._shared_until = now + COMPANY_SECONDS
         return min(PAGE, SHARED_PAGE * max(1, len(runs) - 1)) if now < self._shared_until else PAGE
+
+    def _waiting_runs(self) -> set[str]:
+        return {run for backlog in self.backlogs.values() for run in backlog.runs()}
 
     async def _offered(self, offered: Sequence[str]) -> list[str]:
         async with self._one_at_a_time:
@@ -149,7 +153,7 @@ class Intake:
     async def _chosen(self) -> dict[str, Waiting]:
         """What has a slot now, the next page of it; its slots are taken."""
         page = self._page()
-        rooms = await self._store.rooms({run for backlog in self.backlogs.values() for run in backlog.runs()}, here=self._slots.of_run)
+        rooms = await self._store.rooms(self._waiting_runs(), here=self._slots.of_run)
         chosen = {
             one.attempt_id: one
             for backlog in self.backlogs.values()

@@ -96,9 +96,8 @@ async def _refuse_too_large(store: TaskStore, task: Task, version: int, *, count
     if task.depth + 1 > deepest:
         raise LimitExceeded(f"the plan for {task.title!r} is {task.depth + 1} levels deep; at most {deepest} are allowed (option maxDepth)")
     total = await store.size_of_run(run_id) - 1 + count
-    children = [child_id(task.task_id, version, number) for number in range(1, count + 1)]
     # Where some are there already, an adoption was interrupted: it was not too large then, and what has begun goes on.
-    if total > most and not await store.count(children):
+    if total > most and not await store.count([child_id(task.task_id, version, number) for number in range(1, count + 1)]):
         raise LimitExceeded(f"the run would have {total} tasks; at most {most} are allowed (option maxTasks)")
 
 
