@@ -3,14 +3,19 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from math import inf
 
-from services.approvals.domain.summary import Summary, summarize
+import structlog
+
+from services.approvals.domain.summary import Summary
 from services.approvals.store.reads import Reads
-from shared.aside import aside
 from shared.clock import Clock
 from shared.contracts.phases import TERMINAL
+from shared.errors import StoreUnavailable
 from shared.storage.port import Doc
 
+SMALL = 500
+"""Reading so many tasks takes some ten milliseconds: whoever asks for it has them counted anew."""
 MOST_KEPT = 50
 SHORTEST = 0.3
 REST = 8.0
@@ -18,13 +23,18 @@ REST = 8.0
 
 Key = tuple[str, int]
 
+log = structlog.get_logger()
+
 
 @dataclass(slots=True)
 class _Kept:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     key: Key | None = None
     summary: Summary = field(default_factory=Summary)
-    good_until: float = 0.0
+    began: float = -inf
+    good_until: float = -inf
+    passes_until: float = -inf
+    renewal: "asyncio.Task[None] | None" = None
 
 
 class Summaries:
@@ -35,30 +45,49 @@ class Summaries:
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
-    async def of(self, root: Doc) -> Summary:
-        """The summary of the run with this root: at most some seconds old while the run goes on, exact once it is over."""
-        kept = self._kept.setdefault(root["_id"], _Kept())
+    async def of(self, root: Doc, *, fresh: bool = False) -> Summary:
+        """The summary of the run with this root: at most some seconds old while the run goes on, exact once it is over.
+
+        `fresh`: of a small run as it is now. Of a large one nobody waits for the next summary while the last one is not too old.
+        """
+        kept, now = self._kept.setdefault(root["_id"], _Kept()), self._clock.monotonic()
         self._kept.move_to_end(root["_id"])
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
+        anew = fresh and kept.summary.size <= SMALL
+        if not anew and self._passes(kept, root):
+            if not self._is_good(kept, root) and (kept.renewal is None or kept.renewal.done()):
+                kept.renewal = asyncio.create_task(self._renew_behind(kept, root))
+            return kept.summary
         async with kept.lock:
-            if not self._is_good(kept, root):
+            if not (kept.began >= now if anew else self._is_good(kept, root)):
                 await self._renew(kept, root)
         return kept.summary
 
     def _is_good(self, kept: _Kept, root: Doc) -> bool:
-        key = _key(root)
-        if kept.key != key and (root["phase"] in TERMINAL or kept.key is None):
-            return False
-        return (kept.key == key and root["phase"] in TERMINAL) or self._clock.monotonic() < kept.good_until
+        if root["phase"] in TERMINAL:
+            return kept.key == _key(root)
+        return self._clock.monotonic() < kept.good_until
+
+    def _passes(self, kept: _Kept, root: Doc) -> bool:
+        """Whether it may be shown until the next one is there."""
+        return root["phase"] not in TERMINAL and kept.summary.size > SMALL and self._clock.monotonic() < kept.passes_until
+
+    async def _renew_behind(self, kept: _Kept, root: Doc) -> None:
+        try:
+            async with kept.lock:
+                if not self._is_good(kept, root):
+                    await self._renew(kept, root)
+        except StoreUnavailable as error:
+            log.warning("summary.stays", run_id=root["_id"], reason=str(error))
 
     async def _renew(self, kept: _Kept, root: Doc) -> None:
         began = self._clock.monotonic()
-        branch = await self._reads.branch(root, whole=False)
-        kept.summary = await aside(lambda: summarize(branch), size=len(branch.tasks))
-        kept.key = _key(root)
+        kept.summary = await self._reads.summary(root["_id"])
+        kept.key, kept.began = _key(root), began
         now = self._clock.monotonic()
         kept.good_until = now + max(SHORTEST, REST * (now - began))
+        kept.passes_until = kept.good_until + REST * (now - began)
 
 
 def _key(root: Doc) -> Key:

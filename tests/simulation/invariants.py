@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from services.approvals.domain.audit import verify
-from services.approvals.domain.tree import Branch, top_view
+from services.approvals.domain.summary import Counting, group_view
+from services.approvals.domain.tree import Branch, nested_view
+from services.approvals.domain.views import Beside
 from shared.contracts.phases import TERMINAL, Action, Phase
 from shared.contracts.views import TaskView
 from shared.ids import attempt_id, run_of, task_of
@@ -169,7 +171,13 @@ def counts_are_sums(seen: Evidence) -> Finds:
     for run_id in (name for name, task in seen.tasks.items() if task["parent_id"] is None):
         tasks = [task for name, task in seen.tasks.items() if run_of(name) == run_id and name != run_id]
         branch = Branch([seen.tasks[run_id], *tasks], list(seen.attempts.values()), list(seen.verdicts.values()))
-        view = TaskView.model_validate(top_view(branch, None, None))
+        view = TaskView.model_validate(nested_view(branch))
+        counting = Counting(run_id)
+        counting.tasks(branch.tasks)
+        counting.attempts([attempt for name, attempt in seen.attempts.items() if run_of(name) == run_id])
+        alone = TaskView.model_validate(group_view(seen.tasks[run_id], Beside(), counting.summary().of(run_id)))
+        if alone.counts != view.counts:
+            yield f"{run_id} counts {alone.counts} alone, and {view.counts} with its tree"
         really = Counter(task["phase"] for task in tasks)
         if view.counts != {**really} and view.counts != {**(really + Counter([view.phase.value]))}:
             yield f"{run_id} counts {view.counts}, and its tasks are {dict(really)}"

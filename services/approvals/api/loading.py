@@ -8,7 +8,9 @@ from starlette.responses import Response
 from services.approvals.api.answers import answer, answer_large, etag
 from services.approvals.deps import Deps
 from services.approvals.domain.submitting import waiting_view
-from services.approvals.domain.tree import nested_view, top_view
+from services.approvals.domain.summary import Summary, group_view
+from services.approvals.domain.tree import nested_view
+from services.approvals.domain.views import UNKNOWN, Beside, is_group
 from shared.contracts.views import RerunView
 from shared.downstream import Graph
 from shared.errors import Conflict, NotFound
@@ -26,14 +28,24 @@ async def find_task(deps: Deps, task_id: str) -> tuple[Doc | None, Doc | None]:
 
 
 async def load_view(deps: Deps, task_id: str) -> dict[str, Any]:
-    """`TaskView` of one task, without its children; of a root with counts. Raises NotFound."""
+    """`TaskView` of one task, without its children; of a root with counts. Raises NotFound.
+
+    What adds up over a large run (counts, usage, its start) may be some seconds old while it goes on (services/approvals/summaries.py).
+    """
     task, submission = await find_task(deps, task_id)
     if task is None:
         return waiting_view(submission or {})
-    if not (task.get("parent_id") is None or task.get("children") or task.get("kind") == "group"):
+    if task.get("parent_id") and not is_group(task):
         return (await deps.reads.joined([task], related=True))[0][1]
-    branch, (attempt, verdict) = await asyncio.gather(deps.reads.branch(task, whole=False), deps.reads.of_attempt(task))
-    return top_view(branch, attempt, verdict)
+    summary, children, around, (attempt, verdict) = await asyncio.gather(
+        _summary(deps, task), deps.reads.children(task), deps.reads.around(task), deps.reads.of_attempt(task)
+    )
+    return group_view(task, Beside(attempt, verdict, UNKNOWN, children, *around), summary.of(task_id))
+
+
+async def _summary(deps: Deps, task: Doc) -> Summary:
+    root = task if task.get("parent_id") is None else await deps.reads.task(task["run_id"])
+    return await deps.summaries.of(root or task, fresh=True)
 
 
 async def answer_tree(deps: Deps, task_id: str) -> Response:
@@ -42,7 +54,7 @@ async def answer_tree(deps: Deps, task_id: str) -> Response:
     if task is None:
         view = {**waiting_view(submission or {}), "children": []}
         return answer(view, headers=etag(view))
-    branch = await deps.reads.branch(task, whole=True)
+    branch = await deps.reads.branch(task)
     return await answer_large(len(branch.tasks), lambda: nested_view(branch), etag)
 
 

@@ -1,15 +1,16 @@
 """How far a run is, and each group of it: what the page of a run shows without reading the tasks one by one."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from services.approvals.domain.tree import Branch, first_starts, rolled_up
-from services.approvals.domain.views import UNKNOWN, current, overlaid
+from services.approvals.domain.views import UNKNOWN, Beside, add, current, is_group, seen_by_attempt, task_view, usage_of
 from shared.contracts.phases import TERMINAL, Phase
 from shared.ids import above
+
+Doc = Mapping[str, Any]
 
 DONE = frozenset({Phase.COMPLETED, Phase.SKIPPED})
 LOST = frozenset({Phase.FAILED, Phase.CANCELLED})
@@ -67,14 +68,70 @@ class Summary:
         return self.groups.get(task_id, Below())
 
 
-def summarize(branch: Branch) -> Summary:
-    """The summary of a whole run, its root first in `branch`."""
-    attempts = {attempt["_id"]: attempt for attempt in branch.attempts}
-    phases: dict[str, Counter[Phase]] = {branch.tasks[0]["_id"]: Counter()}
-    for task in branch.tasks:
-        phase = overlaid(task, attempts.get(current(task)))
-        for group in above(task["_id"]):
-            phases.setdefault(group, Counter())[phase] += 1
-    usage, started = rolled_up(branch), first_starts(branch)
-    groups = {name: Below(dict(counted), usage.get(name, UNKNOWN), started.get(name)) for name, counted in phases.items()}
-    return Summary(groups, len(branch.tasks))
+class Counting:
+    """A summary in the making, page by page: first the tasks, then the attempts, then what models were paid.
+
+    Only groups are kept, and the tasks that are ready until their attempts are counted: a run may have 100 000 tasks.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self._phases: dict[str, Counter[Phase]] = defaultdict(Counter, {run_id: Counter()})
+        self._usage: dict[str, dict[str, Any]] = defaultdict(lambda: dict(UNKNOWN))
+        self._started: dict[str, datetime] = {}
+        self._ready: dict[str, str] = {}
+        self._size = 0
+
+    def tasks(self, page: Sequence[Doc]) -> None:
+        """Count these tasks in the groups right around them."""
+        self._size += len(page)
+        for task in page:
+            if is_group(task):
+                self._phases[task["_id"]] += Counter()
+            if parent := task.get("parent_id"):
+                phase = Phase(task["phase"])
+                self._phases[parent][phase] += 1
+                if phase is Phase.READY:
+                    self._ready[current(task)] = parent
+
+    def attempts(self, page: Sequence[Doc]) -> None:
+        """Of ready tasks these say how far they are; and what all cost, and when work began."""
+        for attempt in page:
+            if parent := self._ready.pop(attempt["_id"], None):
+                self._phases[parent][Phase.READY] -= 1
+                self._phases[parent][seen_by_attempt(attempt)] += 1
+            group = self._group_of(attempt["task_id"])
+            add(self._usage[group], usage_of([attempt]))
+            if began := attempt.get("claimed_at"):
+                self._started[group] = min(began, self._started.get(group, began))
+
+    def calls(self, calls: Iterable[Doc]) -> None:
+        """What these model calls cost."""
+        for call in calls:
+            add(self._usage[self._group_of(call["task_id"])], usage_of((), [call]))
+
+    def summary(self) -> Summary:
+        """Each group with all that lies below it."""
+        names = {group for name in self._phases for group in (name, *above(name))}
+        for name in sorted(names, key=lambda name: name.count("."), reverse=True):
+            for group in above(name)[-1:]:
+                self._phases[group] += self._phases[name]
+                add(self._usage[group], self._usage[name])
+                if began := self._started.get(name):
+                    self._started[group] = min(began, self._started.get(group, began))
+        return Summary({name: self._below(name) for name in names}, self._size)
+
+    def _below(self, name: str) -> Below:
+        return Below(dict(+self._phases[name]), self._usage[name], self._started.get(name))
+
+    def _group_of(self, task_id: str) -> str:
+        return task_id if task_id in self._phases else above(task_id)[-1]
+
+
+def group_view(task: Doc, beside: Beside, below: Below) -> dict[str, Any]:
+    """`TaskView` of a task with others below it, without those; of a root with its counts."""
+    view = task_view(task, replace(beside, usage=below.usage, started_at=below.started_at))
+    if task.get("parent_id"):
+        return view
+    counts = Counter(below.phases)
+    counts[view["phase"]] += 1
+    return {**view, "counts": {str(phase): count for phase, count in counts.items()}}

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from services.approvals.domain.views import UNKNOWN, Beside, add, current, dependencies_in, overlaid, task_view, usage_of
+from shared.ids import above
 
 Doc = Mapping[str, Any]
 
@@ -82,29 +83,20 @@ def by_task(docs: Iterable[Doc]) -> dict[str, list[Doc]]:
 
 
 def rolled_up(branch: Branch) -> dict[str, dict[str, Any]]:
-    """What each task cost: its own attempts and model calls, and all below it."""
+    """What each task cost: its own attempts and model calls, and all below it; also of those that are there no more."""
     own, paid = by_task(branch.attempts), by_task(branch.calls)
-    usage = {task["_id"]: usage_of(own[task["_id"]], paid[task["_id"]]) for task in branch.tasks}
-    for task in sorted(branch.tasks, key=lambda task: task["_id"].count("."), reverse=True):
-        if (parent := task.get("parent_id")) in usage:
-            add(usage[parent], usage[task["_id"]])
+    usage: dict[str, dict[str, Any]] = {task["_id"]: dict(UNKNOWN) for task in branch.tasks}
+    for name in {*usage, *own, *paid}:
+        cost = usage_of(own[name], paid[name])
+        for task_id in (name, *above(name)):
+            if task_id in usage:
+                add(usage[task_id], cost)
     return usage
 
 
 def counts(branch: Branch, joined: Joined) -> dict[str, int]:
     """How many tasks of the branch, its root among them, are in each phase."""
     return dict(Counter(str(overlaid(task, joined.attempts.get(current(task)))) for task in branch.tasks))
-
-
-def top_view(branch: Branch, attempt: Doc | None, verdict: Doc | None) -> dict[str, Any]:
-    """The first task of an outlined branch alone, with its attempt and verdict whole; a root with its counts."""
-    joined, top = join(branch), branch.tasks[0]
-    if attempt:
-        joined.attempts[attempt["_id"]] = attempt
-    if verdict:
-        joined.verdicts[verdict["_id"]] = verdict
-    view = task_view(top, joined.beside(top))
-    return {**view, "counts": None if top.get("parent_id") else counts(branch, joined)}
 
 
 def nested_view(branch: Branch) -> dict[str, Any]:

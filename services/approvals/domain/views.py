@@ -42,15 +42,22 @@ def dependencies_in(task: Doc) -> list[tuple[str, str]]:
     return [*((before, name) for before in task.get("dependencies", ())), *((name, after) for after in task.get("feeds", ()))]
 
 
+def is_group(task: Doc) -> bool:
+    """Whether others are, or will be, below it."""
+    return bool(task.get("children")) or task.get("kind") == "group"
+
+
 def overlaid(task: Doc, attempt: Doc | None) -> Phase:
     """The phase as it is seen: a ready task is running, or being checked, when its attempt says so."""
     phase = Phase(task["phase"])
-    if phase is Phase.READY and attempt is not None:
-        if attempt["state"] == Outcome.RUNNING:
-            return Phase.RUNNING
-        if attempt["state"] in JUDGED:
-            return Phase.CHECKING
-    return phase
+    return seen_by_attempt(attempt) if phase is Phase.READY and attempt is not None else phase
+
+
+def seen_by_attempt(attempt: Doc) -> Phase:
+    """The phase of a ready task with this attempt."""
+    if attempt["state"] == Outcome.RUNNING:
+        return Phase.RUNNING
+    return Phase.CHECKING if attempt["state"] in JUDGED else Phase.READY
 
 
 def task_view(task: Doc, beside: Beside) -> dict[str, Any]:

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.approvals.domain.runs import CALLS
+from services.approvals.domain.summary import Counting, Summary
 from services.approvals.domain.tree import Branch, by_task
 from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, task_view, usage_of
 from shared.downstream import FIELDS
 from shared.ids import attempt_id, plan_id, run_of, subtree
-from shared.storage.port import Database, Doc, Where
+from shared.storage.port import Collection, Database, Doc, Where
 
-TASK_OUTLINE = ("run_id", "parent_id", "phase", "kind", "epoch", "position", "dependencies", "feeds")
-ATTEMPT_OUTLINE = ("task_id", "state", "usage", "claimed_at")
+COUNTED = ("parent_id", "phase", "kind", "children", "epoch")
+ADDED = ("task_id", "state", "usage", "claimed_at")
+PAGE = 1_000
 COST = ("task_id", "prompt_tokens", "completion_tokens", "usd")
 MOST_EPOCHS = 50
 
@@ -60,18 +62,37 @@ class Reads:
         )
         return set(roots) | {plans[plan["_id"]] for plan in headers}
 
-    async def branch(self, top: Doc, *, whole: bool) -> Branch:
-        """A task and all below it; without `whole` only what phases and usage are worked out from."""
+    async def branch(self, top: Doc) -> Branch:
+        """A task and all below it."""
         run_id, name = top["run_id"], top["_id"]
         of_branch = {"run_id": run_id, "$or": [{"_id": subtree(name)}, {"_id": {"$gt": f"{name}:", "$lt": f"{name};"}}]}
         below, attempts, verdicts, around, calls = await asyncio.gather(
-            self._tasks.find({"run_id": run_id, "_id": subtree(name)}, () if whole else TASK_OUTLINE),
-            self._attempts.find(of_branch, () if whole else ATTEMPT_OUTLINE),
-            self._verdicts.find(of_branch) if whole else self._none(),
-            self._edges([top]),
+            self._tasks.find({"run_id": run_id, "_id": subtree(name)}),
+            self._attempts.find(of_branch),
+            self._verdicts.find(of_branch),
+            self.around(top),
             self._calls({"run_id": run_id, "$or": [{"task_id": name}, {"task_id": subtree(name)}]}),
         )
-        return Branch([top, *below], attempts, verdicts, *around.of(name), calls=calls)
+        return Branch([top, *below], attempts, verdicts, *around, calls=calls)
+
+    async def summary(self, run_id: str) -> Summary:
+        """How far a run is, read page by page: of a run of 100 000 tasks no more than one page is in memory."""
+        counting = Counting(run_id)
+        async for page in self._pages(self._tasks, run_id, COUNTED):
+            counting.tasks(page)
+        async for page in self._pages(self._attempts, run_id, ADDED):
+            counting.attempts(page)
+        counting.calls(await self._calls({"run_id": run_id}))
+        return counting.summary()
+
+    async def children(self, parent: Doc) -> list[str]:
+        """The ids of the tasks right below this one, in the order of their positions."""
+        found = await self._tasks.find({"parent_id": parent["_id"]}, ("parent_id", "position"))
+        return _below(found)[parent["_id"]]
+
+    async def around(self, task: Doc) -> tuple[list[str], list[str]]:
+        """Its dependencies and its dependents."""
+        return (await self._edges([task])).of(task["_id"])
 
     async def of_attempt(self, task: Doc) -> tuple[Doc | None, Doc | None]:
         """The attempt that counts, whole, and the verdict on it."""
@@ -128,6 +149,17 @@ class Reads:
         found = await asyncio.gather(*(self._database[name].find(where, COST) for name in CALLS))
         return [call for calls in found for call in calls]
 
+    async def _pages(self, collection: Collection, run_id: str, fields: Sequence[str]) -> AsyncIterator[list[Doc]]:
+        """A run's documents by id: `run`, `run.1.2` and `run:1` all lie between `run` and `run;`."""
+        start: Doc = {"$gte": run_id}
+        while page := await collection.find(
+            {"run_id": run_id, "_id": {**start, "$lt": f"{run_id};"}}, fields, sort=(("_id", 1),), limit=PAGE
+        ):
+            yield page
+            if len(page) < PAGE:
+                return
+            start = {"$gt": page[-1]["_id"]}
+
     async def _none(self) -> list[Doc]:
         return []
 
@@ -144,9 +176,7 @@ def _views(
     tried = {attempt["_id"]: attempt for attempt in attempts}
     judged = {verdict["_id"]: verdict for verdict in verdicts}
     used, paid = by_task(attempts), by_task(calls)
-    below: dict[str, list[str]] = defaultdict(list)
-    for child in sorted(children, key=lambda child: (child.get("position") or 0, child["_id"])):
-        below[child["parent_id"]].append(child["_id"])
+    below = _below(children)
 
     def beside(task: Doc) -> Beside:
         name, key = task["_id"], current(task)
@@ -154,3 +184,10 @@ def _views(
         return Beside(tried.get(key), judged.get(key), usage, below[name], *edges.of(name))
 
     return [(task, task_view(task, beside(task))) for task in tasks]
+
+
+def _below(children: Sequence[Doc]) -> dict[str, list[str]]:
+    below: dict[str, list[str]] = defaultdict(list)
+    for child in sorted(children, key=lambda child: (child.get("position") or 0, child["_id"])):
+        below[child["parent_id"]].append(child["_id"])
+    return below

@@ -1,38 +1,41 @@
 """How far a run is, group by group; and that many who look cost one reading."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from services.approvals.domain.summary import Below, Summary, summarize
-from services.approvals.domain.tree import Branch
+from services.approvals.domain.summary import Below, Counting, Summary
 from services.approvals.store.reads import Reads
-from services.approvals.summaries import Summaries
+from services.approvals.summaries import REST, SMALL, Summaries
 from services.approvals.web.run_head import progress_of
+from shared.clock import ServerClock
 from shared.contracts.phases import Phase
 from shared.ids import new_id
-from shared.storage.port import Doc
-from tests.unit.approvals.desk import Desk, attempt, task
+from shared.storage.port import Database
+from tests.unit.approvals.desk import Desk, attempt, task, until
 
 RUN = "r" * 32
 
 
-def branch(*tasks: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]] = ()) -> Branch:
-    """A whole run."""
-    return Branch([task(RUN, phase="expanded"), *tasks], attempts)
+def summarize(*tasks: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]] = ()) -> Summary:
+    """Of a whole run, counted a task and an attempt at a time."""
+    counting = Counting(RUN)
+    for one in (task(RUN, phase="expanded"), *tasks):
+        counting.tasks([one])
+    for one in attempts:
+        counting.attempts([one])
+    return counting.summary()
 
 
 class TestSummarize:
     def test_each_group_counts_what_is_below_it(self) -> None:
         summary = summarize(
-            branch(
-                task(f"{RUN}.1", kind="group", phase="expanded"),
-                task(f"{RUN}.1.1", phase="completed"),
-                task(f"{RUN}.1.2", phase="ready"),
-                task(f"{RUN}.2", phase="failed"),
-                task(f"{RUN}.3", phase="awaiting_approval"),
-                attempts=[attempt(f"{RUN}.1.2", state="running", usage={})],
-            )
+            task(f"{RUN}.1", kind="group", phase="expanded"),
+            task(f"{RUN}.1.1", phase="completed"),
+            task(f"{RUN}.1.2", phase="ready"),
+            task(f"{RUN}.2", phase="failed"),
+            task(f"{RUN}.3", phase="awaiting_approval"),
+            attempts=[attempt(f"{RUN}.1.2", state="running", usage={})],
         )
         assert summary.of(f"{RUN}.1").phases == {Phase.COMPLETED: 1, Phase.RUNNING: 1}
         root = summary.of(RUN)
@@ -41,11 +44,9 @@ class TestSummarize:
 
     def test_what_a_group_cost_is_the_sum_of_what_is_known(self) -> None:
         summary = summarize(
-            branch(
-                task(f"{RUN}.1"),
-                task(f"{RUN}.2"),
-                attempts=[attempt(f"{RUN}.1", usage={"seconds": 2.0, "usd": 0.5}), attempt(f"{RUN}.2", usage={"seconds": 1.0})],
-            )
+            task(f"{RUN}.1"),
+            task(f"{RUN}.2"),
+            attempts=[attempt(f"{RUN}.1", usage={"seconds": 2.0, "usd": 0.5}), attempt(f"{RUN}.2", usage={"seconds": 1.0})],
         )
         usage = summary.of(RUN).usage
         assert (usage["seconds"], usage["usd"], usage["promptTokens"]) == (3.0, 0.5, None)
@@ -68,13 +69,20 @@ class TestProgress:
 
 
 class CountingReads(Reads):
-    """Reads that note how often a whole run was read."""
+    """Reads that note how often a whole run was read, which takes a second and waits until it may."""
 
-    whole = 0
+    def __init__(self, database: Database, time: list[float] | None = None) -> None:
+        super().__init__(database)
+        self.time = time or [0.0]
+        self.whole = 0
+        self.open = asyncio.Event()
+        self.open.set()
 
-    async def branch(self, top: Doc, *, whole: bool) -> Branch:
+    async def summary(self, run_id: str) -> Summary:
         self.whole += 1
-        return await super().branch(top, whole=whole)
+        await self.open.wait()
+        self.time[0] += 1.0
+        return await super().summary(run_id)
 
 
 class TestSummaries:
@@ -100,3 +108,44 @@ class TestSummaries:
         assert (await summaries.of(ended)).of(run).phases == {Phase.COMPLETED: 1}
         await summaries.of(ended)
         assert reads.whole == 2
+
+    async def test_a_small_run_is_counted_anew_for_those_who_ask_for_it(self, desk: Desk) -> None:
+        run = new_id()
+        root = task(run, phase="expanded")
+        await desk.put("tasks", root, task(f"{run}.1", phase="ready"))
+        reads = CountingReads(desk.ground.database)
+        summaries = Summaries(reads, desk.ground.clock)
+        await asyncio.gather(*(summaries.of(root, fresh=True) for _ in range(20)))
+        assert reads.whole <= 2, "who ask together are told together"
+        await desk.ground.database["tasks"].update({"_id": f"{run}.1"}, {"$set": {"phase": "completed"}})
+        assert (await summaries.of(root, fresh=True)).of(run).phases == {Phase.COMPLETED: 1}
+
+    async def test_nobody_waits_for_the_next_summary_of_a_large_run(self, desk: Desk) -> None:
+        run = new_id()
+        root = task(run, phase="expanded")
+        await desk.put("tasks", root, *(task(f"{run}.{number}", phase="ready") for number in range(1, SMALL + 2)))
+        time = [1000.0]
+        reads = CountingReads(desk.ground.database, time)
+        summaries = Summaries(reads, ServerClock(monotonic=lambda: time[0]))
+
+        async def ready() -> int:
+            return (await summaries.of(root, fresh=True)).of(run).phases[Phase.READY]
+
+        assert await ready() == SMALL + 1
+        await desk.ground.database["tasks"].update({"_id": f"{run}.1"}, {"$set": {"phase": "completed"}})
+        time[0] += REST - 0.1
+        assert (await ready(), reads.whole) == (SMALL + 1, 1), "good for eight times as long as it took"
+        time[0] += 0.2
+        reads.open.clear()
+        assert (await ready(), await ready()) == (SMALL + 1, SMALL + 1), "the old one, while one reads the next"
+        await asyncio.sleep(0)
+        assert reads.whole == 2
+        reads.open.set()
+        await until(lambda: _is(ready, SMALL))
+        time[0] += 3 * REST
+        await desk.ground.database["tasks"].update({"_id": f"{run}.2"}, {"$set": {"phase": "completed"}})
+        assert await ready() == SMALL - 1, "what is older than that is shown to nobody"
+
+
+async def _is(what: Callable[[], Awaitable[int]], wanted: int) -> bool:
+    return await what() == wanted

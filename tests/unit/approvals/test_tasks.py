@@ -65,7 +65,9 @@ class TestTasks:
         task_, group, root = [(await view_of(desk, name)).usage for name in (f"{run}.1.1", f"{run}.1", run)]
         assert (task_.seconds, task_.prompt_tokens, task_.completion_tokens, task_.usd) == (1.5, 200, 10, 0.5)
         assert (group.seconds, group.prompt_tokens, group.completion_tokens, group.usd) == (3.5, 307, 20, 1.0)
-        assert (root.seconds, root.prompt_tokens, root.completion_tokens, root.usd) == (3.5, 407, 30, 1.5)
+        assert (root.seconds, root.prompt_tokens, root.completion_tokens, root.usd) == (3.5, 507, 40, 2.0), (
+            "also for one that is there no more"
+        )
         assert (task_.unpriced, group.unpriced, root.unpriced) == (1, 1, 1), "what is in no sum of dollars is counted"
         assert (await view_of(desk, f"{run}.1.2")).usage.unpriced == 0
         tree = await view_of(desk, run, tree="full")
