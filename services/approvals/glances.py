@@ -9,6 +9,8 @@ from typing import Any
 from services.approvals.domain.runs import CALLS
 from services.approvals.domain.summary import Below
 from services.approvals.domain.views import current, overlaid, usage_of
+from services.approvals.summaries import Summaries
+from shared.aside import aside
 from shared.clock import Clock
 from shared.contracts.phases import TERMINAL, Phase
 from shared.storage.port import Database, Doc
@@ -32,7 +34,8 @@ class _Kept:
 class Glances:
     """What lies below the roots of runs, shared by all who look."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, summaries: Summaries, clock: Clock) -> None:
+        self._summaries = summaries
         self._tasks, self._attempts = database["tasks"], database["attempts"]
         self._ledgers = [database[name] for name in CALLS]
         self._clock = clock
@@ -48,7 +51,7 @@ class Glances:
                 await self._look([view for view in stale if sizes[view["runId"]] <= SMALL])
                 for view in stale:
                     if sizes[view["runId"]] > SMALL:
-                        await self._look([view])
+                        await self._look_at_large(view)
             return {view["runId"]: self._kept[view["runId"]].below for view in roots}
 
     def _is_good(self, view: View) -> bool:
@@ -63,11 +66,19 @@ class Glances:
         began = self._clock.monotonic()
         runs = [view["runId"] for view in roots]
         phases, costs = await asyncio.gather(self._phases(runs), self._costs(runs))
-        now = self._clock.monotonic()
         for view in roots:
-            below = Below(phases[view["runId"]], usage_of((), costs[view["runId"]]))
-            self._kept[view["runId"]] = _Kept(_key(view), below, now + min(LONGEST_REST, REST * (now - began)))
-            self._kept.move_to_end(view["runId"])
+            self._keep(view, Below(phases[view["runId"]], usage_of((), costs[view["runId"]])), began=began)
+
+    async def _look_at_large(self, view: View) -> None:
+        """Through the summary that whoever looks at this run alone has as well."""
+        began = self._clock.monotonic()
+        root = {"_id": view["runId"], "phase": view["phase"], "version": view["version"]}
+        self._keep(view, (await self._summaries.of(root)).of(view["runId"]), began=began)
+
+    def _keep(self, view: View, below: Below, *, began: float) -> None:
+        now = self._clock.monotonic()
+        self._kept[view["runId"]] = _Kept(_key(view), below, now + min(LONGEST_REST, REST * (now - began)))
+        self._kept.move_to_end(view["runId"])
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
 
@@ -77,7 +88,7 @@ class Glances:
         tasks = await self._tasks.find(below, ("run_id", "phase", "epoch")) if runs else []
         ready = [current(task) for task in tasks if task["phase"] == Phase.READY]
         attempts = await self._attempts.find({"_id": {"$in": ready}}, ("state",)) if ready else []
-        return await asyncio.to_thread(_counted, tasks, attempts) if len(tasks) > SMALL else _counted(tasks, attempts)
+        return await aside(lambda: _counted(tasks, attempts), size=len(tasks))
 
     async def _costs(self, runs: Sequence[str]) -> dict[str, list[Doc]]:
         costs: dict[str, list[Doc]] = defaultdict(list)

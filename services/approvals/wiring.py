@@ -64,6 +64,7 @@ def build(ground: Ground, settings: ApprovalsSettings) -> Deps:
     """The service's parts over this ground."""
     database, clock, hub = ground.database, ground.clock, Hub()
     reads = Reads(database)
+    summaries = Summaries(reads, clock)
     metrics = ApprovalsMetrics(ground.metrics.registry)
     metrics.watchers.set_function(hub.count)
     return Deps(
@@ -81,8 +82,8 @@ def build(ground: Ground, settings: ApprovalsSettings) -> Deps:
         imports=Imports(database, clock),
         reads=reads,
         looking=Looking(database),
-        summaries=Summaries(reads, clock),
-        glances=Glances(database, clock),
+        summaries=summaries,
+        glances=Glances(database, summaries, clock),
         logs=Logs(database),
         quarantined=Quarantined(database, clock),
         has_model=read(ModelSettings).configured,

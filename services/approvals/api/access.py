@@ -1,6 +1,6 @@
 """What a route needs: who asks, which roles may, and the service's parts.
 
-All are coroutines though none waits: FastAPI sends plain functions to a thread each, and on a busy machine each of those costs milliseconds.
+All are coroutines though none waits: FastAPI gives each plain function a thread, which costs milliseconds on a busy machine.
 """
 
 from collections.abc import Awaitable, Callable

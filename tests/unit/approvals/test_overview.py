@@ -5,7 +5,9 @@ from typing import Any
 
 from services.approvals.domain.principals import Principal
 from services.approvals.glances import SMALL, Glances
+from services.approvals.store.reads import Reads
 from services.approvals.store.sessions import Sessions
+from services.approvals.summaries import Summaries
 from services.approvals.web.overview import ROWS
 from services.approvals.web.words import UNKNOWN
 from shared.contracts.phases import Phase
@@ -83,6 +85,12 @@ class TestList:
         assert "taskgrove run --notes PATH" in (await (await log_in(desk, "vic")).get("/")).text
 
 
+def glances_of(desk: Desk) -> Glances:
+    """As if nobody had looked before."""
+    database, clock = desk.ground.database, desk.ground.clock
+    return Glances(database, Summaries(Reads(database), clock), clock)
+
+
 class TestGlances:
     async def test_large_and_small_runs_give_the_same(self, desk: Desk) -> None:
         phases = ["completed"] * 5 + ["failed"] * 2 + ["ready"] * 2 + ["blocked"] + ["escalated"]
@@ -91,14 +99,14 @@ class TestGlances:
             name = await put_run(desk, number, *(phases * times))
             await desk.put("attempts", attempt(f"{name}.8", state="running"))
             views.append({"runId": name, "phase": "expanded", "version": 1})
-        found = await Glances(desk.ground.database, desk.ground.clock).of(views)
+        found = await glances_of(desk).of(views)
         small, large = (found[view["runId"]] for view in views)
         assert (small.total, small.ended, small.lost, small.active, small.asking) == (11, 7, 2, 1, 1)
         assert (large.total, large.ended, large.lost, large.active, large.asking) == (11 * repeat, 7 * repeat, 2 * repeat, 1, repeat)
 
     async def test_a_run_that_is_over_is_looked_at_once(self, desk: Desk) -> None:
         name = await put_run(desk, 1, "completed")
-        glances, view = Glances(desk.ground.database, desk.ground.clock), {"runId": name, "phase": "completed", "version": 3}
+        glances, view = glances_of(desk), {"runId": name, "phase": "completed", "version": 3}
         before = (await glances.of([view]))[name]
         await desk.ground.database["tasks"].update({"_id": f"{name}.1"}, {"$set": {"phase": "failed"}})
         assert (await glances.of([view]))[name] is before
