@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from services.sequencer.domain.again import OUTLINE
@@ -179,12 +180,13 @@ class TaskStore:
         headers = await self._plans.find({"_id": plan_id})
         if not headers:
             raise KeyError(plan_id)
-        names, parts = [f"{plan_id}#{number}" for number in range(headers[0]["parts"])], list[Doc]()
-        for at in range(0, len(names), PARTS):
-            parts += await self._plans.find({"_id": {"$in": names[at : at + PARTS]}})
-        parts.sort(key=lambda part: int(part["_id"].rpartition("#")[2]))
-        size = headers[0].get("count", 0)
-        return headers[0], await aside(lambda: [TaskSpec.model_validate(task) for part in parts for task in part["tasks"]], size=size)
+        names, size = [f"{plan_id}#{number}" for number in range(headers[0]["parts"])], headers[0].get("count", 0)
+        specs: list[TaskSpec] = []
+        for at in range(0, len(names), PARTS):  # as documents they take three times as much memory: never all of them together
+            parts = await self._plans.find({"_id": {"$in": names[at : at + PARTS]}})
+            parts.sort(key=lambda part: int(part["_id"].rpartition("#")[2]))
+            specs += await aside(partial(_specs_in, parts), size=size)
+        return headers[0], specs
 
     async def in_the_making(self, plan_ids: Sequence[str]) -> set[str]:
         """Which of these plans a planner has heard of and still makes; its own sweep looks after them."""
@@ -237,6 +239,10 @@ def born(document: Doc, move: Move, clock: Clock) -> None:
         document["ready_at"] = clock.now()
     if move.how.wait is not None:
         document["due_at"] = after(clock, move.how.wait)
+
+
+def _specs_in(parts: Sequence[Doc]) -> list[TaskSpec]:
+    return [TaskSpec.model_validate(task) for part in parts for task in part["tasks"]]
 
 
 def _answer(doc: Doc, own: Doc | None) -> Answer:
