@@ -16,7 +16,7 @@ from shared.storage.port import Collection, Database, Doc, Where
 
 COUNTED = ("parent_id", "phase", "kind", "children", "epoch")
 ADDED = ("task_id", "state", "usage", "claimed_at")
-PAGE = 1_000
+PAGE = 500
 COST = ("task_id", "prompt_tokens", "completion_tokens", "usd")
 MOST_EPOCHS = 50
 
