@@ -16,6 +16,7 @@ from shared.clock import ServerClock
 from shared.errors import BadInput, StoreUnavailable
 from shared.storage.language import check_docs, check_grouping, check_reading, check_update, check_where
 from shared.storage.port import Change, Collection, Doc, Schema, ServerNow, Update, Where
+from shared.storage.together import runs, together
 from shared.storage.whole import never_cancelled
 
 DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
@@ -123,7 +124,7 @@ class MongoCollection:
     async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:
         for update in updates:
             check_update(update)
-        operations = [UpdateMany(self._where(update.where), server_change(update.change), upsert=update.upsert) for update in updates]
+        operations = [operation for run in runs(updates) for operation in self._operations(run)]
         collection = self._relaxed if relaxed else self._collection
         changed, raced = 0, False
         while operations:
@@ -139,6 +140,11 @@ class MongoCollection:
                 else:
                     return changed + result.matched_count + result.upserted_count
         return changed
+
+    def _operations(self, run: Sequence[Update]) -> list[UpdateMany]:
+        if one := together(run):
+            return [UpdateMany(self._where(where), change) for where, change in one]
+        return [UpdateMany(self._where(update.where), server_change(update.change), upsert=update.upsert) for update in run]
 
     @never_cancelled
     async def take(self, where: Where, change: Change) -> Doc | None:

@@ -145,6 +145,21 @@ class Dice:
             return Update({"_id": self.pick(*IDS), **self.pick({}, {"state": "ready"}, {"n": {"$gt": 0}})}, self.change(), upsert=True)
         return Update(self.where(), self.change())
 
+    def of_any(self) -> list[Update]:
+        """A few, each of its kind."""
+        return [self.update() for _ in range(self.random.randint(1, 3))]
+
+    def of_each(self) -> list[Update]:
+        """So many of one kind, with fields of their own, that the real one makes one of them."""
+        common, gone = self.pick({}, {"state": "ready"}, {"n": {"$gt": 0}}), self.pick({}, {"$unset": {"due_at": "", "tags": ""}})
+        updates = [Update({"_id": name, **common}, {"$set": self.own_fields(), **gone}) for name in self.random.sample(IDS, 6)]
+        return [*updates, *self.pick([], [], [self.update()], [Update(updates[0].where, {"$set": {"n": 7}, **gone})])]
+
+    def own_fields(self) -> Doc:
+        """Whole fields; one of them is always there."""
+        fields = {name: self.value() for name in self.some(["n", "a", "items", "flag", "end"])}
+        return {**fields, "state": self.pick("ready", "done", "$state", "$$ROOT", None)}
+
     def sort(self) -> list[tuple[str, int]]:
         wanted = self.random.sample(SORTED, self.pick(1, 1, 1, 2))
         if self.seldom():
@@ -189,7 +204,7 @@ def _writing(dice: Dice, kind: str, where: Doc) -> tuple[str, Operation]:
             change = dice.change()
             return f"update {where} by {change}", lambda c: c.update(where, change)
         case "bulk":
-            updates = [dice.update() for _ in range(dice.random.randint(1, 3))]
+            updates = dice.pick(dice.of_each, dice.of_any)()
             return f"bulk {updates}", lambda c: c.bulk(updates)
         case "take":
             one, change = {**where, "_id": dice.pick(*IDS)}, dice.change()

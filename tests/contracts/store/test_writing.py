@@ -10,6 +10,7 @@ import pytest
 from shared.errors import BadInput
 from shared.ids import new_id
 from shared.storage.port import Collection, Database, Doc, Index, Schema, ServerNow, Update
+from tests.contracts.store.dice import nested
 
 DAY = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -294,6 +295,43 @@ class TestBulk:
         assert done == 5
         assert (await one(things, "1")) == {"_id": "1", "n": 11, "l": [1]}
         assert await things.count({}) == 2
+
+    async def test_fields_of_their_own_for_each_that_still_matches(self, things: Collection) -> None:
+        ids = [str(number) for number in range(8)]
+        await things.insert([{"_id": one, "state": "running" if one != "3" else "lost", "due_at": DAY, "old": {"a": 1}} for one in ids])
+        ends: list[Any] = [{"y": {"$a": 1}, "b.c": {}}, "$old", "$$ROOT", {"a": None}, [{"b": []}], nested(90), DAY, {"x": "y" * 2_000}]
+        own = [{"state": "done", "old": end, **({"n": 1} if one == "2" else {})} for one, end in zip(ids, ends, strict=True)]
+        where = [{"_id": one, "state": "running"} for one in [*ids[:-1], "none"]]
+        updates = [Update(one, {"$set": fields, "$unset": {"due_at": ""}}) for one, fields in zip(where, own, strict=True)]
+        assert await things.bulk(updates) == 6
+        found = {doc["_id"]: doc for doc in await things.find({})}
+        assert [found[one] for one in ids] == [
+            {"_id": one, "state": "lost" if one == "3" else "running", "due_at": DAY, "old": {"a": 1}}
+            if one in "37"
+            else {"_id": one, **fields}
+            for one, fields in zip(ids, own, strict=True)
+        ]
+
+    async def test_very_much_at_once(self, things: Collection) -> None:
+        ids = [str(number) for number in range(40)]
+        await things.insert([{"_id": one} for one in ids])
+        assert await things.bulk([Update({"_id": one}, {"$set": {"text": one + "x" * 2**19}}) for one in ids]) == 40
+        assert {doc["_id"]: len(doc["text"]) for doc in await things.find({})} == {one: len(one) + 2**19 for one in ids}
+
+    @pytest.mark.parametrize("levels", [150, 175, 250])
+    async def test_one_that_is_nested_deeply_says_what_it_says_alone(self, things: Collection, levels: int) -> None:
+        ids = [str(number) for number in range(6)]
+        await things.insert([{"_id": one} for one in ids])
+        updates = [Update({"_id": one}, {"$set": {"a": nested(levels if one == "2" else 1)}}) for one in ids]
+        try:
+            alone = await things.bulk(updates[2:3])
+        except BadInput:
+            alone = 0
+            with pytest.raises(BadInput):
+                await things.bulk(updates)
+        else:
+            assert await things.bulk(updates) == 6
+        assert alone == (levels < 180)
 
     async def test_a_relaxed_write_is_seen_and_counted_like_any_other(self, things: Collection) -> None:
         await things.insert([{"_id": "1", "n": 0}])
