@@ -20,6 +20,7 @@ NOT_ASKING = (
     "shared/storage/language.py",
     "shared/storage/mongo.py",
     "shared/storage/measured.py",
+    "shared/storage/together.py",
     "shared/storage/prepare.py",
 )
 SUITES = {"store": "tests/contracts/store", "broker": "tests/contracts/broker"}

@@ -71,7 +71,7 @@ def _plan(content: dict[str, Any], request: PlanRequest, *, planner: str) -> Pla
         given = PlanFile.model_validate(content)
     except ValidationError as error:
         raise NotesError([f"{file}: {json_path(one['loc'])}: {one['msg']}; mend it there" for one in error.errors()]) from error
-    if unknown := _unknown_fields(content, Plan, path=""):
+    if _says_more(given) and (unknown := _unknown_fields(content, Plan, path="")):
         raise NotesError([f"{file}: {problem}" for problem in unknown])
     plan = Plan(
         task_id=request.task_id,
@@ -110,6 +110,13 @@ def _integrated_one(task: TaskSpec, after: tuple[str, ...]) -> TaskSpec:
     if after == task.after and not task.subtasks:
         return task
     return task.model_copy(update={"after": after, "subtasks": _integrated(task.subtasks)})
+
+
+def _says_more(value: PlanFile | TaskSpec) -> bool:
+    """Whether there is a field anywhere that its model does not have: only then it is worth looking for its place."""
+    below = value.tasks if isinstance(value, PlanFile) else value.subtasks
+    at = value.checkpoint if isinstance(value, TaskSpec) else None
+    return bool(value.__pydantic_extra__ or (at and at.__pydantic_extra__)) or any(_says_more(task) for task in below)
 
 
 @cache
