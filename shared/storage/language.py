@@ -81,9 +81,12 @@ def check_change(change: Change) -> None:
         _expect(operator in CHANGES, "{} is not part of the port's change language", operator)
         for path, value in fields.items():
             _check_target(path)
-            _expect(not is_operators(value), "{} of {}: a value cannot hold operators", operator, path)
-            _expect(operator == "$set" or not isinstance(value, ServerNow), "ServerNow goes into $set, not into {}", operator)
-            _expect(operator != "$inc" or _is_number(value), "$inc of {} takes a number, not {!r}", path, value)
+            if is_operators(value):
+                raise BadInput(f"{operator} of {path}: a value cannot hold operators")
+            if operator != "$set" and isinstance(value, ServerNow):
+                raise BadInput(f"ServerNow goes into $set, not into {operator}")
+            if operator == "$inc" and not _is_number(value):
+                raise BadInput(f"$inc of {path} takes a number, not {value!r}")
     _check_conflicting(tuple(path for fields in change.values() for path in fields))
     if any(isinstance(value, ServerNow) for value in change.get("$set", {}).values()):
         _expect(set(change) <= BESIDE_SERVER_NOW, "only {} can stand beside ServerNow", ", ".join(sorted(BESIDE_SERVER_NOW)))
