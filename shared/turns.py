@@ -108,9 +108,9 @@ class Turns:
         finally:
             self._give()
 
-    def full(self) -> bool:
-        """Whether whoever comes now has to wait."""
-        return self._free == 0
+    def wanted(self, whose: str) -> bool:
+        """Whether more of theirs wait for a turn."""
+        return whose in self._waiting
 
     def waiting(self) -> int:
         """How many wait for theirs."""

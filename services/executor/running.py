@@ -22,6 +22,7 @@ class Running:
     task: "asyncio.Task[None] | None" = None
     stop: Stop | None = None
     directory: Path | None = None
+    crowded: bool = False
 
     def end(self, why: Stop) -> None:
         """Stop working on it, and remember why. Said again it is done again: one cancellation may be swallowed (shared/ending.py)."""

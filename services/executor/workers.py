@@ -31,6 +31,7 @@ from shared.telemetry.traces import Span, Traces
 from shared.watching import Watch
 
 RELEASE_SECONDS = 3.0
+PATIENCE_SECONDS = 0.25
 
 log = structlog.get_logger()
 
@@ -144,7 +145,10 @@ class Workers:
             known = ", ".join(self._agents)
             raise AgentFailed(f"there is no agent {claim.agent!r} here; there are: {known}", code="no_agent", permanent=True)
         answer = await agent.do(self._described(running))
-        return replace(answer, result=await fit(answer.result, self._artifacts)) if isinstance(answer, Done) else answer
+        if not isinstance(answer, Done):
+            return answer
+        running.crowded = answer.crowded
+        return replace(answer, result=await fit(answer.result, self._artifacts))
 
     def _described(self, running: Running) -> Work:
         claim, task = running.claim, running.claim.task
@@ -179,10 +183,15 @@ class Workers:
         )
 
     async def _saved(self, running: Running, outcome: dict[str, Any]) -> bool:
-        """Whether the outcome was written; tried as long as the lease is held."""
+        """Whether the outcome was written; tried as long as the lease is held.
+
+        Written alone it costs all services as much as a short task takes. Where more of its run waits for processors, it goes with what
+        ends next.
+        """
+        patience = PATIENCE_SECONDS if running.crowded else 0.0
         while running.stop != "lost":
             try:
-                await self._store.leases.finish(running.claim.attempt_id, outcome)
+                await self._store.leases.finish(running.claim.attempt_id, outcome, patience=patience)
             except StoreUnavailable as error:
                 log.warning("attempt.not_saved", attempt=running.claim.attempt_id, error=str(error))
                 await self._clock.sleep(0.5)

@@ -43,6 +43,10 @@ class Pool:
                     raise error
         return waiting.result()
 
+    def wanted(self, whose: str) -> bool:
+        """Whether more calls for this run wait for a process."""
+        return self._turns.wanted(whose)
+
     @contextmanager
     def _worker(self) -> Iterator[tuple[ProcessPoolExecutor, bool]]:
         """A free process, and whether it is new. When the block raises, it is stuck or dead: it is killed and not used again."""

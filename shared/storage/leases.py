@@ -87,13 +87,16 @@ class Leases:
             self._renewed = self._clock.monotonic()
         self.held[claim] = lost
 
-    async def finish(self, claim: str, fields: dict[str, Any]) -> None:
-        """Write how it ended, if the lease is still ours; group-committed. The zombie's write matches nothing."""
+    async def finish(self, claim: str, fields: dict[str, Any], *, patience: float = 0.0) -> None:
+        """Write how it ended, if the lease is still ours; group-committed. The zombie's write matches nothing.
+
+        `patience`: seconds that it may wait for others to be written with.
+        """
         change = {"$set": {**fields, "finished_at": self._clock.now()}, "$unset": {"due_at": ""}}
         self._finishing.add(claim)
         try:
             ours = {"_id": claim, "state": HELD, "owner": self._owner}
-            await self._finished([Update(ours, change)], run=run_of(claim).partition(":")[0])
+            await self._finished([Update(ours, change)], run=run_of(claim).partition(":")[0], patience=patience)
         finally:
             self._finishing.discard(claim)
         self.held.pop(claim, None)

@@ -10,10 +10,14 @@ from shared.contracts.plan import TaskSpec
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The work is done, as the agent sees it; the checker decides. `facts` say how it was done; they stay with the attempt."""
+    """The work is done, as the agent sees it; the checker decides. `facts` say how it was done; they stay with the attempt.
+
+    `crowded`: more of its run waits for the processor that it had.
+    """
 
     result: Result
     facts: Mapping[str, Any] = field(default_factory=dict)
+    crowded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

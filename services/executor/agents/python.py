@@ -43,7 +43,7 @@ class PythonAgent:
         if used and isinstance(answer, Done):
             kept = await keep(used[0], work.outputs, store=self._tools.artifacts)
             return Done(answer.result.model_copy(update={"artifacts": (*answer.result.artifacts, *kept)}))
-        return answer
+        return replace(answer, crowded=self._tools.pool.wanted(work.run_id)) if registered.pool and isinstance(answer, Done) else answer
 
     async def _bounded(self, registered: Registered, args: Mapping[str, Any], seconds: float, *, run_id: str) -> Any:
         """The call, under the time-out, with what it raised as AgentFailed."""

@@ -156,7 +156,7 @@ async def test_a_parent_needs_all_its_children(checker: Running) -> None:
 
 
 class Watching(Check):
-    """The check `model`, which notes when it is asked, and how many slots were free then."""
+    """The check `model`, which notes when it is asked, and whether all slots were taken then."""
 
     kind = "model"
 
@@ -167,7 +167,7 @@ class Watching(Check):
         self._error = error
 
     async def judge(self, params: CheckParams, subject: Subject) -> Evidence:
-        self.asked.append(self._turns.full())
+        self.asked.append(self._turns._free == 0)  # noqa: SLF001
         if self._error:
             raise self._error
         return Evidence(check="model: x", passed=self._says, detail=f"{params.kind} of {subject.task_id} in {subject.run_id}")

@@ -14,3 +14,9 @@ async def nests(levels: int) -> TooBig:
     for _ in range(levels):
         inputs = {"x": inputs}
     return TooBig("too deep", subtasks=(TaskSpec(key="a", title="A", inputs=inputs),))
+
+
+@callable_(pool=True)
+def reckon() -> dict[str, Any]:
+    """In a process of its own, for a moment."""
+    return {"sum": sum(range(1_000))}

@@ -20,7 +20,7 @@ from shared.messaging.topology import queues
 from shared.service import Running, assemble, lay_ground
 from shared.settings import CommonSettings
 from shared.storage.measured import MeasuredDatabase
-from shared.storage.port import Collection, Doc, Where
+from shared.storage.port import Collection, Doc, Update, Where
 
 
 class Slow:
@@ -170,9 +170,9 @@ async def test_a_slot_is_free_while_the_end_is_written(executor: Running, monkey
     leases, written = executor.service.deps.attempts.leases, asyncio.Event()
     finish = leases.finish
 
-    async def late(claim: str, fields: dict[str, Any]) -> None:
+    async def late(claim: str, fields: dict[str, Any], **how: Any) -> None:
         await written.wait()
-        await finish(claim, fields)
+        await finish(claim, fields, **how)
 
     monkeypatch.setattr(leases, "finish", late)
     names = [f"run.{number}" for number in range(1, 6)]
@@ -180,6 +180,26 @@ async def test_a_slot_is_free_while_the_end_is_written(executor: Running, monkey
     await until(executor, {f"{name}:1": "running" for name in names})
     written.set()
     await until(executor, {f"{name}:1": "executed" for name in names})
+
+
+async def test_where_more_of_a_run_waits_for_processors_ends_are_written_together(
+    executor: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deps, writes = executor.service.deps, list[int]()
+    collection = deps.attempts.leases._collection  # noqa: SLF001 (what is written shows nowhere else how often)
+    bulk = type(collection).bulk
+
+    async def counted(self: Any, updates: Sequence[Update], **how: Any) -> int:
+        writes.append(len(updates))
+        return await bulk(self, updates, **how)
+
+    monkeypatch.setattr(type(collection), "bulk", counted)
+    deps.workers.intake._slots.lanes["waiting"] = 50  # noqa: SLF001
+    names = [f"run.{number}" for number in range(30)]
+    await on_tasks_ready([await put(executor, *names, inputs={"call": "reckon"}), await put(executor, "other.1", run_id="other")], deps)
+    await until(executor, {"other.1:1": "running", **{f"{name}:1": "executed" for name in names}})
+    assert sum(writes) == 30
+    assert len(writes) <= 12, "each by itself would be thirty"
 
 
 async def test_an_agent_that_there_is_not_is_no_label_of_its_own(executor: Running) -> None:

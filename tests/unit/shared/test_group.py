@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from shared.errors import BadInput, Unavailable
-from shared.storage.group import GroupCommit
+from shared.storage.group import ENOUGH, GroupCommit
 
 
 class Writer:
@@ -146,3 +146,37 @@ async def test_a_small_run_waits_for_one_flush_of_a_big_one_and_not_for_all() ->
     assert -1 in writer.flushed[1], "in the first flush that began after it came"
     assert {len(items) for items in writer.flushed[:-1]} == {100}
     assert [n for items in writer.flushed for n in items if n >= 0] == list(range(1_000))
+
+
+async def test_who_is_patient_goes_with_others_and_soon() -> None:
+    writer = Writer()
+    group, loop = GroupCommit(writer), asyncio.get_running_loop()
+    began = loop.time()
+    await group([0], patience=0.3)
+    assert loop.time() - began < 0.2, "nothing was flushed lately: it goes at once"
+    waiting = [asyncio.create_task(group([n], patience=0.3)) for n in (1, 2)]
+    await asyncio.sleep(0.05)
+    assert writer.flushed == [[0]]
+    await asyncio.gather(*waiting)
+    assert 0.25 < loop.time() - began < 5
+    assert writer.flushed == [[0], [1, 2]]
+
+
+async def test_nobody_waits_for_those_who_are_patient() -> None:
+    writer = Writer()
+    group = GroupCommit(writer)
+    await group([0], patience=60)
+    patient = asyncio.create_task(group([1], patience=60))
+    await turns()
+    await asyncio.wait_for(group([2]), 5)
+    await asyncio.wait_for(patient, 5)
+    assert writer.flushed == [[0], [1, 2]]
+
+
+async def test_where_enough_have_gathered_they_go() -> None:
+    writer = Writer()
+    group = GroupCommit(writer)
+    await group([0], patience=60)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(group([n], patience=60) for n in range(1, ENOUGH + 1)))
+    assert writer.flushed == [[0], list(range(1, ENOUGH + 1))]
