@@ -28,10 +28,7 @@ async def find_task(deps: Deps, task_id: str) -> tuple[Doc | None, Doc | None]:
 
 
 async def load_view(deps: Deps, task_id: str) -> dict[str, Any]:
-    """`TaskView` of one task, without its children; of a root with counts. Raises NotFound.
-
-    What adds up over a large run (counts, usage, its start) may be some seconds old while it goes on (services/approvals/summaries.py).
-    """
+    """`TaskView` of one task, without its children; of a root with counts. Raises NotFound."""
     task, submission = await find_task(deps, task_id)
     if task is None:
         return waiting_view(submission or {})

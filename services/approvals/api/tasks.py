@@ -38,7 +38,11 @@ async def list_(
 
 @router.get("/tasks/{task_id}", response_model=TaskView)
 async def get(task_id: str, deps: DepsHere, *, tree: Annotated[Literal["full"] | None, Query()] = None) -> Response:
-    """One task; with `tree=full` all below it, nested."""
+    """One task; with `tree=full` all below it, nested.
+
+    What adds up (`counts`, `usage` and `startedAt` of a group or root) is of this moment in a run of up to 500 tasks, and in one that is
+    over; in a larger one that goes on it may be some seconds old.
+    """
     if tree:
         return await answer_tree(deps, task_id)
     view = await load_view(deps, task_id)
