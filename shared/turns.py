@@ -110,7 +110,7 @@ class Turns:
 
     def wanted(self, whose: str) -> bool:
         """Whether more of theirs wait for a turn."""
-        return whose in self._waiting
+        return any(not turn.done() for turn in self._waiting.get(whose, ()))
 
     def waiting(self) -> int:
         """How many wait for theirs."""

@@ -45,13 +45,12 @@ class Glances:
     async def of(self, roots: Sequence[View]) -> dict[str, Below]:
         """By run: its tasks' phases and what its model calls cost. Exact once it is over, else at most some seconds old."""
         async with self._turn:
-            if stale := [view for view in roots if not self._is_good(view)]:
-                runs = [view["runId"] for view in stale]
-                sizes = dict(zip(runs, await asyncio.gather(*(self._tasks.count({"run_id": run}) for run in runs)), strict=True))
-                await self._look([view for view in stale if sizes[view["runId"]] <= SMALL])
-                for view in stale:
-                    if sizes[view["runId"]] > SMALL:
-                        await self._look_at_large(view)
+            stale = [view for view in roots if not self._is_good(view)]
+            large = await self._large([view["runId"] for view in stale])
+            await self._look([view for view in stale if view["runId"] not in large])
+            for view in stale:
+                if view["runId"] in large:
+                    await self._look_at_large(view)
             return {view["runId"]: self._kept[view["runId"]].below for view in roots}
 
     def _is_good(self, view: View) -> bool:
@@ -62,7 +61,16 @@ class Glances:
             return kept.key == _key(view)
         return kept.key[0] == view["phase"] and self._clock.monotonic() < kept.good_until
 
+    async def _large(self, runs: Sequence[str]) -> set[str]:
+        """Those of these runs that are large; what was large once is."""
+        known = {run for run in runs if run in self._kept and self._kept[run].below.total >= SMALL}
+        others = [run for run in runs if run not in known]
+        sizes = await asyncio.gather(*(self._tasks.count({"run_id": run}) for run in others))
+        return known | {run for run, size in zip(others, sizes, strict=True) if size > SMALL}
+
     async def _look(self, roots: Sequence[View]) -> None:
+        if not roots:
+            return
         began = self._clock.monotonic()
         runs = [view["runId"] for view in roots]
         phases, costs = await asyncio.gather(self._phases(runs), self._costs(runs))
@@ -85,7 +93,7 @@ class Glances:
     async def _phases(self, runs: Sequence[str]) -> dict[str, Counter[Phase]]:
         """Read, and joined with the attempts at those that may be at work."""
         below = {"run_id": {"$in": list(runs)}, "parent_id": {"$ne": None}}
-        tasks = await self._tasks.find(below, ("run_id", "phase", "epoch")) if runs else []
+        tasks = await self._tasks.find(below, ("run_id", "phase", "epoch"))
         ready = [current(task) for task in tasks if task["phase"] == Phase.READY]
         attempts = await self._attempts.find({"_id": {"$in": ready}}, ("state",)) if ready else []
         return await aside(lambda: _counted(tasks, attempts), size=len(tasks))

@@ -17,7 +17,7 @@ from shared.storage.port import Doc
 SMALL = 500
 """Reading so many tasks takes some ten milliseconds: whoever asks for it has them counted anew."""
 MOST_KEPT = 50
-SHORTEST = 0.3
+SHORTEST, LONGEST = 0.3, 15.0
 REST = 8.0
 """A summary that took a second is good for eight: at most a ninth of one core goes into summaries of a run, however many watch it."""
 
@@ -54,12 +54,12 @@ class Summaries:
         self._kept.move_to_end(root["_id"])
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
-        anew = fresh and kept.summary.size <= SMALL
-        if not anew and self._passes(kept, root):
+        if self._passes(kept, root):
             if not self._is_good(kept, root) and (kept.renewal is None or kept.renewal.done()):
                 kept.renewal = asyncio.create_task(self._renew_behind(kept, root))
             return kept.summary
         async with kept.lock:
+            anew = fresh and kept.summary.size <= SMALL
             if not (kept.began >= now if anew else self._is_good(kept, root)):
                 await self._renew(kept, root)
         return kept.summary
@@ -86,8 +86,9 @@ class Summaries:
         kept.summary = await self._reads.summary(root["_id"])
         kept.key, kept.began = _key(root), began
         now = self._clock.monotonic()
-        kept.good_until = now + max(SHORTEST, REST * (now - began))
-        kept.passes_until = kept.good_until + REST * (now - began)
+        kept.good_until = now + min(LONGEST, max(SHORTEST, REST * (now - began)))
+        # Long enough to read the next one for those who look again and again: whoever looks now and then waits for it.
+        kept.passes_until = kept.good_until + SHORTEST + 2 * (now - began)
 
 
 def _key(root: Doc) -> Key:

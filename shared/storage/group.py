@@ -41,7 +41,7 @@ class GroupCommit(Generic[Item]):
         self._due = min(self._due, due) if self._waiting else due
         self._waiting.put((items, done), run=run, weight=len(items))
         self._news.set()
-        if self._writer is None:
+        if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         await done
 

@@ -124,7 +124,8 @@ class MongoCollection:
     async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:
         for update in updates:
             check_update(update)
-        operations = [operation for run in runs(updates) for operation in self._operations(run)]
+        async with translated(f"update {self.name}"):
+            operations = [operation for run in runs(updates) for operation in self._operations(run)]
         collection = self._relaxed if relaxed else self._collection
         changed, raced = 0, False
         while operations:

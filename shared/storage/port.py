@@ -70,6 +70,8 @@ class Collection(Protocol):
     async def bulk(self, updates: Sequence[Update], *, relaxed: bool = False) -> int:
         """Several updates in one round trip, in order; how many documents matched or were upserted.
 
+        Those that follow each other and differ in `_id` and the fields of `$set` only may be done together, in any order.
+
         An upsert whose `_id` is there, in a document that its filter does not match, changes nothing.
         """
 

@@ -1,6 +1,6 @@
 """Updates that give each document fields of its own, made one: MongoDB takes half as long for it, as it plans and answers once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bson import encode
@@ -8,11 +8,12 @@ from bson.raw_bson import RawBSONDocument
 
 from shared.storage.port import Doc, ServerNow, Update
 
-LEAST = 4
+LEAST, MOST = 4, 1_000
+"""For each document MongoDB looks through the list of ids: of many thousands that would take longer than it saves."""
 MOST_BYTES = 4 * 2**20
 SURELY_FLAT = 1_000
 """Bytes. A larger document may be nested so deeply that it would not go into an update of many."""
-DEEPEST = 100
+DEEPEST, LARGEST = 100, 2**20
 
 
 def runs(updates: Sequence[Update]) -> Iterator[Sequence[Update]]:
@@ -36,25 +37,37 @@ def together(run: Sequence[Update]) -> list[tuple[Doc, list[Doc]]]:
     if len(run) < LEAST:
         return []
     encoded = [encode(dict(sorted(update.change["$set"].items()))) for update in run]  # new fields come in the order of $set
-    if any(len(one) > SURELY_FLAT and not _is_flat(update.change["$set"], DEEPEST) for one, update in zip(encoded, run, strict=True)):
+    if not all(_goes_with_others(one, update) for one, update in zip(encoded, run, strict=True)):
         return []
     found, start, room = [], 0, MOST_BYTES
     for at, one in enumerate(encoded):
         room -= len(one)
-        if room < 0 and at > start:
+        if at - start == MOST or (room < 0 and at > start):
             found.append(_one(run[start:at], encoded[start:at]))
             start, room = at, MOST_BYTES - len(one)
     return [*found, _one(run[start:], encoded[start:])]
 
 
-def _kind(update: Update) -> tuple[Doc, Any] | None:
+def _goes_with_others(encoded: bytes, update: Update) -> bool:
+    """What MongoDB may refuse for its size or depth must be refused by itself."""
+    return len(encoded) <= SURELY_FLAT or (len(encoded) <= LARGEST and _is_flat(update.change["$set"], DEEPEST))
+
+
+def _kind(update: Update) -> tuple[bytes, Any] | None:
     """What updates have in common that may be one: all of the filter but the id, and what they take away. None: it goes by itself."""
     own, gone = update.change.get("$set"), update.change.get("$unset", {})
     if not own or update.upsert or not isinstance(update.where.get("_id"), str) or len(update.change) > 1 + bool(gone):
         return None
     if any("." in path for path in (*own, *gone)) or any(isinstance(value, ServerNow) for value in own.values()):
         return None
-    return {name: condition for name, condition in update.where.items() if name != "_id"}, gone
+    if any(isinstance(operand, ServerNow) for condition in update.where.values() for operand in _operands(condition)):
+        return None
+    # As MongoDB sees it: to Python 1 and true are equal.
+    return encode({name: condition for name, condition in update.where.items() if name != "_id"}), gone
+
+
+def _operands(condition: Any) -> Iterable[Any]:
+    return condition.values() if isinstance(condition, Mapping) else ()
 
 
 def _one(run: Sequence[Update], encoded: Sequence[bytes]) -> tuple[Doc, list[Doc]]:

@@ -58,7 +58,7 @@ class Below:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One run at one moment: its groups by id, and the phase of each task that something is known of."""
+    """One run at one moment: its groups by id, and how many tasks it has, with the root."""
 
     groups: Mapping[str, Below] = field(default_factory=dict)
     size: int = 0
@@ -79,11 +79,11 @@ class Counting:
         self._usage: dict[str, dict[str, Any]] = defaultdict(lambda: dict(UNKNOWN))
         self._started: dict[str, datetime] = {}
         self._ready: dict[str, str] = {}
-        self._size = 0
+        self.size = 0
 
     def tasks(self, page: Sequence[Doc]) -> None:
         """Count these tasks in the groups right around them."""
-        self._size += len(page)
+        self.size += len(page)
         for task in page:
             if is_group(task):
                 self._phases[task["_id"]] += Counter()
@@ -111,14 +111,14 @@ class Counting:
 
     def summary(self) -> Summary:
         """Each group with all that lies below it."""
-        names = {group for name in self._phases for group in (name, *above(name))}
+        names = {group for name in (*self._phases, *self._usage) for group in (name, *above(name))}
         for name in sorted(names, key=lambda name: name.count("."), reverse=True):
             for group in above(name)[-1:]:
                 self._phases[group] += self._phases[name]
                 add(self._usage[group], self._usage[name])
                 if began := self._started.get(name):
                     self._started[group] = min(began, self._started.get(group, began))
-        return Summary({name: self._below(name) for name in names}, self._size)
+        return Summary({name: self._below(name) for name in names}, self.size)
 
     def _below(self, name: str) -> Below:
         return Below(dict(+self._phases[name]), self._usage[name], self._started.get(name))

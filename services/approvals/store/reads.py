@@ -10,6 +10,7 @@ from services.approvals.domain.runs import CALLS
 from services.approvals.domain.summary import Counting, Summary
 from services.approvals.domain.tree import Branch, by_task
 from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, task_view, usage_of
+from shared.aside import aside
 from shared.downstream import FIELDS
 from shared.ids import attempt_id, plan_id, run_of, subtree
 from shared.storage.port import Collection, Database, Doc, Where
@@ -82,8 +83,10 @@ class Reads:
             counting.tasks(page)
         async for page in self._pages(self._attempts, run_id, ADDED):
             counting.attempts(page)
-        counting.calls(await self._calls({"run_id": run_id}))
-        return counting.summary()
+        for name in CALLS:
+            async for page in self._pages(self._database[name], run_id, COST):
+                counting.calls(page)
+        return await aside(counting.summary, size=counting.size)
 
     async def children(self, parent: Doc) -> list[str]:
         """The ids of the tasks right below this one, in the order of their positions."""

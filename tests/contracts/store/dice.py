@@ -158,6 +158,8 @@ class Dice:
     def own_fields(self) -> Doc:
         """Whole fields; one of them is always there."""
         fields = {name: self.value() for name in self.some(["n", "a", "items", "flag", "end"])}
+        if self.seldom():
+            fields["odd"] = self.pick(*UNKEPT, nested(150), nested(250))
         return {**fields, "state": self.pick("ready", "done", "$state", "$$ROOT", None)}
 
     def sort(self) -> list[tuple[str, int]]:

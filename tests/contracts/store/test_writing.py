@@ -318,6 +318,32 @@ class TestBulk:
         assert await things.bulk([Update({"_id": one}, {"$set": {"text": one + "x" * 2**19}}) for one in ids]) == 40
         assert {doc["_id"]: len(doc["text"]) for doc in await things.find({})} == {one: len(one) + 2**19 for one in ids}
 
+    async def test_more_of_them_than_go_together(self, things: Collection) -> None:
+        ids = [str(number) for number in range(2_500)]
+        await things.insert([{"_id": one} for one in ids])
+        assert await things.bulk([Update({"_id": one}, {"$set": {"n": int(one)}}) for one in ids]) == 2_500
+        assert {doc["_id"]: str(doc["n"]) for doc in await things.find({})} == dict(zip(ids, ids, strict=True))
+
+    @pytest.mark.parametrize("value", [2**63, "\ud800", object()], ids=["number", "text", "object"])
+    async def test_one_that_cannot_be_kept_is_refused_in_company_too(self, things: Collection, value: Any) -> None:
+        ids = [str(number) for number in range(6)]
+        await things.insert([{"_id": one} for one in ids])
+        with pytest.raises(BadInput):
+            await things.bulk([Update({"_id": one}, {"$set": {"a": value if one == "2" else 1}}) for one in ids])
+
+    async def test_one_that_is_too_large_is_refused_in_company_too(self, both: tuple[Collection, Collection]) -> None:
+        _, things = both  # the twin has no limit
+        ids = [str(number) for number in range(6)]
+        await things.insert([{"_id": one} for one in ids])
+        with pytest.raises(BadInput):
+            await things.bulk([Update({"_id": one}, {"$set": {"a": "x" * (2**24 + 4_096 if one == "2" else 1)}}) for one in ids])
+
+    async def test_what_is_equal_in_python_is_not_the_same_there(self, things: Collection) -> None:
+        ids = [str(number) for number in range(6)]
+        await things.insert([{"_id": one, "flag": one in "024"} for one in ids])
+        updates = [Update({"_id": one, "flag": True if one in "024" else 1}, {"$set": {"n": 1}}) for one in ids]
+        assert await things.bulk(updates) == 3
+
     @pytest.mark.parametrize("levels", [150, 175, 250])
     async def test_one_that_is_nested_deeply_says_what_it_says_alone(self, things: Collection, levels: int) -> None:
         ids = [str(number) for number in range(6)]

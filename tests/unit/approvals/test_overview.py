@@ -104,6 +104,13 @@ class TestGlances:
         assert (small.total, small.ended, small.lost, small.active, small.asking) == (11, 7, 2, 1, 1)
         assert (large.total, large.ended, large.lost, large.active, large.asking) == (11 * repeat, 7 * repeat, 2 * repeat, 1, repeat)
 
+    async def test_a_large_run_is_not_counted_to_see_that_it_is_large(self, desk: Desk) -> None:
+        name = await put_run(desk, 1, *(["blocked"] * (SMALL + 1)))
+        glances, view = glances_of(desk), {"runId": name, "phase": "expanded", "version": 1}
+        assert (await glances.of([view]))[name].total == SMALL + 1
+        await desk.ground.database["tasks"].delete({"run_id": name})
+        assert (await glances.of([view]))[name].total == SMALL + 1, "through the summary, which is good for a moment"
+
     async def test_a_run_that_is_over_is_looked_at_once(self, desk: Desk) -> None:
         name = await put_run(desk, 1, "completed")
         glances, view = glances_of(desk), {"runId": name, "phase": "completed", "version": 3}

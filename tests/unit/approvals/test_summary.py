@@ -12,7 +12,7 @@ from shared.clock import ServerClock
 from shared.contracts.phases import Phase
 from shared.ids import new_id
 from shared.storage.port import Database
-from tests.unit.approvals.desk import Desk, attempt, task, until
+from tests.unit.approvals.desk import Desk, attempt, model_call, task, until
 
 RUN = "r" * 32
 
@@ -50,6 +50,14 @@ class TestSummarize:
         )
         usage = summary.of(RUN).usage
         assert (usage["seconds"], usage["usd"], usage["promptTokens"]) == (3.0, 0.5, None)
+
+    def test_what_was_paid_for_what_is_there_no_more_counts_around_it(self) -> None:
+        counting = Counting(RUN)
+        counting.tasks([task(RUN, phase="expanded"), task(f"{RUN}.1")])
+        counting.attempts([attempt(f"{RUN}.1", usage={"seconds": 1.0}), attempt(f"{RUN}.2.1", usage={"seconds": 10.0})])
+        counting.calls([model_call(f"{RUN}.2.1", usd=5.0)])
+        usage = counting.summary().of(RUN).usage
+        assert (usage["seconds"], usage["usd"]) == (11.0, 5.0)
 
 
 class TestProgress:

@@ -180,3 +180,17 @@ async def test_where_enough_have_gathered_they_go() -> None:
     async with asyncio.timeout(5):
         await asyncio.gather(*(group([n], patience=60) for n in range(1, ENOUGH + 1)))
     assert writer.flushed == [[0], list(range(1, ENOUGH + 1))]
+
+
+async def test_whoever_comes_after_a_writer_was_cancelled_is_written() -> None:
+    writer = Writer()
+    group = GroupCommit(writer)
+    await group([0], patience=60)
+    lost = asyncio.create_task(group([1], patience=60))
+    await turns()
+    assert group._writer  # noqa: SLF001 (as the end of a loop does it)
+    group._writer.cancel()  # noqa: SLF001
+    await turns()
+    await asyncio.wait_for(group([2]), 5)
+    await asyncio.wait_for(lost, 5)
+    assert writer.flushed == [[0], [1, 2]]
