@@ -53,17 +53,19 @@ def _goes_with_others(encoded: bytes, update: Update) -> bool:
     return len(encoded) <= SURELY_FLAT or (len(encoded) <= LARGEST and _is_flat(update.change["$set"], DEEPEST))
 
 
-def _kind(update: Update) -> tuple[bytes, Any] | None:
+def _kind(update: Update) -> tuple[object, Any] | None:
     """What updates have in common that may be one: all of the filter but the id, and what they take away. None: it goes by itself."""
     own, gone = update.change.get("$set"), update.change.get("$unset", {})
     if not own or update.upsert or not isinstance(update.where.get("_id"), str) or len(update.change) > 1 + bool(gone):
         return None
     if any("." in path for path in (*own, *gone)) or any(isinstance(value, ServerNow) for value in own.values()):
         return None
-    if any(isinstance(operand, ServerNow) for condition in update.where.values() for operand in _operands(condition)):
+    rest = tuple((name, condition) for name, condition in update.where.items() if name != "_id")
+    if all(type(condition) is str for _, condition in rest):
+        return rest, gone
+    if any(isinstance(operand, ServerNow) for _, condition in rest for operand in _operands(condition)):
         return None
-    # As MongoDB sees it: to Python 1 and true are equal.
-    return encode({name: condition for name, condition in update.where.items() if name != "_id"}), gone
+    return encode(dict(rest)), gone  # as MongoDB sees it: to Python 1 and true are equal
 
 
 def _operands(condition: Any) -> Iterable[Any]:
