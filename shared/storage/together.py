@@ -63,7 +63,7 @@ def _kind(update: Update) -> tuple[object, Any] | None:
     rest = tuple((name, condition) for name, condition in update.where.items() if name != "_id")
     if all(type(condition) is str for _, condition in rest):
         return rest, gone
-    if any(isinstance(operand, ServerNow) for _, condition in rest for operand in _operands(condition)):
+    if any(name.startswith("$") or any(isinstance(one, ServerNow) for one in _operands(condition)) for name, condition in rest):
         return None
     return encode(dict(rest)), gone  # as MongoDB sees it: to Python 1 and true are equal
 

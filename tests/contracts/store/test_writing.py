@@ -338,6 +338,13 @@ class TestBulk:
         with pytest.raises(BadInput):
             await things.bulk([Update({"_id": one}, {"$set": {"a": "x" * (2**24 + 4_096 if one == "2" else 1)}}) for one in ids])
 
+    async def test_filters_with_the_servers_time(self, things: Collection) -> None:
+        ids = [str(number) for number in range(6)]
+        await things.insert([{"_id": one, "due_at": DAY} for one in ids])
+        due = {"due_at": {"$lte": ServerNow()}}
+        for where in (due, {"$or": [due, {"n": 1}]}):
+            assert await things.bulk([Update({"_id": one, **where}, {"$set": {"n": int(one)}}) for one in ids]) == 6
+
     async def test_what_is_equal_in_python_is_not_the_same_there(self, things: Collection) -> None:
         ids = [str(number) for number in range(6)]
         await things.insert([{"_id": one, "flag": one in "024"} for one in ids])
