@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import timedelta
 from math import inf
 
 import structlog
@@ -21,6 +22,8 @@ SHORTEST, LONGEST = 0.3, 15.0
 REST = 8.0
 """A summary that took a second is good for eight: at most a ninth of one core goes into summaries of a run, however many watch it."""
 
+SETTLING = timedelta(seconds=30)
+
 Key = tuple[str, int]
 
 log = structlog.get_logger()
@@ -34,6 +37,7 @@ class _Kept:
     began: float = -inf
     good_until: float = -inf
     passes_until: float = -inf
+    settled: bool = False
     renewal: "asyncio.Task[None] | None" = None
 
 
@@ -46,7 +50,7 @@ class Summaries:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def of(self, root: Doc, *, fresh: bool = False) -> Summary:
-        """The summary of the run with this root: at most some seconds old while the run goes on, exact once it is over.
+        """The summary of the run with this root: at most some seconds old while the run goes on, exact soon after it is over.
 
         `fresh`: of a small run as it is now. Of a large one nobody waits for the next summary while the last one is not too old.
         """
@@ -65,13 +69,19 @@ class Summaries:
         return kept.summary
 
     def _is_good(self, kept: _Kept, root: Doc) -> bool:
-        if root["phase"] in TERMINAL:
-            return kept.key == _key(root)
-        return self._clock.monotonic() < kept.good_until
+        over = root["phase"] in TERMINAL
+        if over and kept.key != _key(root):
+            return False
+        return (over and kept.settled) or self._clock.monotonic() < kept.good_until
 
     def _passes(self, kept: _Kept, root: Doc) -> bool:
         """Whether it may be shown until the next one is there."""
         return root["phase"] not in TERMINAL and kept.summary.size > SMALL and self._clock.monotonic() < kept.passes_until
+
+    def _is_settled(self, root: Doc) -> bool:
+        """Whether nothing changes any more: what runs when a run is cancelled or fails ends a little later."""
+        ended = root.get("finished_at")
+        return root["phase"] in TERMINAL and ended is not None and self._clock.now() - ended > SETTLING
 
     async def _renew_behind(self, kept: _Kept, root: Doc) -> None:
         try:
@@ -84,7 +94,7 @@ class Summaries:
     async def _renew(self, kept: _Kept, root: Doc) -> None:
         began = self._clock.monotonic()
         kept.summary = await self._reads.summary(root["_id"])
-        kept.key, kept.began = _key(root), began
+        kept.key, kept.began, kept.settled = _key(root), began, self._is_settled(root)
         now = self._clock.monotonic()
         kept.good_until = now + min(LONGEST, max(SHORTEST, REST * (now - began)))
         # Long enough to read the next one for those who look again and again: whoever looks now and then waits for it.

@@ -154,6 +154,22 @@ class TestSummaries:
         await desk.ground.database["tasks"].update({"_id": f"{run}.2"}, {"$set": {"phase": "completed"}})
         assert await ready() == SMALL - 1, "what is older than that is shown to nobody"
 
+    async def test_what_ends_after_its_run_is_seen(self, desk: Desk) -> None:
+        run = new_id()
+        time = [1000.0]
+        reads, clock = CountingReads(desk.ground.database, time), ServerClock(monotonic=lambda: time[0])
+        summaries, root = Summaries(reads, clock), task(run, phase="cancelled", finished_at=clock.now())
+        await desk.put("tasks", root, task(f"{run}.1", phase="ready"))
+        assert (await summaries.of(root)).of(run).phases == {Phase.READY: 1}
+        await desk.ground.database["tasks"].update({"_id": f"{run}.1"}, {"$set": {"phase": "cancelled"}})
+        time[0] += 60
+        assert (await summaries.of(root)).of(run).phases == {Phase.CANCELLED: 1}
+        time[0] += 3_600
+        await summaries.of(root)
+        assert reads.whole == 2, "by then nothing changes any more"
+        await summaries.of({**root, "phase": "expanded", "version": 9})
+        assert reads.whole == 3, "but when it is done again"
+
 
 async def _is(what: Callable[[], Awaitable[int]], wanted: int) -> bool:
     return await what() == wanted
