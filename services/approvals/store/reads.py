@@ -9,7 +9,7 @@ from typing import Any
 from services.approvals.domain.runs import CALLS
 from services.approvals.domain.summary import Counting, Summary
 from services.approvals.domain.tree import Branch, by_task
-from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, task_view, usage_of
+from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, is_group, task_view, usage_of
 from shared.aside import aside
 from shared.downstream import FIELDS
 from shared.ids import attempt_id, plan_id, run_of, subtree
@@ -110,11 +110,12 @@ class Reads:
     async def joined(self, tasks: Sequence[Doc], *, related: bool) -> list[tuple[Doc, dict[str, Any]]]:
         """Each with its view, all read together; what a group cost is not looked for. Without `related` no children and dependents."""
         ids = [task["_id"] for task in tasks]
+        groups = [task["_id"] for task in tasks if is_group(task)]
         epochs = [attempt_id(t["_id"], epoch) for t in tasks for epoch in range(max(0, t["epoch"] - MOST_EPOCHS), t["epoch"] + 1)]
         attempts, verdicts, children, edges, calls = await asyncio.gather(
             self._attempts.find({"_id": {"$in": epochs}}),
             self._verdicts.find({"_id": {"$in": [current(task) for task in tasks]}}),
-            self._tasks.find({"parent_id": {"$in": ids}}, ("parent_id", "position")) if related else self._none(),
+            self._tasks.find({"parent_id": {"$in": groups}}, ("parent_id", "position")) if related and groups else self._none(),
             self._edges(tasks, both=related),
             self._calls({"run_id": {"$in": list({task["run_id"] for task in tasks})}, "task_id": {"$in": ids}}),
         )
