@@ -86,7 +86,7 @@ def rolled_up(branch: Branch) -> dict[str, dict[str, Any]]:
     """What each task cost: its own attempts and model calls, and all below it; also of those that are there no more."""
     own, paid = by_task(branch.attempts), by_task(branch.calls)
     usage: dict[str, dict[str, Any]] = {task["_id"]: dict(UNKNOWN) for task in branch.tasks}
-    for name in {*usage, *own, *paid}:
+    for name in sorted({*usage, *own, *paid}):
         cost = usage_of(own[name], paid[name])
         for task_id in (name, *above(name)):
             if task_id in usage:

@@ -15,6 +15,7 @@ Doc = Mapping[str, Any]
 JUDGED = frozenset({Outcome.EXECUTED, Outcome.FAILED, Outcome.LOST, Outcome.TOO_BIG, Outcome.ASKS})
 USAGE = {"seconds": "seconds", "promptTokens": "prompt_tokens", "completionTokens": "completion_tokens", "usd": "usd"}
 PAID = {name: stored for name, stored in USAGE.items() if name != "seconds"}
+DECIMALS = 9
 UNKNOWN: dict[str, Any] = dict.fromkeys((*USAGE, "unpriced"))
 
 
@@ -94,10 +95,10 @@ def usage_of(attempts: Iterable[Doc], calls: Iterable[Doc] = ()) -> dict[str, An
 
 
 def add(total: dict[str, Any], more: Doc) -> None:
-    """Add what is known of `more` to `total`."""
+    """Add what is known of `more` to `total`: the same sum in whatever order, as far as a clock or a price says anything."""
     for name, value in more.items():
         if value is not None:
-            total[name] = value if total[name] is None else total[name] + value
+            total[name] = value if total[name] is None else round(total[name] + value, DECIMALS)
 
 
 def approval_view(approval: Doc) -> dict[str, Any]:

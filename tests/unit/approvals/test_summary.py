@@ -51,6 +51,15 @@ class TestSummarize:
         usage = summary.of(RUN).usage
         assert (usage["seconds"], usage["usd"], usage["promptTokens"]) == (3.0, 0.5, None)
 
+    def test_a_sum_is_the_same_in_whatever_order(self) -> None:
+        attempts = [attempt(f"{RUN}.{number}", usage={"seconds": number * 0.100003, "usd": number * 0.000017}) for number in range(1, 200)]
+        found = []
+        for these in (attempts, attempts[::-1], sorted(attempts, key=lambda one: str(one["_id"]))):
+            counting = Counting(RUN)
+            counting.attempts(these)
+            found.append(counting.summary().of(RUN).usage)
+        assert found[0] == found[1] == found[2]
+
     def test_what_was_paid_for_what_is_there_no_more_counts_around_it(self) -> None:
         counting = Counting(RUN)
         counting.tasks([task(RUN, phase="expanded"), task(f"{RUN}.1")])
