@@ -67,8 +67,7 @@ def _levels(graph: dict[str, tuple[str, ...]]) -> dict[str, int]:
     for key in _in_a_row(graph):
         after = graph[key]
         level[key] = 1 + max(map(level.__getitem__, after)) if after else 0
-    rank = {key: position for position, key in enumerate(graph)}
-    return dict(sorted(level.items(), key=lambda one: (one[1], rank[one[0]])))
+    return {key: level[key] for key in sorted(graph, key=level.__getitem__)}
 
 
 def _in_a_row(graph: dict[str, tuple[str, ...]]) -> Iterable[str]:

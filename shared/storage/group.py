@@ -56,7 +56,6 @@ class GroupCommit(Generic[Item]):
             for one in taken:
                 _settle(one[1], await self._flushed([one]) if alone else error)
             self._flushed_at = asyncio.get_running_loop().time()
-        self._writer = None
 
     async def _gathered(self) -> None:
         loop = asyncio.get_running_loop()

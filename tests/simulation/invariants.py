@@ -9,7 +9,7 @@ from services.approvals.domain.summary import Counting, group_view
 from services.approvals.domain.tree import Branch, nested_view
 from services.approvals.domain.views import Beside
 from shared.contracts.phases import TERMINAL, Action, Phase
-from shared.contracts.views import TaskView, Usage
+from shared.contracts.views import TaskView
 from shared.ids import attempt_id, run_of, task_of
 from tests.simulation.evidence import Evidence
 from tests.simulation.promises import PROMISES, Finds
@@ -176,17 +176,11 @@ def counts_are_sums(seen: Evidence) -> Finds:
         counting.tasks(branch.tasks)
         counting.attempts([attempt for attempt in seen.attempts.values() if run_of(attempt["task_id"]) == run_id])
         alone = TaskView.model_validate(group_view(seen.tasks[run_id], Beside(), counting.summary().of(run_id)))
-        if (alone.counts, alone.started_at) != (view.counts, view.started_at) or not _alike(alone.usage, view.usage):
+        if (alone.counts, alone.started_at, alone.usage) != (view.counts, view.started_at, view.usage):
             yield f"{run_id} is {alone.counts}, {alone.usage} alone, and {view.counts}, {view.usage} with its tree"
         really = Counter(task["phase"] for task in tasks)
         if view.counts != {**really} and view.counts != {**(really + Counter([view.phase.value]))}:
             yield f"{run_id} counts {view.counts}, and its tasks are {dict(really)}"
-
-
-def _alike(one: Usage, other: Usage) -> bool:
-    """But for the order in which seconds and dollars were added."""
-    pairs = zip(one.model_dump().values(), other.model_dump().values(), strict=True)
-    return all((a is None) == (b is None) and abs((a or 0) - (b or 0)) < 1e-6 for a, b in pairs)
 
 
 def feed_has_no_gaps(seen: Evidence) -> Finds:

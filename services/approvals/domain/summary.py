@@ -101,8 +101,7 @@ class Counting:
                 self._phases[parent][seen_by_attempt(attempt)] += 1
             group = self._group_of(attempt["task_id"])
             add(self._usage[group], usage_of([attempt]))
-            if began := attempt.get("claimed_at"):
-                self._started[group] = min(began, self._started.get(group, began))
+            self._begins(group, attempt.get("claimed_at"))
 
     def calls(self, calls: Iterable[Doc]) -> None:
         """What these model calls cost."""
@@ -116,9 +115,12 @@ class Counting:
             for group in above(name)[-1:]:
                 self._phases[group] += self._phases[name]
                 add(self._usage[group], self._usage[name])
-                if began := self._started.get(name):
-                    self._started[group] = min(began, self._started.get(group, began))
+                self._begins(group, self._started.get(name))
         return Summary({name: self._below(name) for name in names}, self.size)
+
+    def _begins(self, group: str, began: datetime | None) -> None:
+        if began:
+            self._started[group] = min(began, self._started.get(group, began))
 
     def _below(self, name: str) -> Below:
         return Below(dict(+self._phases[name]), self._usage[name], self._started.get(name))

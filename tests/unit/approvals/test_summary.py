@@ -11,7 +11,7 @@ from services.approvals.web.run_head import progress_of
 from shared.clock import ServerClock
 from shared.contracts.phases import Phase
 from shared.ids import new_id
-from shared.storage.port import Database
+from shared.storage.port import Database, Doc
 from tests.unit.approvals.desk import Desk, attempt, model_call, task, until
 
 RUN = "r" * 32
@@ -102,23 +102,24 @@ class CountingReads(Reads):
         return await super().summary(run_id)
 
 
+async def begun(desk: Desk, *phases: str) -> tuple[str, Doc, CountingReads, Summaries]:
+    """A run with a task in each of these phases: its id and root, and its summaries over reads that are counted."""
+    run = new_id()
+    root = task(run, phase="expanded")
+    await desk.put("tasks", root, *(task(f"{run}.{number}", phase=phase) for number, phase in enumerate(phases, 1)))
+    reads = CountingReads(desk.ground.database)
+    return run, root, reads, Summaries(reads, desk.ground.clock)
+
+
 class TestSummaries:
     async def test_many_who_look_at_once_read_once(self, desk: Desk) -> None:
-        run = new_id()
-        root = task(run, phase="expanded")
-        await desk.put("tasks", root, task(f"{run}.1"))
-        reads = CountingReads(desk.ground.database)
-        summaries = Summaries(reads, desk.ground.clock)
+        run, root, reads, summaries = await begun(desk, "ready")
         found: list[Summary] = await asyncio.gather(*(summaries.of(root) for _ in range(20)))
         assert {one.of(run).total for one in found} == {1}
         assert reads.whole == 1
 
     async def test_the_end_of_a_run_is_seen_at_once_and_read_once(self, desk: Desk) -> None:
-        run = new_id()
-        root = task(run, phase="expanded")
-        await desk.put("tasks", root, task(f"{run}.1", phase="ready"))
-        reads = CountingReads(desk.ground.database)
-        summaries = Summaries(reads, desk.ground.clock)
+        run, root, reads, summaries = await begun(desk, "ready")
         await summaries.of(root)
         await desk.ground.database["tasks"].update({"_id": f"{run}.1"}, {"$set": {"phase": "completed"}})
         ended = {**root, "phase": "completed", "version": 9}
@@ -127,11 +128,7 @@ class TestSummaries:
         assert reads.whole == 2
 
     async def test_a_small_run_is_counted_anew_for_those_who_ask_for_it(self, desk: Desk) -> None:
-        run = new_id()
-        root = task(run, phase="expanded")
-        await desk.put("tasks", root, task(f"{run}.1", phase="ready"))
-        reads = CountingReads(desk.ground.database)
-        summaries = Summaries(reads, desk.ground.clock)
+        run, root, reads, summaries = await begun(desk, "ready")
         await asyncio.gather(*(summaries.of(root, fresh=True) for _ in range(20)))
         assert reads.whole <= 2, "who ask together are told together"
         await desk.ground.database["tasks"].update({"_id": f"{run}.1"}, {"$set": {"phase": "completed"}})
