@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 import httpx2
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from taskgrove.local.state import read_state
 from taskgrove.local.supervisor import LocalStack
@@ -96,6 +96,20 @@ async def test_a_restarted_service_leaves_no_gap(visitor: Visitor, http: httpx2.
     await expect(page.locator(f'#rows tr[data-place="{LINKS}"]')).to_contain_text("completed", timeout=60_000)
     await _assert_whole(visitor, LINKS)
     visitor.complaints.clear()
+
+
+async def test_news_that_come_before_the_scripts_are_not_missed(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    run = await submit(http, "Slow scripts", shell("gate", "true", checkpoint={"when": "before"}))
+    await asked(http, run)
+
+    async def late(route: Route) -> None:
+        await asyncio.sleep(1)
+        await route.continue_()
+
+    await visitor.page.route("**/run.js*", late)
+    await visitor.go(f"/runs/{run}")
+    await expect(visitor.page.locator("#run")).to_have_attribute("data-live", "yes")
+    await http.put(f"/tasks/{run}", json={"action": "cancel"})
 
 
 async def test_a_storm_of_news_is_few_updates_and_moves_nothing(visitor: Visitor, http: httpx2.AsyncClient) -> None:

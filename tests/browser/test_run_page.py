@@ -198,6 +198,21 @@ async def test_a_large_run_is_a_small_page(visitor: Visitor, http: httpx2.AsyncC
     await visitor.assert_accessible()
 
 
+async def test_what_is_selected_is_shown_once_the_group_around_it_lists_it(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    run = await submit(http, "To be listed", group("g", nothing("a")))
+    assert await ended(http, run) == "completed"
+    await visitor.go(f"/runs/{run}?task=1.1")
+    await row(visitor, "1").evaluate(
+        """(row) => {
+            row.nextElementSibling.remove();
+            row.removeAttribute("aria-expanded");
+            row.dataset.grown = "0";
+            run.changed([], true);
+        }"""
+    )
+    await expect(row(visitor, "1.1")).to_have_attribute("aria-selected", "true")
+
+
 async def test_it_can_be_used_by_all_and_fits_a_telephone(visitor: Visitor, phone: Visitor, http: httpx2.AsyncClient) -> None:
     bad = shell("b", "echo " + "x" * 300 + "; exit 3", title="A title so long that it must be broken " * 4, retries=0)
     run = await submit(http, "For all", group("g", shell("a", "true", checkpoint={"when": "before"}), bad))

@@ -28,7 +28,10 @@
       return answer.ok && answer.status !== 204 ? answer : null;
     } catch { return null; }
   };
-  run.html = async (path, values) => (await run.ask(path, values))?.text() ?? null;
+  run.html = async (path, values) => {
+    const answer = await run.ask(path, values);
+    return answer ? answer.text().catch(() => null) : null;
+  };
   run.fragment = (text) => {
     const template = document.createElement("template");
     template.innerHTML = text;
@@ -66,6 +69,7 @@
     for (const row of rows()) if (row.dataset.place === run.place) row.setAttribute("aria-selected", "true");
   };
   run.mark = mark;
+  const isHidden = (place) => ![...document.querySelectorAll("#rows tr[data-place]")].some((row) => row.dataset.place === place);
 
   let asked = 0;
   const showPanel = async () => {
@@ -77,7 +81,7 @@
   run.select = async (place, { push = true, reveal = false } = {}) => {
     run.place = place;
     mark();
-    if (![...document.querySelectorAll("#rows tr[data-place]")].some((row) => row.dataset.place === place)) tell("hidden", { place });
+    if (isHidden(place)) tell("hidden", { place });
     if (push) history.pushState({ place }, "", address());
     tell("selected", { place });
     await showPanel();
@@ -174,6 +178,8 @@
   };
   const update = (row, fresh) => {
     const grew = row.dataset.grown !== fresh.dataset.grown && row.parentElement.id === "rows";
+    // What the address names may be there before the group around it lists it.
+    const holds = grew && !row.hasAttribute("aria-expanded") && run.place.startsWith(`${row.dataset.place}.`) && isHidden(run.place);
     if (grew && !row.hasAttribute("aria-expanded")) row.setAttribute("aria-expanded", "false");
     row.dataset.grown = fresh.dataset.grown;
     row.dataset.phase = fresh.dataset.phase;
@@ -184,7 +190,7 @@
         cell.innerHTML = next.innerHTML;
       }
     });
-    if (grew && (row.dataset.place === "" || row.getAttribute("aria-expanded") === "true")) tell("grew", { row });
+    if (holds || (grew && (row.dataset.place === "" || row.getAttribute("aria-expanded") === "true"))) tell("grew", { row });
   };
 
   // ---- signals ----
