@@ -31,12 +31,13 @@ class QuickClock:
 
     def __init__(self) -> None:
         self.slept: list[float] = []
+        self.ahead = 0.0
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return asyncio.get_running_loop().time() + self.ahead
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
