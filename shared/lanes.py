@@ -3,7 +3,6 @@
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import inf
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -12,8 +11,6 @@ MOST_WEIGHT = 2_000
 """So much is handled together: about 50 to 400 ms of work, which is what a run that comes next has to wait."""
 TURN = 200
 """So much of one run, then it is the next one's turn: what one event carries at most."""
-COMPANY_SECONDS = 2.0
-"""So long after runs took turns little is handled at once: what the other one says next would wait for a large batch at every step."""
 
 
 @dataclass(slots=True)
@@ -56,8 +53,6 @@ class Lane(Generic[Item]):
         self._held: dict[str, _Line[Item]] = {}
         self._busy: set[str] = set()
         self._count = 0
-        self._before = self._last = ""
-        self._shared_until = -inf
 
     def __len__(self) -> int:
         return self._count
@@ -66,12 +61,8 @@ class Lane(Generic[Item]):
         """Whether there is anything to take now."""
         return bool(self._free)
 
-    def put(self, item: Item, *, run: str, weight: int, now: float) -> None:
-        """It waits now (seconds of a clock that never goes back), behind what waits of the same run."""
-        if run != self._last:
-            if run == self._before:  # one run after another is no company
-                self._shared_until = now + COMPANY_SECONDS
-            self._before, self._last = self._last, run
+    def put(self, item: Item, *, run: str, weight: int) -> None:
+        """It waits now, behind what waits of the same run."""
         lines = self._held if run in self._busy else self._free
         line = lines.get(run)
         if line is None:
@@ -79,15 +70,11 @@ class Lane(Generic[Item]):
         line.put(item, weight)
         self._count += 1
 
-    def take(self, now: float) -> list[Item]:
-        """About `most` of what waits, in turns over the runs, those first that have waited longest for theirs. `done` must follow.
-
-        Where runs took turns lately it is a turn of a single one, and of few a turn for each other: so long does the next one wait.
-        """
+    def take(self) -> list[Item]:
+        """About `most` of what waits, in turns over the runs, those first that have waited longest for theirs. `done` must follow."""
         taken: list[Item] = []
         again: OrderedDict[str, _Line[Item]] = OrderedDict()
-        turns = self._free
-        left = min(self._most, self._turn * max(1, len(turns) - 1)) if now < self._shared_until else self._most
+        turns, left = self._free, self._most
         while left > 0 and (turns or again):
             if not turns:
                 turns, again = again, OrderedDict()

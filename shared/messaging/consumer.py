@@ -68,11 +68,11 @@ class Desk:
     def put(self, part: Part) -> None:
         """It waits for its run's turn."""
         event = part[0].event
-        self.lane.put(part, run=event.run_id, weight=event.weight, now=part[1].since)
+        self.lane.put(part, run=event.run_id, weight=event.weight)
 
-    def take(self, now: float) -> list[Part]:
+    def take(self) -> list[Part]:
         """The next batch; empty, where all that waits is of runs that are being handled."""
-        batch = self.lane.take(now)
+        batch = self.lane.take()
         self.busy += bool(batch)
         return batch
 
@@ -182,7 +182,7 @@ class Consumer:
         structlog.contextvars.bind_contextvars(event_type=kind.name)
         await asyncio.sleep(0)  # what came in the same packet goes with it
         try:
-            while batch := desk.take(self._clock.monotonic()):
+            while batch := desk.take():
                 self._man(kind, desk)  # for what is left
                 with desk.metrics.handling.time():
                     await self._handle(desk, batch)

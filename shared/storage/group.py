@@ -36,11 +36,10 @@ class GroupCommit(Generic[Item]):
         """Return when `items` are flushed; raises what the flush raised. `run`: whose they are."""
         if not items:
             return
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         due = self._flushed_at + patience if patience else -inf
         self._due = min(self._due, due) if self._waiting else due
-        self._waiting.put((items, done), run=run, weight=len(items), now=loop.time())
+        self._waiting.put((items, done), run=run, weight=len(items))
         self._news.set()
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
@@ -49,7 +48,7 @@ class GroupCommit(Generic[Item]):
     async def _write(self) -> None:
         while self._waiting:
             await self._gathered()
-            taken = self._waiting.take(asyncio.get_running_loop().time())
+            taken = self._waiting.take()
             self._waiting.done_all()
             self._due = -inf
             error = await self._flushed(taken)

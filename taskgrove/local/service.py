@@ -1,20 +1,15 @@
 """One of the five services as a child process, and when it may be called ready."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx2
 
-from shared.ending import end
 from shared.errors import Unavailable
-from taskgrove.local.precedence import step_back
 from taskgrove.local.process import Child
 
 # Longer than the services' own drain (20 s by default), so that none is cut off while it hands work back.
 DRAIN_SECONDS = 30.0
-FIRST = "approvals"
-"""People wait for its answers; nobody notices whether the others take a few milliseconds more."""
 
 
 class Service:
@@ -27,7 +22,6 @@ class Service:
         self._argv = argv
         self._env = {**env, "TASKGROVE_HTTP_HOST": "127.0.0.1", "TASKGROVE_HTTP_PORT": str(port)}
         self._log = log
-        self._stepping: list[asyncio.Task[None]] = []
 
     @property
     def children(self) -> list[Child]:
@@ -37,13 +31,9 @@ class Service:
     async def start(self) -> None:
         """Spawn it; readiness is asked for apart, so that five of them start together."""
         self.child = await Child.spawn(self.name, self._argv, env=self._env, log=self._log)
-        if self.name != FIRST:
-            await end(self._stepping)
-            self._stepping = [asyncio.create_task(step_back(self.child.pid))]
 
     async def stop(self) -> None:
         """SIGTERM: it drains and exits."""
-        await end(self._stepping)
         if self.child:
             await self.child.stop(seconds=DRAIN_SECONDS)
 

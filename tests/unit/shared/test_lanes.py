@@ -7,7 +7,7 @@ import pytest
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.executor import AgentProgress
 from shared.contracts.sequencer import TaskReady
-from shared.lanes import COMPANY_SECONDS, MOST_WEIGHT, TURN, Lane
+from shared.lanes import MOST_WEIGHT, TURN, Lane
 
 
 def filled(**waiting: tuple[int, int]) -> Lane[str]:
@@ -15,7 +15,7 @@ def filled(**waiting: tuple[int, int]) -> Lane[str]:
     lane: Lane[str] = Lane()
     for run, (count, weight) in waiting.items():
         for number in range(count):
-            lane.put(f"{run}{number}", run=run, weight=weight, now=0.0)
+            lane.put(f"{run}{number}", run=run, weight=weight)
     return lane
 
 
@@ -26,79 +26,55 @@ def by_run(taken: list[str]) -> dict[str, int]:
 
 def test_one_run_gets_all_that_fits_in_its_order() -> None:
     lane = filled(a=(MOST_WEIGHT + 1, 1))
-    assert lane.take(0.0) == [f"a{number}" for number in range(MOST_WEIGHT)]
+    assert lane.take() == [f"a{number}" for number in range(MOST_WEIGHT)]
     assert len(lane) == 1
     lane.done("a")
-    assert lane.take(0.0) == [f"a{MOST_WEIGHT}"]
+    assert lane.take() == [f"a{MOST_WEIGHT}"]
     assert len(lane) == 0
     lane.done("a")
-    assert lane.take(0.0) == []
+    assert lane.take() == []
 
 
 def test_a_small_run_is_in_the_next_batch_however_much_of_a_big_one_came_before() -> None:
     lane = filled(a=(1_000, 200), b=(5, 1))
-    taken = lane.take(0.0)
+    taken = lane.take()
     assert by_run(taken) == {"a": MOST_WEIGHT // 200, "b": 5}
     assert taken.index("b0") == 1, "after one turn of the big one"
 
 
 def test_runs_share_by_weight_not_by_events() -> None:
-    taken = filled(a=(1_000, 200), b=(2_000, 1)).take(0.0)
+    taken = filled(a=(1_000, 200), b=(2_000, 1)).take()
     assert by_run(taken) == {"a": MOST_WEIGHT // 2 // 200, "b": MOST_WEIGHT // 2}
 
 
 def test_what_one_leaves_over_the_others_get() -> None:
-    assert by_run(filled(a=(2_000, 1), b=(10, 1), c=(10, 1)).take(0.0)) == {"a": MOST_WEIGHT - 20, "b": 10, "c": 10}
+    assert by_run(filled(a=(2_000, 1), b=(10, 1), c=(10, 1)).take()) == {"a": MOST_WEIGHT - 20, "b": 10, "c": 10}
 
 
 def test_a_batch_is_never_empty_and_hardly_over_its_bound() -> None:
-    assert filled(a=(3, 10 * MOST_WEIGHT)).take(0.0) == ["a0"]
-    taken = filled(a=(30, 190), b=(30, 190)).take(0.0)
+    assert filled(a=(3, 10 * MOST_WEIGHT)).take() == ["a0"]
+    taken = filled(a=(30, 190), b=(30, 190)).take()
     assert MOST_WEIGHT <= 190 * len(taken) < MOST_WEIGHT + TURN
 
 
 def test_what_is_handled_is_followed_by_no_more_of_its_run() -> None:
     lane = filled(a=(30, TURN), b=(1, 1))
-    assert by_run(lane.take(0.0)) == {"a": 10, "b": 1}
-    lane.put("b1", run="b", weight=1, now=0.0)
-    lane.put("c0", run="c", weight=1, now=0.0)
-    assert lane.take(0.0) == ["c0"], "a and b are being handled"
+    assert by_run(lane.take()) == {"a": 10, "b": 1}
+    lane.put("b1", run="b", weight=1)
+    lane.put("c0", run="c", weight=1)
+    assert lane.take() == ["c0"], "a and b are being handled"
     assert not lane
     lane.done("b")
-    assert lane.take(0.0) == ["b1"]
+    assert lane.take() == ["b1"]
     lane.done("a")
-    assert lane.take(0.0)[0] == "a10"
-
-
-def test_where_runs_take_turns_of_few_little_is_taken_for_a_while() -> None:
-    def many(*runs: str) -> Lane[str]:
-        lane = filled(a=(1, 1), b=(1, 1))
-        lane.put("a", run="a", weight=1, now=0.0)
-        while taken := lane.take(0.0):
-            lane.done(by_run(taken))
-        for name in runs:
-            for _ in range(30):
-                lane.put(name, run=name, weight=TURN, now=0.0)
-        return lane
-
-    lane = many("a", "b")
-    assert by_run(lane.take(COMPANY_SECONDS / 2)) == {"a": 1}
-    assert by_run(lane.take(COMPANY_SECONDS / 2)) == {"b": 1}, "beside a, not behind it"
-    assert by_run(many(*"abcde").take(COMPANY_SECONDS / 2)) == dict.fromkeys("abcd", 1)
-    assert by_run(many(*"abcdefghijklm").take(COMPANY_SECONDS / 2)) == by_run(many(*"abcdefghijklm").take(2 * COMPANY_SECONDS))
-    assert by_run(many("a").take(2 * COMPANY_SECONDS)) == {"a": 10}
-
-
-def test_one_run_after_another_is_no_company() -> None:
-    lane = filled(a=(3, TURN), b=(3, TURN))
-    assert by_run(lane.take(0.0)) == {"a": 3, "b": 3}
+    assert lane.take()[0] == "a10"
 
 
 def test_with_more_runs_than_fit_each_has_its_turn() -> None:
     lane = filled(**dict.fromkeys("abcdefghijklmnopqrst", (100, TURN)))
     seen: list[str] = []
     for _ in range(2):
-        taken = by_run(lane.take(0.0))
+        taken = by_run(lane.take())
         lane.done(taken)
         seen += taken
     assert sorted(seen) == list("abcdefghijklmnopqrst")
@@ -106,8 +82,8 @@ def test_with_more_runs_than_fit_each_has_its_turn() -> None:
 
 def test_of_each_run_the_first_is_known_also_of_those_that_are_handled() -> None:
     lane = filled(a=(20, TURN), b=(1, TURN))
-    lane.take(0.0)
-    lane.put("c0", run="c", weight=1, now=0.0)
+    lane.take()
+    lane.put("c0", run="c", weight=1)
     assert sorted(lane.firsts()) == ["a9", "c0"]
 
 
@@ -121,17 +97,17 @@ def test_nothing_is_lost_and_each_run_keeps_its_order_whatever_is_put_and_taken_
     for step in range(3_000):
         if draw.random() < 0.7:
             item = (draw.choice("abc" if step % 100 < 50 else "defghij"), step)
-            lane.put(item, run=item[0], weight=draw.choice((1, 1, 50, 200)), now=0.0)
+            lane.put(item, run=item[0], weight=draw.choice((1, 1, 50, 200)))
             put.append(item)
         elif draw.random() < 0.3 and lane:
-            handled.append(lane.take(0.0))
+            handled.append(lane.take())
             got += handled[-1]
         elif handled:
             lane.done({run for run, _ in handled.pop(draw.randrange(len(handled)))})
         assert len(lane) == len(put) - len(got)
     while lane or handled:
         if lane:
-            handled.append(lane.take(0.0))
+            handled.append(lane.take())
             got += handled[-1]
         lane.done({run for run, _ in handled.pop()})
     assert sorted(got) == sorted(put)

@@ -31,13 +31,12 @@ class QuickClock:
 
     def __init__(self) -> None:
         self.slept: list[float] = []
-        self.ahead = 0.0
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time() + self.ahead
+        return asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -13,7 +13,7 @@ from shared.contracts.checker import TaskVerified
 from shared.contracts.planner import PlanProposed
 from shared.contracts.sequencer import PlanRequested, TaskReady
 from shared.errors import BadInput, StoreUnavailable
-from shared.lanes import COMPANY_SECONDS, MOST_WEIGHT
+from shared.lanes import MOST_WEIGHT
 from shared.messaging.codec import MOST_BYTES, encode
 from shared.messaging.consumer import AT_ONCE, PREFETCH, PREFETCH_WHOLE, TRIES, prefetch_of
 from shared.messaging.port import Delivery, Message
@@ -114,25 +114,6 @@ class TestBatches:
         handler.gate.set()
         await until(lambda: stage.unacked() == 0)
         assert [len(batch) for batch in handler.batches] == [1, MOST_WEIGHT // 200, MOST_WEIGHT // 200, 5]
-
-    async def test_where_runs_take_turns_batches_are_small_for_a_while(self, stage: Stage) -> None:
-        handler = Handler()
-        await stage.hear({TaskVerified: handler})
-        much = [[TaskVerified(run_id="r", verdicts=(f"r.{n}:1",) * 200)] for n in range(4)]
-        other = [TaskVerified(run_id="s", verdicts=("s.1:1",))]
-
-        async def batches_of(*said: list[TaskVerified]) -> list[int]:
-            handler.batches.clear()
-            await stage.send(*said)
-            await until(lambda: stage.unacked() == 0)
-            return [sum(event.run_id == "r" for event in batch) for batch in handler.batches]
-
-        await stage.send(other)
-        await until(lambda: stage.unacked() == 0)
-        assert await batches_of(*much) == [4], "one run after another is no company"
-        assert await batches_of(other, *much) == [1, 1, 1, 1]
-        stage.clock.ahead += COMPANY_SECONDS
-        assert await batches_of(*much) == [4]
 
     async def test_a_message_with_many_events_is_acked_once_after_the_last(self, stage: Stage) -> None:
         handler = Handler()
