@@ -8,7 +8,7 @@ from starlette.responses import Response
 from services.approvals.api.answers import answer, answer_large, etag
 from services.approvals.deps import Deps
 from services.approvals.domain.submitting import waiting_view
-from services.approvals.domain.summary import Summary, group_view
+from services.approvals.domain.summary import group_view
 from services.approvals.domain.tree import nested_view
 from services.approvals.domain.views import UNKNOWN, Beside, is_group
 from shared.contracts.views import RerunView
@@ -22,27 +22,31 @@ async def find_task(deps: Deps, task_id: str) -> tuple[Doc | None, Doc | None]:
     """The task, or the submission that will become it. Raises NotFound when there is neither."""
     if task := await deps.reads.task(task_id):
         return task, None
-    if submission := (await deps.submissions.get([task_id])).get(task_id):
-        return None, submission
-    raise NotFound(f"there is no task {task_id!r}; GET /tasks lists those that there are")
+    return None, await _submission(deps, task_id)
+
+
+async def _submission(deps: Deps, run_id: str) -> Doc:
+    if submission := (await deps.submissions.get([run_id])).get(run_id):
+        return submission
+    raise NotFound(f"there is no task {run_id!r}; GET /tasks lists those that there are")
 
 
 async def load_view(deps: Deps, task_id: str) -> dict[str, Any]:
     """`TaskView` of one task, without its children; of a root with counts. Raises NotFound."""
-    task, submission = await find_task(deps, task_id)
+    run_id = run_of(task_id)
+    found = await deps.reads.tasks({task_id, run_id})  # together: a group shows what is added up for its run
+    task = found.get(task_id)
     if task is None:
-        return waiting_view(submission or {})
+        return waiting_view(await _submission(deps, task_id))
     if task.get("parent_id") and not is_group(task):
         return (await deps.reads.joined([task], related=True))[0][1]
     summary, children, around, (attempt, verdict) = await asyncio.gather(
-        _summary(deps, task), deps.reads.children(task), deps.reads.around(task), deps.reads.of_attempt(task)
+        deps.summaries.of(found.get(run_id, task), fresh=True),
+        deps.reads.children(task),
+        deps.reads.around(task),
+        deps.reads.of_attempt(task),
     )
     return group_view(task, Beside(attempt, verdict, UNKNOWN, children, *around), summary.of(task_id))
-
-
-async def _summary(deps: Deps, task: Doc) -> Summary:
-    root = task if task.get("parent_id") is None else await deps.reads.task(task["run_id"])
-    return await deps.summaries.of(root or task, fresh=True)
 
 
 async def answer_tree(deps: Deps, task_id: str) -> Response:
