@@ -68,6 +68,11 @@ class Summaries:
                 await self._renew(kept, root)
         return kept.summary
 
+    def age(self, run_id: str) -> float:
+        """For how many seconds the summary that is kept of this run has been true at least; 0.0: none is."""
+        kept = self._kept.get(run_id)
+        return self._clock.monotonic() - kept.began if kept else 0.0
+
     def _is_good(self, kept: _Kept, root: Doc) -> bool:
         over = root["phase"] in TERMINAL
         if over and kept.key != _key(root):

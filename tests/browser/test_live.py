@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from typing import Any
 
@@ -110,6 +111,25 @@ async def test_news_that_come_before_the_scripts_are_not_missed(visitor: Visitor
     await visitor.go(f"/runs/{run}")
     await expect(visitor.page.locator("#run")).to_have_attribute("data-live", "yes")
     await http.put(f"/tasks/{run}", json={"action": "cancel"})
+
+
+async def test_an_answer_that_failed_is_asked_for_again_though_nothing_more_happens(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    run = await submit(http, "Store away", shell("gate", "true", checkpoint={"when": "before"}))
+    question = await asked(http, run)
+    page = await _watched(visitor, run)
+    back = asyncio.Event()
+
+    async def refused(route: Route) -> None:
+        await (route.continue_() if back.is_set() else route.fulfill(status=503))
+
+    await page.route(re.compile(r"/ui/runs/[^/]+/(live|panel|tree)"), refused)
+    await http.post("/approvals", json={"approvalId": question, "decision": "approve"})
+    assert await ended(http, run) == "completed"
+    await asyncio.sleep(3)
+    back.set()
+    await expect(page.locator("#run-head")).to_contain_text("1 of 1 done")
+    await expect(page.locator("#panel")).to_contain_text("completed")
+    visitor.complaints.clear()  # the browser notes each answer that is an error
 
 
 async def test_a_storm_of_news_is_few_updates_and_moves_nothing(visitor: Visitor, http: httpx2.AsyncClient) -> None:

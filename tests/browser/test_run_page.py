@@ -213,6 +213,22 @@ async def test_what_is_selected_is_shown_once_the_group_around_it_lists_it(visit
     await expect(row(visitor, "1.1")).to_have_attribute("aria-selected", "true")
 
 
+async def test_a_plan_that_grows_closes_nothing_and_leaves_the_focus(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    run = await submit(http, "Grows", group("g", nothing("a")), group("h", nothing("b")))
+    assert await ended(http, run) == "completed"
+    await visitor.go(f"/runs/{run}?task=1.1")
+    await row(visitor, "2").focus()
+    await visitor.page.keyboard.press("ArrowRight")
+    await expect(row(visitor, "2.1")).to_be_visible()
+    await visitor.page.keyboard.press("ArrowDown")
+    await expect(row(visitor, "2.1")).to_be_focused()
+    await row(visitor, "1").evaluate("(row) => { row.dataset.old = 'yes'; }")
+    await row(visitor, "").evaluate("(root) => { root.dataset.grown = '0'; run.changed([], true); }")
+    await expect(row(visitor, "1")).not_to_have_attribute("data-old", "yes")
+    await expect(row(visitor, "2.1")).to_be_focused()
+    await expect(row(visitor, "1.1")).to_have_attribute("aria-selected", "true")
+
+
 async def test_it_can_be_used_by_all_and_fits_a_telephone(visitor: Visitor, phone: Visitor, http: httpx2.AsyncClient) -> None:
     bad = shell("b", "echo " + "x" * 300 + "; exit 3", title="A title so long that it must be broken " * 4, retries=0)
     run = await submit(http, "For all", group("g", shell("a", "true", checkpoint={"when": "before"}), bad))
@@ -250,3 +266,8 @@ async def test_texts_longer_than_their_box_are_reached_and_read_by_keyboard(
     await expect(panel).not_to_have_attribute("data-was", "")
     await expect(given).to_be_focused()
     assert await given.evaluate("(one) => one.scrollTop") >= 100, "what is renewed stays where it was read"
+    for focused in (visitor.page.locator("#d-input-1 summary"), visitor.page.locator("#panel-title")):
+        await focused.focus()
+        await panel.evaluate("(panel) => { panel.dataset.was = ''; run.changed([], true); }")
+        await expect(panel).not_to_have_attribute("data-was", "")
+        await expect(focused).to_be_focused()

@@ -38,10 +38,10 @@ async def lines(
     before: Cursor = "",
     after: Cursor = "",
 ) -> Response:
-    """At most LINES of the task and all below it: the last ones, those before a line, or those after one (what is a second old)."""
-    where = filter_of(id_of(run_id, task), level=level, text=text)
+    """At most LINES of the task and all below it: the last ones, those before a line, or those after one; always what is a second old."""
+    where = filter_of(id_of(run_id, task), level=level, text=text) | {"ts": {"$lt": deps.ground.clock.now() - LATE}}
     if after:
-        where |= {"_id": {"$gt": after}, "ts": {"$lt": deps.ground.clock.now() - LATE}}
+        where |= {"_id": {"$gt": after}}
         found = await deps.logs.page(where, limit=LINES)
         return _shown(request, found, run_id, earlier=False)
     if before:

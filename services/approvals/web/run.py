@@ -116,14 +116,15 @@ async def found(
 
 @router.get("/ui/runs/{run_id}/live")
 async def live(run_id: str, request: Request, deps: DepsHere, *, rows: Annotated[str, Query(max_length=8_000)] = "") -> Response:
-    """The head as it is now, and these rows (places, with commas between them; the root is `-`)."""
+    """The head as it is now, how many seconds ago it was counted, and these rows (places, with commas between them; the root is `-`)."""
     here = await find_run(deps, run_id)
     places = ["" if place == "-" else place for place in rows.split(",") if place][:MOST_REFRESHED]
     if here.root is None:
         items: Sequence[Item] = [row_of(None, waiting_view(here.submission or {}), here.summary)]
     else:
         items = await Tree(deps, here.summary).rows([id_of(run_id, place) for place in places])
-    return render(request, "run_live.html", run_id=run_id, head=here.head, items=items, place=None)
+    age = deps.summaries.age(run_id)
+    return render(request, "run_live.html", run_id=run_id, head=here.head, items=items, age=age, place=None)
 
 
 @router.get("/ui/runs/{run_id}/panel")

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 
+from services.approvals.web.logs import LATE
 from services.approvals.web.run_actions import disposition
 from services.approvals.web.tree import ROWS
 from shared.contracts.approvals import TaskControl
@@ -135,7 +136,9 @@ class TestEscaping:
             digest="d",
         )
         await desk.hears(asked)
-        await desk.put("logs", {"_id": "1", "ts": desk.ground.clock.now(), "level": "info", "run_id": run, "event": "x", "message": EVIL})
+        await desk.put(
+            "logs", {"_id": "1", "ts": desk.ground.clock.now() - 2 * LATE, "level": "info", "run_id": run, "event": "x", "message": EVIL}
+        )
         paths = (f"/runs/{run}?task=1", f"/ui/runs/{run}/panel?task=1", f"/ui/runs/{run}/live?rows=1", f"/ui/runs/{run}/logs")
         for path in paths:
             answer = await desk.as_("pat").get(path)

@@ -10,6 +10,7 @@
   let graph = null;
   let drawn = null;
   let group = null;
+  let wanted = null;
   let asked = 0;
   let timer = 0;
 
@@ -84,10 +85,13 @@
 
   const load = async (place = window.run.place) => {
     const mine = ++asked;
+    wanted = place;
     const answer = await window.run.ask("graph", { task: place });
     if (mine !== asked) return;
     if (!answer) { note.textContent = "There is no graph yet: the run is not planned."; return; }
-    draw(await answer.json());
+    const told = await answer.json().catch(() => null);
+    if (!told || mine !== asked) return;
+    draw(told);
     canvas.dataset.drawn = String(graph ? graph.nodes().length : 0);
   };
   const inside = () => {
@@ -99,7 +103,7 @@
   page.addEventListener("run:shown", () => { if (visible()) load(); });
   page.addEventListener("run:news", () => {
     if (!visible() || timer) return;
-    timer = setTimeout(() => { timer = 0; load(group ?? window.run.place); }, PACE);
+    timer = setTimeout(() => { timer = 0; load(wanted ?? window.run.place); }, PACE);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => graph?.style(style()));
   addEventListener("load", () => { if (visible()) load(); }, { once: true });

@@ -41,7 +41,7 @@
     const mine = asked;
     const text = await window.run.html("logs", { ...about(), after });
     busy = false;
-    if (text === null || mine !== asked) return;
+    if (text === null || mine !== asked || lastId() !== after) return;
     const content = window.run.fragment(text);
     if (!content.querySelector("li")) return;
     const stay = !atEnd();
@@ -54,6 +54,7 @@
     if (many >= 200) plan(0);
   };
   const plan = (wait = PACE) => { if (!due) due = setTimeout(look, wait); };
+  const start = () => { load(); plan(); };
 
   list.addEventListener("click", async (event) => {
     const button = event.target.closest("button[data-before]");
@@ -70,10 +71,10 @@
   form.addEventListener("input", (event) => {
     if (event.target === follow) { if (follow.checked) { toEnd(); plan(0); } return; }
     clearTimeout(timer);
-    timer = setTimeout(load, 250);
+    timer = setTimeout(start, 250);
   });
-  form.addEventListener("submit", (event) => { event.preventDefault(); delete form.dataset.sent; load(); });
-  page.addEventListener("run:selected", load);
+  form.addEventListener("submit", (event) => { event.preventDefault(); delete form.dataset.sent; start(); });
+  page.addEventListener("run:selected", () => { list.replaceChildren(); start(); });
   page.addEventListener("run:news", () => { plan(); setTimeout(plan, 2 * PACE); });
-  addEventListener("load", load, { once: true });
+  addEventListener("load", start, { once: true });
 })();

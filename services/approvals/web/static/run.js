@@ -12,25 +12,27 @@
   const MOVING = new Set(["ready", "running", "checking", "expanding", "integrating", "retrying", "replanning"]);
   const PACE = 500;
   const LOOK_AGAIN = 2000;
+  const LONGEST_ANSWER = 20000;
   const MOST_AT_ONCE = 150;
 
   const run = { base, place: page.dataset.place, seen: 0, refreshes: 0 };
   window.run = run;
   const tell = (name, detail) => page.dispatchEvent(new CustomEvent(`run:${name}`, { detail }));
 
-  // A part of the page, by GET. Null: there is no answer now; the next signal or look asks again.
+  // A part of the page, by GET. Null: there is no answer now, and whoever needs it asks again. Undefined: there is nothing to show yet.
   run.ask = async (path, values = {}) => {
     const query = new URLSearchParams(values).toString();
     try {
-      const answer = await fetch(`${base}/${path}${query ? `?${query}` : ""}`, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
+      const answer = await fetch(`${base}/${path}${query ? `?${query}` : ""}`, { headers: { "HX-Request": "true" }, credentials: "same-origin", signal: AbortSignal.timeout(LONGEST_ANSWER) });
       const login = answer.headers.get("HX-Redirect");
       if (login) { location.href = login; return null; }
-      return answer.ok && answer.status !== 204 ? answer : null;
+      if (answer.status === 204) return undefined;
+      return answer.ok ? answer : null;
     } catch { return null; }
   };
   run.html = async (path, values) => {
     const answer = await run.ask(path, values);
-    return answer ? answer.text().catch(() => null) : null;
+    return answer ? answer.text().catch(() => null) : answer;
   };
   run.fragment = (text) => {
     const template = document.createElement("template");
@@ -45,14 +47,18 @@
     const focused = element.contains(document.activeElement) ? document.activeElement : null;
     const texts = () => element.querySelectorAll(".output[id], .prose[id]");
     const scrolls = new Map([...texts()].map((one) => [one.id, one.scrollTop]));
-    const key = focused && (focused.id || focused.getAttribute("href") || focused.value);
+    const keyOf = (one) => one.id || one.getAttribute("href") || one.value || one.closest("details")?.id;
+    const key = focused && keyOf(focused);
     element.innerHTML = text;
     element.dataset.was = text;
     for (const one of element.querySelectorAll("details[id]")) {
       if (open.has(one.id)) one.open = open.get(one.id);
     }
     for (const one of texts()) if (scrolls.has(one.id)) one.scrollTop = scrolls.get(one.id);
-    if (key) [...element.querySelectorAll("a, button, summary, [tabindex]")].find((one) => key === (one.id || one.getAttribute("href") || one.value))?.focus({ preventScroll: true });
+    if (focused) {
+      const same = key && [...element.querySelectorAll("a, button, summary, [tabindex]")].find((one) => key === keyOf(one));
+      (same || element.querySelector("h2[tabindex]"))?.focus({ preventScroll: true });
+    }
     return true;
   };
 
@@ -75,7 +81,8 @@
   const showPanel = async () => {
     const mine = ++asked;
     const text = await run.html("panel", { task: run.place });
-    if (text !== null && mine === asked) run.put(panel, text);
+    if (text && mine === asked) run.put(panel, text);
+    return text !== null;
   };
 
   run.select = async (place, { push = true, reveal = false } = {}) => {
@@ -84,7 +91,7 @@
     if (isHidden(place)) tell("hidden", { place });
     if (push) history.pushState({ place }, "", address());
     tell("selected", { place });
-    await showPanel();
+    if (!(await showPanel())) run.changed([], true);
     if (reveal && matchMedia("(max-width: 64rem)").matches) panel.scrollIntoView({ block: "start" });
   };
 
@@ -129,6 +136,8 @@
   let busy = false;
   let last = 0;
   let timer = 0;
+  let heard = 0;
+  let lookAgain = 0;
 
   const around = (places) => {
     const groups = new Set([""]);
@@ -155,26 +164,36 @@
     const now = shown.slice(0, MOST_AT_ONCE);
     const later = shown.slice(MOST_AT_ONCE).map((row) => row.dataset.place);
     const panelToo = all || stale.has(run.place);
+    const asked = performance.now();
     stale.clear();
     all = false;
     for (const place of later) stale.add(place);
     const text = await run.html("live", { rows: now.map((row) => row.dataset.place || "-").join(",") });
-    if (text === null) for (const row of now) stale.add(row.dataset.place);
-    else take(run.fragment(text));
-    if (panelToo) await showPanel();
+    if (text) take(run.fragment(text), asked);
+    const missed = !text || (panelToo && !(await showPanel()));
     run.refreshes += 1;
     busy = false;
-    last = performance.now();
-    if (stale.size && text !== null) plan();
+    all = all || missed;
+    last = performance.now() + (missed ? LOOK_AGAIN : 0);
+    if (stale.size || all) plan();
   };
 
-  const take = (content) => {
+  const take = (content, asked) => {
     const newHead = content.getElementById("new-head");
-    if (newHead) run.put(head, newHead.innerHTML);
+    if (newHead) {
+      run.put(head, newHead.innerHTML);
+      // What adds up may have been counted before the last news: it is asked for until it was counted after them.
+      const counted = asked - 1000 * Number(newHead.dataset.age);
+      if (counted < heard + LOOK_AGAIN / 2 && !lookAgain) lookAgain = setTimeout(countedAnew, LOOK_AGAIN);
+    }
     for (const fresh of content.querySelectorAll("tr[data-place]")) {
       for (const row of document.querySelectorAll(`#rows tr[data-place="${fresh.dataset.place}"], #found tr[data-place="${fresh.dataset.place}"]`)) update(row, fresh);
     }
     tick();
+  };
+  const countedAnew = () => {
+    lookAgain = 0;
+    run.changed([...rows()].filter((row) => row.hasAttribute("aria-expanded")).map((row) => row.dataset.place));
   };
   const update = (row, fresh) => {
     const grew = row.dataset.grown !== fresh.dataset.grown && row.parentElement.id === "rows";
@@ -196,10 +215,16 @@
   // ---- signals ----
   const live = document.getElementById("live");
   const data = (event) => { try { return JSON.parse(event.detail.data); } catch { return {}; } };
-  live.addEventListener("hello", () => { page.dataset.live = "yes"; run.changed([], true); });
+  live.addEventListener("hello", () => {
+    page.dataset.live = "yes";
+    heard = performance.now();
+    run.changed([], true);
+    tell("news", {});
+  });
   live.addEventListener("changed", (event) => {
     const signal = data(event);
     run.seen = Number(event.detail.id);
+    heard = performance.now();
     run.changed(signal.tasks ?? [], signal.all);
     if (signal.all) setTimeout(() => run.changed([], true), LOOK_AGAIN);
     tell("news", signal);

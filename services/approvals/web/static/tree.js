@@ -114,25 +114,37 @@
   });
 
   // What is selected elsewhere, in the graph or the logs, is shown in the tree as well.
-  const reveal = async (place) => {
-    const text = (await here().html("tree", { task: place })) ?? (await here().html("tree"));
-    if (text === null || here().place !== place) return;
+  const AGAIN = 2000;
+  const rowOf = (place) => [...body.rows].find((row) => row.dataset.place === place);
+  let asked = 0;
+  const reveal = async ({ scroll }) => {
+    const mine = ++asked;
+    const text = (await here().html("tree", { task: here().place })) ?? (await here().html("tree"));
+    if (mine !== asked) return;
+    if (!text) { setTimeout(() => { if (mine === asked) reveal({ scroll }); }, AGAIN); return; }
+    const opened = [...body.rows].filter((row) => row.getAttribute("aria-expanded") === "true").map((row) => row.dataset.place);
+    const focused = body.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.place : null;
     body.replaceChildren(here().fragment(text));
     settle();
-    [...body.rows].find((row) => row.dataset.place === place)?.scrollIntoView({ block: "nearest" });
+    if (scroll) rowOf(here().place)?.scrollIntoView({ block: "nearest" });
+    for (const place of opened) {
+      const row = rowOf(place);
+      if (row) await open(row);
+    }
+    if (focused !== null && document.activeElement === document.body) focus(rowOf(focused) ?? rowOf(here().place));
   };
-  page.addEventListener("run:grew", () => reveal(here().place));
-  page.addEventListener("run:hidden", (event) => reveal(event.detail.place));
+  page.addEventListener("run:grew", () => reveal({ scroll: false }));
+  page.addEventListener("run:hidden", () => reveal({ scroll: true }));
   page.addEventListener("run:selected", () => settle());
 
   // ---- find ----
   const form = document.getElementById("find");
   const wanted = () => Object.fromEntries(new FormData(form));
   const findMore = (after) => here().html("found", { ...wanted(), after });
-  let asked = 0;
+  let finds = 0;
   let timer = 0;
   const find = async () => {
-    const mine = ++asked;
+    const mine = ++finds;
     const { text, phase } = wanted();
     if (!text.trim() && !phase) {
       found.hidden = true;
@@ -142,7 +154,7 @@
       return;
     }
     const answer = await here().html("found", { text: text.trim(), phase });
-    if (mine !== asked || answer === null) return;
+    if (mine !== finds || answer === null) return;
     found.replaceChildren(here().fragment(answer));
     found.hidden = false;
     body.hidden = true;
