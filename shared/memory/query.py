@@ -84,7 +84,13 @@ def array_in(doc: Doc, path: str) -> str | None:
 def _through(array: list[Any], path: str, sorting: bool) -> Iterator[Any]:
     head = path.partition(".")[0]
     if head.isdigit() and int(head) < len(array):
-        yield from leaves({head: array[int(head)]}, path, sorting=sorting)
+        place = array[int(head)]
+        whole = sorting and head == path and isinstance(place, list) and place  # an array in an array is no more than a value
+        yield from [[place]] if whole else leaves({head: place}, path, sorting=sorting)
+        if sorting:  # by its place alone: who filters looks for a field of that name in each element as well
+            if any(isinstance(item, dict) and head in item for item in array):
+                raise BadInput(f"documents cannot be sorted by {head!r}: in one of them it is a place in an array and a field in it")
+            return
     for item in array:
         if isinstance(item, dict):
             yield from leaves(item, path, sorting=sorting)

@@ -131,6 +131,31 @@ async def test_sorting(things: Collection, sort: list[tuple[str, int]], ids: str
     assert [doc["_id"] for doc in await things.find({}, sort=sort, skip=1, limit=3)] == found[1:4]
 
 
+PLACES = (
+    [{"k": None}, {"b": 1}, ""],
+    ["x", "y"],
+    [],
+    "done",
+    None,
+    [1, {"5": 5}],
+    [[3, 4], 1],
+    [{"b": 1}],
+    [None, 5],
+    [[], 1],
+    [{"a": 1}, ""],
+    [3],
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "direction", "ids"),
+    [("tags.0", 1, "jcdeiflbakhg"), ("tags.0", -1, "ghkablfcdeij"), ("tags.1", 1, "cdehlgjikbfa"), ("tags.1", -1, "afbkigjcdehl")],
+)
+async def test_sorting_by_a_place_in_an_array(things: Collection, path: str, direction: int, *, ids: str) -> None:
+    await things.insert([{"_id": chr(97 + number), "tags": tags} for number, tags in enumerate(PLACES)])
+    assert [doc["_id"] for doc in await things.find({}, sort=[(path, direction), ("_id", 1)])] == list(ids)
+
+
 async def test_limit_skip_and_nothing(things: Collection) -> None:
     await things.insert(DOCS)
     assert len(await things.find({}, limit=4)) == 4
@@ -235,10 +260,19 @@ async def test_fields_that_cannot_be_named_are_refused(things: Collection, field
 
 
 @pytest.mark.parametrize(
-    "how", [{"sort": (("n", 2),)}, {"sort": (("", 1),)}, {"limit": -1}, {"skip": -1}, {"sort": (("tags", 1), ("items", 1))}], ids=str
+    "how",
+    [
+        {"sort": (("n", 2),)},
+        {"sort": (("", 1),)},
+        {"limit": -1},
+        {"skip": -1},
+        {"sort": (("tags", 1), ("items", 1))},
+        {"sort": (("places.0", 1),)},
+    ],
+    ids=str,
 )
 async def test_what_cannot_be_sorted_or_limited_is_refused(things: Collection, how: dict[str, Any]) -> None:
-    await things.insert([{"_id": "1", "tags": ["x"], "items": ["y"]}, {"_id": "2"}])
+    await things.insert([{"_id": "1", "tags": ["x"], "items": ["y"]}, {"_id": "2", "places": [{"0": 1}, 2]}])
     with pytest.raises(BadInput):
         await things.find({}, **how)
 
