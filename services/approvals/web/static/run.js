@@ -17,7 +17,7 @@
 
   const run = { base, place: page.dataset.place, seen: 0, refreshes: 0 };
   window.run = run;
-  const tell = (name, detail) => page.dispatchEvent(new CustomEvent(`run:${name}`, { detail }));
+  const tell = (name) => page.dispatchEvent(new Event(`run:${name}`));
 
   // A part of the page, by GET. Null: there is no answer now, and whoever needs it asks again. Undefined: there is nothing to show yet.
   run.ask = async (path, values = {}) => {
@@ -88,9 +88,9 @@
   run.select = async (place, { push = true, reveal = false } = {}) => {
     run.place = place;
     mark();
-    if (isHidden(place)) tell("hidden", { place });
+    if (isHidden(place)) tell("hidden");
     if (push) history.pushState({ place }, "", address());
-    tell("selected", { place });
+    tell("selected");
     if (!(await showPanel())) run.changed([], true);
     if (reveal && matchMedia("(max-width: 64rem)").matches) panel.scrollIntoView({ block: "start" });
   };
@@ -103,7 +103,7 @@
       document.getElementById(`tab-${one}`).tabIndex = one === what ? 0 : -1;
     }
     if (push) history.replaceState(history.state, "", address());
-    tell("shown", { what });
+    tell("shown");
   };
 
   addEventListener("popstate", () => {
@@ -197,9 +197,10 @@
   };
   const update = (row, fresh) => {
     const grew = row.dataset.grown !== fresh.dataset.grown && row.parentElement.id === "rows";
+    const first = grew && !row.hasAttribute("aria-expanded");
     // What the address names may be there before the group around it lists it.
-    const holds = grew && !row.hasAttribute("aria-expanded") && run.place.startsWith(`${row.dataset.place}.`) && isHidden(run.place);
-    if (grew && !row.hasAttribute("aria-expanded")) row.setAttribute("aria-expanded", "false");
+    const holds = first && run.place.startsWith(`${row.dataset.place}.`) && isHidden(run.place);
+    if (first) row.setAttribute("aria-expanded", "false");
     row.dataset.grown = fresh.dataset.grown;
     row.dataset.phase = fresh.dataset.phase;
     [...row.cells].forEach((cell, at) => {
@@ -209,7 +210,7 @@
         cell.innerHTML = next.innerHTML;
       }
     });
-    if (holds || (grew && (row.dataset.place === "" || row.getAttribute("aria-expanded") === "true"))) tell("grew", { row });
+    if (holds || (grew && (row.dataset.place === "" || row.getAttribute("aria-expanded") === "true"))) tell("grew");
   };
 
   // ---- signals ----
@@ -219,7 +220,7 @@
     page.dataset.live = "yes";
     heard = performance.now();
     run.changed([], true);
-    tell("news", {});
+    tell("news");
   });
   live.addEventListener("changed", (event) => {
     const signal = data(event);
@@ -227,7 +228,7 @@
     heard = performance.now();
     run.changed(signal.tasks ?? [], signal.all);
     if (signal.all) setTimeout(() => run.changed([], true), LOOK_AGAIN);
-    tell("news", signal);
+    tell("news");
   });
   // hx-sse reconnects what was connected once; a first try that failed is made again here.
   document.addEventListener("htmx:sse:close", (event) => { if (event.target === live) page.dataset.live = "no"; });
