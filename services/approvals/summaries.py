@@ -40,6 +40,10 @@ class _Kept:
     settled: bool = False
     renewal: "asyncio.Task[None] | None" = None
 
+    @property
+    def renewing(self) -> bool:
+        return self.renewal is not None and not self.renewal.done()
+
 
 class Summaries:
     """The newest summary of each run that somebody looked at lately."""
@@ -59,7 +63,7 @@ class Summaries:
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
         if self._passes(kept, root):
-            if not self._is_good(kept, root) and (kept.renewal is None or kept.renewal.done()):
+            if not self._is_good(kept, root) and not kept.renewing:
                 kept.renewal = asyncio.create_task(self._renew_behind(kept, root))
             return kept.summary
         async with kept.lock:
@@ -80,8 +84,9 @@ class Summaries:
         return (over and kept.settled) or self._clock.monotonic() < kept.good_until
 
     def _passes(self, kept: _Kept, root: Doc) -> bool:
-        """Whether it may be shown until the next one is there."""
-        return root["phase"] not in TERMINAL and kept.summary.size > SMALL and self._clock.monotonic() < kept.passes_until
+        """Whether it may be shown until the next one is there: that may take longer than the last one, as the run grows."""
+        early = kept.renewing or self._clock.monotonic() < kept.passes_until
+        return early and root["phase"] not in TERMINAL and kept.summary.size > SMALL
 
     def _is_settled(self, root: Doc) -> bool:
         """Whether nothing changes any more: what runs when a run is cancelled or fails ends a little later."""
