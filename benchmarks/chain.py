@@ -14,6 +14,7 @@ from benchmarks.question import Question
 from benchmarks.runs import run_plan
 from benchmarks.sizes import Sizes
 from benchmarks.stack import Bench
+from shared.ids import in_run
 
 MOST_LINK = Bar(25)
 MOST_OF_PIPELINE = Bar(1.1)
@@ -79,7 +80,7 @@ def plot(taken: Taken, sizes: Sizes) -> Bars:
 
 async def _moments(bench: Bench, run_id: str) -> list[tuple[datetime, ...]]:
     """Of each task, in their order: ready, claimed, ended, judged, completed."""
-    of_run = {"run_id": run_id}
+    of_run = in_run(run_id)
     tasks = await bench.documents["tasks"].find({"parent_id": run_id}, ["ready_at", "finished_at"]).sort("position", 1).to_list()
     attempts = _by_task(await bench.documents["attempts"].find(of_run, ["task_id", "claimed_at", "finished_at"]).to_list())
     verdicts = _by_task(await bench.documents["verdicts"].find(of_run, ["task_id", "created_at"]).to_list())

@@ -11,6 +11,7 @@ from benchmarks.runs import LOOK_SECONDS, PATIENCE, ended, refuse_unless_sound, 
 from benchmarks.sizes import Sizes
 from benchmarks.stack import Bench
 from shared.contracts.phases import TERMINAL
+from shared.ids import in_run
 
 SMALL = 5
 UNDER_WAY = 0.02
@@ -52,7 +53,7 @@ async def _beside(bench: Bench, crowd: int, call: str) -> list[float]:
     """Seconds of small runs, one after the other for as long as the large one goes on; the last may outlast it, but began before."""
     large = await submit(bench, bare(crowd, call))
     async with asyncio.timeout(PATIENCE):
-        while await bench.documents["attempts"].count_documents({"run_id": large, "state": "executed"}) < crowd * UNDER_WAY:
+        while await bench.documents["attempts"].count_documents({**in_run(large), "state": "executed"}) < crowd * UNDER_WAY:
             await asyncio.sleep(LOOK_SECONDS)
     small = list[float]()
     while not small or not await _is_over(bench, large):

@@ -10,6 +10,7 @@ from benchmarks.question import Question
 from benchmarks.runs import LOOK_SECONDS, PATIENCE, ended, refuse_unless_sound, submit
 from benchmarks.sizes import Sizes
 from benchmarks.stack import Bench
+from shared.ids import in_run
 
 TASK_SECONDS = 1.0
 KILLED = ("sequencer", "executor")
@@ -44,7 +45,7 @@ async def of_sequencer(bench: Bench, width: int) -> float:
 async def _killed(bench: Bench, service: str, width: int, *, when: dict[str, Any], count: int) -> float:
     run_id = await submit(bench, fan(width, seconds=TASK_SECONDS))
     async with asyncio.timeout(PATIENCE):
-        while await bench.documents["attempts"].count_documents({"run_id": run_id, **when}) < count:
+        while await bench.documents["attempts"].count_documents({**in_run(run_id), **when}) < count:
             await asyncio.sleep(LOOK_SECONDS / 4)
     bench.processes()[service].kill()
     began = asyncio.get_running_loop().time()

@@ -10,6 +10,7 @@ from benchmarks.stack import Bench
 from shared.contracts.phases import TERMINAL
 from shared.contracts.plan import NotesFile, RunOptions
 from shared.errors import TaskgroveError
+from shared.ids import in_run
 
 LOOK_SECONDS = 0.02
 LOG_SECONDS = 5.0
@@ -116,10 +117,10 @@ async def _first_dispatch(bench: Bench, run_id: str) -> datetime:
 
 async def first_claim(bench: Bench, run_id: str) -> datetime:
     """When the first attempt of a run was begun."""
-    first = await bench.documents["attempts"].find({"run_id": run_id}, ["claimed_at"]).sort("claimed_at", 1).limit(1).to_list()
+    first = await bench.documents["attempts"].find(in_run(run_id), ["claimed_at"]).sort("claimed_at", 1).limit(1).to_list()
     moment: datetime = first[0]["claimed_at"]
     return moment
 
 
 async def _all(bench: Bench, collection: str, run_id: str, *fields: str) -> list[dict[str, Any]]:
-    return await bench.documents[collection].find({"run_id": run_id}, list(fields)).to_list()
+    return await bench.documents[collection].find(in_run(run_id), list(fields)).to_list()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
+from typing import Any
 
 import uuid_utils
 
@@ -82,6 +83,11 @@ def above(task_id: str) -> list[str]:
     """The tasks around this one, from the root down to its parent."""
     parts = task_id.split(".")
     return [".".join(parts[:length]) for length in range(1, len(parts))]
+
+
+def in_run(run_id: str) -> dict[str, Any]:
+    """A filter over tasks, attempts or verdicts: those of a run, found by their ids, which begin with it. Other runs' may lie between."""
+    return {"_id": {"$gte": run_id, "$lt": f"{run_id};"}, "run_id": run_id}
 
 
 def subtree(task_id: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from services.approvals.summaries import Summaries
 from shared.aside import aside
 from shared.clock import Clock
 from shared.contracts.phases import TERMINAL, Phase
+from shared.ids import subtree
 from shared.storage.port import Database, Doc
 
 SMALL = 300
@@ -65,7 +66,7 @@ class Glances:
         """Those of these runs that are large; what was large once is."""
         known = {run for run in runs if run in self._kept and self._kept[run].below.total >= SMALL}
         others = [run for run in runs if run not in known]
-        sizes = await asyncio.gather(*(self._tasks.count({"run_id": run}) for run in others))
+        sizes = await asyncio.gather(*(self._tasks.count({"_id": subtree(run)}) for run in others))
         return known | {run for run, size in zip(others, sizes, strict=True) if size > SMALL}
 
     async def _look(self, roots: Sequence[View]) -> None:
@@ -92,7 +93,7 @@ class Glances:
 
     async def _phases(self, runs: Sequence[str]) -> dict[str, Counter[Phase]]:
         """Read, and joined with the attempts at those that may be at work."""
-        below = {"run_id": {"$in": list(runs)}, "parent_id": {"$ne": None}}
+        below = {"$or": [{"_id": subtree(run)} for run in runs]}
         tasks = await self._tasks.find(below, ("run_id", "phase", "epoch"))
         ready = [current(task) for task in tasks if task["phase"] == Phase.READY]
         attempts = await self._attempts.find({"_id": {"$in": ready}}, ("state",)) if ready else []

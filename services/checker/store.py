@@ -14,7 +14,7 @@ from shared.models.ledger import calls_schema
 from shared.storage.leases import NOBODY, Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
-SCHEMAS = (Schema("verdicts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)))), calls_schema("checker"))
+SCHEMAS = (Schema("verdicts", (Index((("due_at", 1),), partial=True),)), calls_schema("checker"))
 PAGE = 500
 
 

@@ -20,9 +20,7 @@ from shared.storage.leases import Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
 SCHEMAS = (
-    Schema(
-        "attempts", (Index((("due_at", 1),), partial=True), Index((("run_id", 1),)), Index((("capped", 1), ("state", 1)), partial=True))
-    ),
+    Schema("attempts", (Index((("due_at", 1),), partial=True), Index((("capped", 1), ("state", 1)), partial=True))),
     calls_schema("executor"),
 )
 PAGE = 2_000

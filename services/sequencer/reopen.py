@@ -14,7 +14,7 @@ from services.sequencer.store import PAGE, TaskStore
 from shared.contracts.base import Event
 from shared.contracts.phases import Phase
 from shared.downstream import Downstream
-from shared.ids import above, run_of
+from shared.ids import above, in_run, run_of
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ async def _reopen(store: TaskStore, task_id: str, order: str, *, choose: Choose,
 
 async def brought_back(store: TaskStore, run_id: str, order: str) -> list[Event]:
     """What such an order brought back goes on, and is said again: whoever carried it out may have died over it before a later one came."""
-    tasks = await store.find({"run_id": run_id, "reruns": {"$in": marks_of(order)}})
+    tasks = await store.find({**in_run(run_id), "reruns": {"$in": marks_of(order)}})
     return await _go_on(store, {task.task_id: task for task in tasks}) if tasks else []
 
 

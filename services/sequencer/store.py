@@ -16,7 +16,7 @@ from shared.aside import aside
 from shared.clock import Clock, after
 from shared.contracts.phases import TERMINAL, Phase
 from shared.contracts.plan import TaskSpec
-from shared.ids import task_of
+from shared.ids import in_run, subtree, task_of
 from shared.messaging.hints import note_unknown
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow, Update, Where
 
@@ -28,7 +28,6 @@ SCHEMAS = (
             Index((("parent_id", 1), ("open", 1))),
             Index((("dependencies", 1),), partial=True),
             Index((("feeds", 1), ("passes", 1), ("open", 1)), partial=True),
-            Index((("run_id", 1),)),
         ),
     ),
     Schema("sequences", (Index((("run_id", 1),)),)),
@@ -61,7 +60,7 @@ class TaskStore:
 
     async def outlines(self, run_id: str) -> dict[str, Doc]:
         """What decides which tasks of a run an order reopens."""
-        return {doc["_id"]: doc for doc in await self._tasks.find({"run_id": run_id}, OUTLINE)}
+        return {doc["_id"]: doc for doc in await self._tasks.find(in_run(run_id), OUTLINE)}
 
     async def timed(self, task_ids: Sequence[str]) -> list[Doc]:
         """What the spans of those of these tasks tell that are over."""
@@ -194,7 +193,7 @@ class TaskStore:
 
     async def size_of_run(self, run_id: str) -> int:
         """How many tasks the run has, with its root."""
-        return await self._tasks.count({"run_id": run_id})
+        return 1 + await self._tasks.count({"_id": subtree(run_id)})
 
     async def count(self, task_ids: Sequence[str]) -> int:
         """How many of these there are."""

@@ -211,7 +211,7 @@ async def hurrying(house: House) -> AsyncIterator[None]:
 
 def assert_order(tasks: dict[str, Doc], attempts: dict[str, Doc]) -> None:
     """No attempt was claimed before what its task waits for was over."""
-    waits = {task["_id"]: list(task["dependencies"]) for task in tasks.values()}
+    waits = {task["_id"]: list(task.get("dependencies", ())) for task in tasks.values()}
     for task in tasks.values():
         for dependent in task.get("feeds", ()):
             waits[dependent].append(task["_id"])

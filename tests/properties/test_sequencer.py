@@ -101,13 +101,13 @@ class Run(RuleBasedStateMachine):
     def nobody_begins_before_what_they_wait_for_is_done(self) -> None:
         for doc in self._changed(Phase.BLOCKED):
             if doc["phase"] != Phase.CANCELLED and doc["_id"] != self.taken_over:
-                in_the_way = [name for name in doc["dependencies"] if not self.course.docs[name]["passes"]]
+                in_the_way = [name for name in doc.get("dependencies", ()) if not self.course.docs[name]["passes"]]
                 assert not in_the_way, f"{doc['_id']} went to {doc['phase']} before {in_the_way}"
 
     @invariant()
     def who_waits_for_nothing_is_not_left_blocked(self) -> None:
         for doc in self.course.in_phase(Phase.BLOCKED):
-            in_the_way = [name for name in doc["dependencies"] if not self.course.docs[name]["passes"]]
+            in_the_way = [name for name in doc.get("dependencies", ()) if not self.course.docs[name]["passes"]]
             assert in_the_way or doc["paused"] or not self._has_begun(doc), f"{doc['_id']} waits for nothing and does not begin"
 
     def _has_begun(self, doc: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from services.approvals.deps import Deps
 from services.approvals.domain.submitting import waiting_view
 from shared.contracts.phases import STATUS, Phase, Status
+from shared.ids import in_run
 
 AT_ONCE = 500
 OVERLAID = {Phase.RUNNING, Phase.CHECKING, Phase.READY}
@@ -31,7 +32,7 @@ class Wanted:
 
     def where(self) -> dict[str, Any]:
         """The filter over stored tasks: all that may be shown."""
-        where: dict[str, Any] = {"run_id": self.run} if self.run else {}
+        where: dict[str, Any] = in_run(self.run) if self.run else {}
         if self.parent or self.roots:
             where["parent_id"] = self.parent
         if self.agent:
@@ -66,7 +67,9 @@ async def _stored(deps: Deps, wanted: Wanted, *, cursor: str | None, limit: int)
     views: list[dict[str, Any]] = []
     step = min(AT_ONCE, limit) if wanted.phases() == set(Phase) else AT_ONCE
     while len(views) < limit:
-        where = {**wanted.where(), **({"_id": {operator: cursor}} if cursor else {})}
+        where = wanted.where()
+        if cursor:
+            where["_id"] = {**where.get("_id", {}), operator: cursor}
         tasks = await deps.reads.page(where, sort=sort, limit=step)
         joined = await deps.reads.joined(tasks, related=not wanted.roots)
         views += [view for _, view in joined if wanted.shows(view)]

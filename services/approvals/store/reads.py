@@ -12,12 +12,13 @@ from services.approvals.domain.tree import Branch, by_task
 from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, is_group, task_view, usage_of
 from shared.aside import aside
 from shared.downstream import FIELDS
-from shared.ids import attempt_id, plan_id, run_of, subtree
+from shared.ids import attempt_id, in_run, plan_id, run_of, subtree
 from shared.storage.port import Collection, Database, Doc, Where
 
 COUNTED = ("parent_id", "phase", "kind", "children", "epoch")
 ADDED = ("task_id", "state", "usage", "claimed_at")
 PAGE = 500
+BY_ID = ("tasks", "attempts", "verdicts")
 COST = ("task_id", "prompt_tokens", "completion_tokens", "usd")
 MOST_EPOCHS = 50
 
@@ -53,7 +54,7 @@ class Reads:
 
     async def edges(self, run_id: str) -> list[Doc]:
         """Who waits for whom in a run, and who is below whom."""
-        return await self._tasks.find({"run_id": run_id}, FIELDS)
+        return await self._tasks.find(in_run(run_id), FIELDS)
 
     async def planned(self, run_ids: Sequence[str]) -> set[str]:
         """Those of these runs that the planner, or the sequencer, has taken."""
@@ -68,7 +69,7 @@ class Reads:
         run_id, name = top["run_id"], top["_id"]
         of_branch = {"run_id": run_id, "$or": [{"_id": subtree(name)}, {"_id": {"$gt": f"{name}:", "$lt": f"{name};"}}]}
         below, attempts, verdicts, around, calls = await asyncio.gather(
-            self._tasks.find({"run_id": run_id, "_id": subtree(name)}),
+            self._tasks.find({"_id": subtree(name)}),
             self._attempts.find(of_branch),
             self._verdicts.find(of_branch),
             self.around(top),
@@ -133,7 +134,8 @@ class Reads:
 
     async def slice_of(self, name: str, run_id: str) -> list[Doc]:
         """All documents of a run in a collection."""
-        return await self._database[name].find({"run_id": run_id}, sort=(("_id", 1),))
+        where = in_run(run_id) if name in BY_ID else {"run_id": run_id}
+        return await self._database[name].find(where, sort=(("_id", 1),))
 
     async def _edges(self, tasks: Sequence[Doc], *, both: bool = True) -> Edges:
         """What these tasks depend on, and what depends on them. Wide ones are named by what they depend on."""
@@ -155,14 +157,12 @@ class Reads:
 
     async def _pages(self, collection: Collection, run_id: str, fields: Sequence[str]) -> AsyncIterator[list[Doc]]:
         """A run's documents by id: `run`, `run.1.2` and `run:1` all lie between `run` and `run;`."""
-        start: Doc = {"$gte": run_id}
-        while page := await collection.find(
-            {"run_id": run_id, "_id": {**start, "$lt": f"{run_id};"}}, fields, sort=(("_id", 1),), limit=PAGE
-        ):
+        where = in_run(run_id)
+        while page := await collection.find(where, fields, sort=(("_id", 1),), limit=PAGE):
             yield page
             if len(page) < PAGE:
                 return
-            start = {"$gt": page[-1]["_id"]}
+            where["_id"] = {**where["_id"], "$gt": page[-1]["_id"]}
 
     async def _none(self) -> list[Doc]:
         return []

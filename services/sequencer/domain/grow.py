@@ -119,14 +119,14 @@ def grow(specs: SequenceOf[TaskSpec], order: Sequence, soil: Soil) -> Iterator[d
             document["feeds"] = feeds[spec.key]
         if len(spec.after) > WIDE:
             document["wide"] = True
-        else:
+        elif spec.after:
             document["dependencies"] = [ids[name] for name in spec.after]
         yield document
 
 
 def first_move(document: dict[str, Any]) -> Move | None:
     """The release of a fresh task that waits for nothing."""
-    if document["paused"] or document.get("wide") or document["dependencies"]:
+    if document["paused"] or document.get("wide") or document.get("dependencies"):
         return None
     task = task_from(document)
     return Move(task, released(task))
@@ -170,7 +170,6 @@ def _blank(run_id: str, now: datetime) -> dict[str, Any]:
         "attempts": 0,
         "paused": False,
         "dependents": 0,
-        "dependencies": [],
         "children": None,
         "version": 1,
         "error": None,

@@ -190,6 +190,7 @@ async def _live(house: House, trace: str) -> None:
         f"/tasks/{run}",
         f"/tasks/{run}?tree=full",
         f"/tasks/{run}/sequence",
+        f"/tasks/{run}/export",
         "/tasks?roots=true",
         f"/tasks?run={run}",
         "/approvals",

@@ -40,9 +40,9 @@ PEOPLE = {
     "vic": (("viewer",), ()),
 }
 FOREIGN = (
-    Schema("tasks", (Index((("run_id", 1),)), Index((("parent_id", 1),)), Index((("dependencies", 1),), partial=True))),
-    Schema("attempts", (Index((("run_id", 1),)),)),
-    Schema("verdicts", (Index((("run_id", 1),)),)),
+    Schema("tasks", (Index((("parent_id", 1),)), Index((("dependencies", 1),), partial=True))),
+    Schema("attempts"),
+    Schema("verdicts"),
 )
 
 

@@ -97,6 +97,25 @@ class TestTasks:
         await desk.put("attempts", attempt(f"{run}.10"), attempt(f"{run}.1.1", usage={"seconds": 4.0}))
         assert (await view_of(desk, f"{run}.1")).usage.seconds == 4.0
 
+    async def test_runs_whose_ids_look_alike_are_kept_apart(self, desk: Desk) -> None:
+        """Whoever publishes a submission chooses its id; ids of attempts at one run's root lie among those of the other."""
+        names = ("a", "a-b", "a1", "a_", "aa")
+        for run in names:
+            await desk.put("tasks", task(run, phase="expanded", children=1), task(f"{run}.1"))
+            await desk.put("attempts", attempt(run, usage={"seconds": 1.0}), attempt(f"{run}.1", usage={"seconds": 2.0}))
+        reader = desk.as_("vic")
+        for run in names:
+            first = TaskPage.model_validate_json((await reader.get("/tasks", params={"run": run, "limit": 1})).content)
+            rest = (await reader.get("/tasks", params={"run": run, "limit": 1, "cursor": first.next_cursor})).json()
+            assert [first.items[0].task_id, *(one["taskId"] for one in rest["items"])] == [run, f"{run}.1"]
+            root = await view_of(desk, run)
+            assert (root.usage.seconds, root.counts) == (3.0, {"expanded": 1, "checking": 1})
+            slices = (await reader.get(f"/tasks/{run}/export")).json()["slices"]
+            assert [[one["_id"] for one in slices[name]] for name in ("tasks", "attempts")] == [
+                [run, f"{run}.1"],
+                [f"{run}.1:1", f"{run}:1"],
+            ]
+
     async def test_very_many_dependencies_are_seen_from_both_sides(self, desk: Desk) -> None:
         run = new_id()
         feeding = [task(f"{run}.{n}", feeds=[f"{run}.4"]) for n in (1, 2, 3)]

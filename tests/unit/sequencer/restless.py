@@ -220,7 +220,7 @@ class World:
         """What a task waits for, with what the groups around it wait for; and what a parent joins."""
         parts = doc["_id"].split(".")
         line = [tasks[".".join(parts[:length])] for length in range(1, len(parts) + 1)]
-        needed = [tasks[name] for one in line for name in one["dependencies"]]
+        needed = [tasks[name] for one in line for name in one.get("dependencies", ())]
         return needed + [one for one in tasks.values() if one["parent_id"] == doc["_id"]]
 
 
