@@ -14,7 +14,6 @@ from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.base import Event
 from shared.contracts.plan import Plan, RunOptions
 from shared.contracts.planner import PlanFailed, PlanProposed, PlanReason
-from shared.errors import BadInput
 from shared.ids import plan_id
 from shared.storage.port import Doc
 
@@ -78,12 +77,9 @@ class Keeper:
     async def kept(self, plan: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str) -> Event:
         """There is a plan. What is odd about it is kept beside it where a person will look at it first."""
         findings = await asyncio.to_thread(_odd, plan) if options.review else []
-        await self.plans.keep(plan, reason=reason, options=options, submitted_by=submitted_by, findings=findings)
+        header = await self.plans.keep(plan, reason=reason, options=options, submitted_by=submitted_by, findings=findings)
         self.metrics.plans.labels(planner=plan.planner, outcome="proposed").inc()
-        header = await self.plans.header(plan_id(plan.task_id, plan.version))
-        if header is None:
-            raise BadInput(f"the plan of {plan.task_id} was not kept")
-        log.info("plan.proposed", task_id=plan.task_id, planner=plan.planner, tasks=header["count"])
+        log.info("plan.proposed", task_id=plan.task_id, planner=plan.planner, tasks=header.get("count", 0))
         return said(header)
 
     async def failed(self, wanted: Wanted, error: str) -> Event:

@@ -48,8 +48,8 @@ class PlanStore:
         found = await self._plans.find({"_id": plan})
         return found[0] if found else None
 
-    async def keep(self, whole: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str, findings: Sequence[Doc] = ()) -> None:
-        """Store a plan and those nested in it, its own header last: once it is there, all of them are whole."""
+    async def keep(self, whole: Plan, *, reason: PlanReason, options: RunOptions, submitted_by: str, findings: Sequence[Doc] = ()) -> Doc:
+        """Store a plan and those nested in it, its own header last: once it is there, all of them are whole. The header that is kept."""
         of_all = {
             "reason": reason,
             "options": options.model_dump(mode="json"),
@@ -60,7 +60,9 @@ class PlanStore:
         for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         await self._plans.insert(headers[1:])
-        await self._plans.insert([headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)])
+        header = headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)
+        somebody_did = await self._plans.insert([header])
+        return (await self._plans.find({"_id": header["_id"]}))[0] if somebody_did else header
 
     async def keep_failure(self, task_id: str, version: int, *, reason: PlanReason, error: str) -> None:
         """Store that there is no plan, and why."""

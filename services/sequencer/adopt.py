@@ -1,5 +1,6 @@
 """A plan becomes tasks: derive its sequence, grow its documents, let what waits for nothing go."""
 
+import asyncio
 from collections.abc import Sequence as SequenceOf
 from typing import Any
 
@@ -11,7 +12,7 @@ from services.sequencer.domain.ask import approval_id, asking_plan
 from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_SECONDS
 from services.sequencer.domain.grow import Soil, grow, made_by_model, named_by, root_document
 from services.sequencer.domain.phases import Frozen, How, Move
-from services.sequencer.domain.task import Task
+from services.sequencer.domain.task import Task, task_from
 from services.sequencer.growing import Growing, Tell
 from services.sequencer.retell import let_go, still_wanted
 from services.sequencer.store import TaskStore
@@ -32,8 +33,8 @@ log = structlog.get_logger()
 
 async def adopt(store: TaskStore, event: PlanProposed, *, tell: Tell) -> list[Event]:
     """Carry out a proposed plan: once, however often it is proposed. `tell` says at once what must not wait for the rest of a large one."""
-    header, specs = await store.plan(event.plan_id)
-    task = (await store.get([event.task_id])).get(event.task_id) or await plant(store, header)
+    (header, specs), found = await asyncio.gather(store.plan(event.plan_id), store.get([event.task_id]))
+    task = found.get(event.task_id) or await plant(store, header)
     if task.phase not in (Phase.EXPANDING, Phase.REPLANNING) or header["version"] != task.plan_version + 1:
         return await _not_waited_for(store, task, header)
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):
@@ -75,8 +76,8 @@ async def plant(store: TaskStore, header: dict[str, Any]) -> Task:
     root = root_document(
         run_id=run_id, title=header.get("title", ""), description=header.get("description", ""), header=header, now=store.clock.now()
     )
-    await store.insert([root | {"due_at": after(store.clock, PLAN_SECONDS)}])
-    return (await store.get([run_id]))[run_id]
+    somebody_did = await store.insert([root | {"due_at": after(store.clock, PLAN_SECONDS)}])
+    return (await store.get([run_id]))[run_id] if somebody_did else task_from(root)
 
 
 async def _reviewed(store: TaskStore, task: Task) -> bool:
@@ -91,11 +92,11 @@ async def _ask_for_review(store: TaskStore, task: Task, header: dict[str, Any]) 
 
 async def _refuse_too_large(store: TaskStore, task: Task, version: int, *, count: int) -> None:
     run_id = run_of(task.task_id)
-    options = await store.options(run_id)
+    options, size = await asyncio.gather(store.options(run_id), store.size_of_run(run_id))
     most, deepest = options.get("max_tasks", 20_000), options.get("max_depth", 8)
     if task.depth + 1 > deepest:
         raise LimitExceeded(f"the plan for {task.title!r} is {task.depth + 1} levels deep; at most {deepest} are allowed (option maxDepth)")
-    total = await store.size_of_run(run_id) - 1 + count
+    total = size - 1 + count
     # Where some are there already, an adoption was interrupted: it was not too large then, and what has begun goes on.
     if total > most and not await store.count([child_id(task.task_id, version, number) for number in range(1, count + 1)]):
         raise LimitExceeded(f"the run would have {total} tasks; at most {most} are allowed (option maxTasks)")
@@ -113,22 +114,21 @@ async def _grow(
     )
     documents = grow(specs, order, soil)
     growing = Growing(store, task, tell, documents, len(specs))
-    grown_before = await growing.written()
-    await store.insert_sequence(_derived(soil, specs, order=order))
+    grown_before, _ = await asyncio.gather(growing.written(), store.insert_sequence(_derived(soil, specs, order=order)))
     fields = (("children", len(specs)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
     if not done:
         now = (await store.get([task.task_id])).get(task.task_id)
         return await _uproot(store, now, header) if now else []
     log.info("plan.adopted", task_id=task.task_id, plan_id=header["_id"], tasks=len(specs), groups=len(order.groups))
+    over, found = await asyncio.gather(store.any_over(task.task_id), store.get([task.task_id]))
     # What grew before, or is over already, may have gone on or come to its end without anybody who looked at its parent.
-    further = await look_below(store, [task.task_id]) if grown_before or await store.any_over(task.task_id) else []
-    return [*say(growing.unsaid), *further, *await _caught_up(store, task)]
+    further = await look_below(store, [task.task_id]) if grown_before or over else []
+    return [*say(growing.unsaid), *further, *await _caught_up(store, task, found[task.task_id])]
 
 
-async def _caught_up(store: TaskStore, task: Task) -> list[Event]:
+async def _caught_up(store: TaskStore, task: Task, now: Task) -> list[Event]:
     """Whoever paused or resumed the task while its children grew did not reach them all."""
-    now = (await store.get([task.task_id]))[task.task_id]
     if now.paused is task.paused:
         return []
     await store.change({"parent_id": task.task_id, "open": True}, {"paused": now.paused})

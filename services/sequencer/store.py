@@ -176,16 +176,16 @@ class TaskStore:
 
     async def plan(self, plan_id: str) -> tuple[Doc, list[TaskSpec]]:
         """A plan's header and its tasks; raises KeyError when it is not there."""
-        headers = await self._plans.find({"_id": plan_id})
-        if not headers:
-            raise KeyError(plan_id)
-        names, size = [f"{plan_id}#{number}" for number in range(headers[0]["parts"])], headers[0].get("count", 0)
-        specs: list[TaskSpec] = []
+        found = {doc["_id"]: doc for doc in await self._plans.find({"_id": {"$in": [plan_id, f"{plan_id}#0"]}})}
+        header, first = found[plan_id], [doc for name, doc in found.items() if name != plan_id]
+        names = [name for number in range(header["parts"]) if (name := f"{plan_id}#{number}") not in found]
+        size = header.get("count", 0)
+        specs = await aside(partial(_specs_in, first), size=size)
         for at in range(0, len(names), PARTS):  # as documents they take three times as much memory: never all of them together
             parts = await self._plans.find({"_id": {"$in": names[at : at + PARTS]}})
             parts.sort(key=lambda part: int(part["_id"].rpartition("#")[2]))
             specs += await aside(partial(_specs_in, parts), size=size)
-        return headers[0], specs
+        return header, specs
 
     async def in_the_making(self, plan_ids: Sequence[str]) -> set[str]:
         """Which of these plans a planner has heard of and still makes; its own sweep looks after them."""

@@ -75,15 +75,13 @@ SEQUENCING = (
     Mutant(
         "the parent is expanded before its children are there",
         ADOPT,
-        """    grown_before = await growing.written()
-    await store.insert_sequence(_derived(soil, specs, order=order))
+        """    grown_before, _ = await asyncio.gather(growing.written(), store.insert_sequence(_derived(soil, specs, order=order)))
     fields = (("children", len(specs)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
 """,
         """    fields = (("children", len(specs)), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
-    grown_before = await growing.written()
-    await store.insert_sequence(_derived(soil, specs, order=order))
+    grown_before, _ = await asyncio.gather(growing.written(), store.insert_sequence(_derived(soil, specs, order=order)))
 """,
         "the compare-and-set first spares the inserts of whoever loses",
     ),

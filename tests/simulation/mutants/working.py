@@ -95,9 +95,11 @@ WORKING = (
         """        for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         await self._plans.insert(headers[1:])
-        await self._plans.insert([headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)])
+        header = headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)
+        somebody_did = await self._plans.insert([header])
 """,
-        """        await self._plans.insert([headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)])
+        """        header = headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)
+        somebody_did = await self._plans.insert([header])
         for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         await self._plans.insert(headers[1:])
