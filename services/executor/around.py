@@ -14,7 +14,7 @@ PASSING = frozenset({"model_busy", "model_unreachable", "model_timed_out", "sand
 TRIES = 20
 OUTPUT = 2_000
 TASK_FIELDS = ("title", "description", "kind", "depth", "checks", "notes", "answers", "options")
-HEADING = re.compile(r"(#{1,6})[ \t]+(.+?)[ \t#]*\Z")
+HEADING = re.compile(r"(#{1,6})[ \t]+(.+)")
 FENCE = re.compile(r"[ \t]{0,3}(```|~~~)")
 
 

@@ -85,10 +85,10 @@ class Keeper:
     async def failed(self, wanted: Wanted, error: str) -> Event:
         """There is none, and why."""
         short = error.encode(errors="replace").decode()[:MOST_ERROR]
-        await self.plans.keep_failure(wanted.task_id, wanted.version, reason=wanted.reason, error=short)
+        header = await self.plans.keep_failure(wanted.task_id, wanted.version, reason=wanted.reason, error=short)
         self.metrics.plans.labels(planner="none", outcome="failed").inc()
         log.warning("plan.failed", task_id=wanted.task_id, reason=wanted.reason, error=short)
-        return PlanFailed(run_id=wanted.run_id, task_id=wanted.task_id, plan_id=wanted.plan_id, reason=wanted.reason, error=short)
+        return said(header)
 
 
 def _odd(plan: Plan) -> list[Doc]:

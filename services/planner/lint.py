@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from services.planner import domain
-from services.planner.names import circle, did_you_mean, slug
+from services.planner.names import Guesses, circle, did_you_mean, slug
 from shared.catalogue.agents import AGENTS
 from shared.catalogue.checks import parse_check
 from shared.contracts.plan import Plan, TaskSpec
@@ -48,8 +48,9 @@ def _looked_over(plan: Plan) -> list[Finding]:
     findings = list(_checks(plan.checks, ()))
     if not plan.tasks:
         findings.append(Finding("empty-plan", "error", (), "the plan has no tasks; add one"))
+    guesses = Guesses()
     for above, siblings in _levels(plan.tasks, ()):
-        findings += _siblings(siblings, above)
+        findings += _siblings(siblings, above, guesses)
         for task in siblings:
             findings += _task(task, (*above, task.title))
     return findings
@@ -62,7 +63,7 @@ def _levels(tasks: Sequence[TaskSpec], above: Path) -> Iterator[tuple[Path, Sequ
             yield from _levels(task.subtasks, (*above, task.title))
 
 
-def _siblings(siblings: Sequence[TaskSpec], above: Path) -> Iterator[Finding]:
+def _siblings(siblings: Sequence[TaskSpec], above: Path, guesses: Guesses) -> Iterator[Finding]:
     by_key = {task.key: task for task in siblings}
     for task in siblings:
         path = (*above, task.title)
@@ -70,7 +71,8 @@ def _siblings(siblings: Sequence[TaskSpec], above: Path) -> Iterator[Finding]:
             yield Finding("duplicate-key", "error", path, f"a sibling has the key {task.key!r} as well; give each a key of its own")
         for name in task.after:
             if name not in by_key:
-                yield Finding("unknown-after", "error", path, f"`after` names {name!r}, which is no sibling; {did_you_mean(name, by_key)}")
+                hint = guesses.did_you_mean(name, by_key)
+                yield Finding("unknown-after", "error", path, f"`after` names {name!r}, which is no sibling; {hint}")
     known = {task.key: [name for name in task.after if name in by_key] for task in siblings}
     for ring in domain.cycles(known):
         message = f"these wait for each other: {circle(ring)}; remove one of the dependencies"

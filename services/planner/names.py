@@ -2,11 +2,15 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 
 SLUG_LENGTH = 100
 TITLE_LENGTH = 300
 LONGEST_CIRCLE = 20
+MOST_LISTED = 20
+MOST_COMPARISONS = 50_000
+"""A name is compared with all that there are: beyond this many comparisons a person has enough to mend first."""
 
 
 def folded(name: str) -> str:
@@ -49,8 +53,30 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A way out of an unknown name: the nearest known one, or all of them."""
     known = list(known)
-    near = nearest(name, known)
-    return f"did you mean `{near}`?" if near else f"there are: {', '.join(known) or 'none'}"
+    return _way_out(nearest(name, known), known)
+
+
+class Guesses:
+    """Ways out of the unknown names of one plan, of which there may be thousands: the first get the nearest known one."""
+
+    def __init__(self) -> None:
+        self._left = MOST_COMPARISONS
+
+    def nearest(self, name: str, known: Collection[str], *, cutoff: float = 0.6) -> str | None:
+        """As `nearest`, while there is time for it."""
+        self._left -= len(known)
+        return nearest(name, known, cutoff=cutoff) if self._left >= 0 else None
+
+    def did_you_mean(self, name: str, known: Collection[str]) -> str:
+        """As `did_you_mean`, while there is time for it."""
+        return _way_out(self.nearest(name, known), known)
+
+
+def _way_out(near: str | None, known: Collection[str]) -> str:
+    if near:
+        return f"did you mean `{near}`?"
+    more = f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
+    return f"there are: {', '.join(islice(known, MOST_LISTED)) or 'none'}{more}"
 
 
 def circle(names: Sequence[str]) -> str:

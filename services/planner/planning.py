@@ -14,7 +14,7 @@ from services.planner.workers import Workers
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.base import Event
 from shared.contracts.plan import Plan, RunOptions
-from shared.errors import TaskgroveError, Unavailable
+from shared.errors import LimitExceeded, TaskgroveError, Unavailable
 from shared.messaging.publisher import Says
 from shared.storage.port import Database
 from shared.telemetry.metrics import ServiceMetrics
@@ -93,7 +93,11 @@ async def planned(deps: Deps, event: TaskSubmitted, *, version: int) -> Event | 
 async def _computed(deps: Deps, planner: Planner, event: TaskSubmitted) -> Plan:
     request = PlanRequest(event.run_id, event.prompt, event.notes, event.options, means=deps.means)
     with deps.metrics.seconds.labels(planner=planner.name).time(), deps.traces.doing("plan", event.run_id, planner=planner.name):
-        return Plan.model_validate(await asyncio.wait_for(asyncio.to_thread(planner.plan, request), deps.seconds))
+        try:
+            return Plan.model_validate(await asyncio.wait_for(asyncio.to_thread(planner.plan, request), deps.seconds))
+        except TimeoutError as error:
+            way_out = "give it less, or more time by TASKGROVE_PLANNER_SECONDS"
+            raise LimitExceeded(f"the planner {planner.name!r} took longer than {deps.seconds:g} s; {way_out}") from error
 
 
 async def sweep(deps: Deps) -> Says:

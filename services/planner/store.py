@@ -60,15 +60,13 @@ class PlanStore:
         for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         await self._plans.insert(headers[1:])
-        header = headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)
-        somebody_did = await self._plans.insert([header])
-        return (await self._plans.find({"_id": header["_id"]}))[0] if somebody_did else header
+        return await self._first(headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id))
 
-    async def keep_failure(self, task_id: str, version: int, *, reason: PlanReason, error: str) -> None:
-        """Store that there is no plan, and why."""
+    async def keep_failure(self, task_id: str, version: int, *, reason: PlanReason, error: str) -> Doc:
+        """Store that there is no plan, and why. The header that is kept: where somebody had a plan first, of that."""
         failure = {"task_id": task_id, "version": version, "state": "failed", "reason": reason, "error": error, "parts": 0}
         identity = {"_id": plan_id(task_id, version), "part": False, "run_id": run_of(task_id), "created_at": self._clock.now()}
-        await self._plans.insert([identity | failure | self._until_heard(task_id)])
+        return await self._first(identity | failure | self._until_heard(task_id))
 
     async def unheard(self) -> list[Doc]:
         """Plans of whole runs that nobody took up: a run without a task cannot ask again for its plan. The others wait no more."""
@@ -115,6 +113,11 @@ class PlanStore:
     async def headers_of(self, task_id: str) -> list[Doc]:
         """All plans that this task had, and those that failed: '@' is followed by 'A' in ASCII."""
         return await self._plans.find({"_id": {"$gte": f"{task_id}@", "$lt": f"{task_id}A"}, "part": False}, HEADER)
+
+    async def _first(self, header: Doc) -> Doc:
+        """Insert it; where somebody was faster, theirs."""
+        somebody_was = await self._plans.insert([header])
+        return (await self._plans.find({"_id": header["_id"]}))[0] if somebody_was else header
 
     def _until_heard(self, task_id: str) -> Doc:
         return {"due_at": after(self._clock, HEARD_SECONDS)} if task_id == run_of(task_id) else {}

@@ -130,6 +130,7 @@ class Workers:
         if made is None:
             await self._store.forget(name)
         elif await self._store.record(name, made):
+            self._waited_for.pop(name, None)  # half of a plan that is given up now would be mixed with the next one of this version
             return await self._kept(asked, made)
         return None
 

@@ -2,8 +2,8 @@
 
 from shared.artifacts.collect import collect, files_in
 from shared.artifacts.disk import on_disk
-from shared.artifacts.fit import INLINE, fit
+from shared.artifacts.fit import DBREF, INLINE, fit
 from shared.artifacts.globs import matching
 from shared.artifacts.store import ArtifactStore
 
-__all__ = ["INLINE", "ArtifactStore", "collect", "files_in", "fit", "matching", "on_disk"]
+__all__ = ["DBREF", "INLINE", "ArtifactStore", "collect", "files_in", "fit", "matching", "on_disk"]

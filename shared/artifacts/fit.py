@@ -12,6 +12,7 @@ INLINE = 64 * 1024
 DEEPEST = 64  # MongoDB takes 100 levels, and the document around this has some of its own
 LARGEST = 2**63
 NAME = "data.json"
+DBREF = frozenset({"$ref", "$id"})
 
 
 async def fit(result: Result, store: ArtifactStore) -> Result:
@@ -38,11 +39,11 @@ def _json(data: dict[str, Any]) -> bytes:
 
 
 def _storable(value: Any, *, depth: int) -> bool:
-    """Whether BSON can hold it: 64-bit integers, no NUL in keys, and not too deep."""
+    """Whether the store gives it back as it was: 64-bit integers, no NUL in keys, not too deep, and nothing that is a DBRef to drivers."""
     if depth > DEEPEST:
         return False
     if isinstance(value, dict):
-        return all("\0" not in key and _storable(item, depth=depth + 1) for key, item in value.items())
+        return not value.keys() >= DBREF and all("\0" not in key and _storable(item, depth=depth + 1) for key, item in value.items())
     if isinstance(value, list):
         return all(_storable(item, depth=depth + 1) for item in value)
     return not isinstance(value, int) or value < LARGEST

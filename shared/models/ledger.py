@@ -16,6 +16,7 @@ from shared.ids import new_id
 from shared.models.answer import Unusable
 from shared.models.metrics import ModelMetrics
 from shared.models.port import About, Model, Question, Reply, Spent, ToolCall
+from shared.storage.patience import answered
 from shared.storage.port import Collection, Doc, Index, Schema
 from shared.telemetry.traces import Traces
 from shared.turns import Turns
@@ -24,6 +25,8 @@ ANSWERED, REUSED, GIVEN_UP = "answered", "reused", "given_up"
 MAYBE_PAID = frozenset({"model_timed_out", GIVEN_UP})
 """Nobody waited for the answer, but the endpoint may have gone on and billed it: kept as a call whose price is not known."""
 NOTING_SECONDS = 1.0
+KEEPING_SECONDS = 300.0
+"""So long a paid answer waits for a store that is away, also when whoever asked is gone by then: the next try need not pay again."""
 MOST_SAID = 16_384
 # https://opentelemetry.io/docs/specs/semconv/gen-ai/, still in development there
 ASKING = {"gen_ai.operation.name": "chat"}
@@ -77,7 +80,7 @@ class Ledger:
             return reply
 
     async def _answer(self, name: str, question: Question, about: About, *, seconds: float) -> Reply:
-        if kept := await self._kept(name):
+        if kept := await answered(lambda: self._kept(name), self.clock):
             self.metrics.calls.labels(model=self.name, outcome=REUSED).inc()
             log.info("model.reused", run_id=about.run_id, task_id=about.task_id, purpose=about.purpose)
             return kept
@@ -109,17 +112,23 @@ class Ledger:
 
     async def _keep(self, row: Doc, name: str) -> Reply | None:
         """Write it down. Where the same question was answered meanwhile, that answer counts, and this one is kept for its cost."""
-        if not await self.calls.insert([{"_id": name, **row}]):
+        call = new_id()
+        if not await self._inserted({"_id": name, "call": call, **row}):
             return None
-        await self.calls.insert([{"_id": f"{name}:{new_id()}", **row}])
-        return await self._kept(name)
+        if await answered(lambda: self.calls.find({"_id": name, "call": call}, ("call",)), self.clock, seconds=KEEPING_SECONDS):
+            return None  # it is ours, of a write whose result was not known
+        await self._inserted({"_id": f"{name}:{call}", **row})
+        return await answered(lambda: self._kept(name), self.clock, seconds=KEEPING_SECONDS)
+
+    async def _inserted(self, row: Doc) -> set[str]:
+        return await answered(lambda: self.calls.insert([row]), self.clock, seconds=KEEPING_SECONDS)
 
     async def _failed(self, error: ModelFailed, about: About, *, name: str, seconds: float) -> None:
         spent = error.spent if isinstance(error, Unusable) else Spent()
         if isinstance(error, Unusable) or error.code in MAYBE_PAID:
             row = _row(about, self.name, spent=spent, seconds=seconds, at=self.clock.now())
             said = {"reply": error.said[:MOST_SAID]} if isinstance(error, Unusable) else {}
-            await asyncio.shield(self.calls.insert([{"_id": f"{name}:{new_id()}", **row, "outcome": error.code, **said}]))
+            await asyncio.shield(self._inserted({"_id": f"{name}:{new_id()}", **row, "outcome": error.code, **said}))
         self._count(error.code, about, spent=spent, seconds=seconds, error=str(error))
 
     async def _given_up(self, about: About, *, name: str, seconds: float) -> None:

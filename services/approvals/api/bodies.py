@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from shared.artifacts import INLINE
+from shared.artifacts import DBREF, INLINE
 from shared.contracts.executor import Artifact, Result
 from shared.contracts.plan import NotesFile, RunOptions
 from shared.contracts.views import DecisionRequest, SubmitRequest, TaskUpdate
@@ -14,12 +14,11 @@ LARGEST = 2**63
 
 
 def check_storable(value: Any, depth: int = 0) -> Any:
-    """The value itself. Raises ValueError for what the store cannot hold: 64-bit integers, no NUL in keys, 64 levels."""
+    """The value itself. Raises ValueError for what the store does not give back: 64-bit integers, no NUL in keys, 64 levels, no DBRef."""
     if depth > DEEPEST:
         raise ValueError(f"is nested more than {DEEPEST} levels deep")
     if isinstance(value, dict):
-        if odd := [key for key in value if "\0" in key]:
-            raise ValueError(f"the key {odd[0]!r} holds a NUL")
+        _check_keys(value)
         for item in value.values():
             check_storable(item, depth + 1)
     elif isinstance(value, list):
@@ -28,6 +27,13 @@ def check_storable(value: Any, depth: int = 0) -> Any:
     elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
         raise ValueError(f"{value} does not fit into 64 bits; send it as text")
     return value
+
+
+def _check_keys(value: dict[str, Any]) -> None:
+    if odd := [key for key in value if "\0" in key]:
+        raise ValueError(f"the key {odd[0]!r} holds a NUL")
+    if value.keys() >= DBREF:
+        raise ValueError("an object cannot hold both $ref and $id, which the store takes for a reference; put it into a file")
 
 
 def _inline(value: dict[str, Any] | None) -> dict[str, Any] | None:

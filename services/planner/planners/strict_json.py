@@ -29,6 +29,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if "\0" in key:
             raise ValueError(f"the key {key!r} holds a NUL character")
         found[key] = value
+    if "$ref" in found and "$id" in found:
+        raise ValueError("an object holds both `$ref` and `$id`, which the store takes for a reference of its own; leave one of them out")
     return found
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from services.planner import domain
-from services.planner.names import circle, did_you_mean, shortened, unique_slugs
+from services.planner.names import Guesses, circle, shortened, unique_slugs
 from services.planner.planners.base import PlanRequest
 from services.planner.planners.strict_json import json_path
 from shared.contracts.plan import Plan, TaskSpec
@@ -94,6 +94,7 @@ def _seconds(workflow: _Workflow, time_scale: float) -> dict[str, float]:
 def _problems(tasks: tuple[_Task, ...], seconds: dict[str, float]) -> list[str]:
     by_id = {task.id: task for task in tasks}
     problems: list[str] = []
+    guesses = Guesses()
     for place, task in enumerate(tasks):
         path = f"workflow.specification.tasks[{place}]"
         if by_id[task.id] is not task:
@@ -101,8 +102,8 @@ def _problems(tasks: tuple[_Task, ...], seconds: dict[str, float]) -> list[str]:
         if task.id not in seconds:
             problems.append(f"{path}.id: {task.id!r} has no runtimeInSeconds in workflow.execution.tasks; add it")
         unknown = [parent for parent in task.parents if parent not in by_id]
-        problems += [f"{path}.parents: there is no task {parent!r}; {did_you_mean(parent, by_id)}" for parent in unknown]
-        problems += [f"{path}.children: {problem}" for problem in _wrong_children(task, by_id)]
+        problems += [f"{path}.parents: there is no task {parent!r}; {guesses.did_you_mean(parent, by_id)}" for parent in unknown]
+        problems += [f"{path}.children: {problem}" for problem in _wrong_children(task, by_id, guesses)]
     if not problems:
         rings = domain.cycles({task.id: task.parents for task in tasks})
         message = "workflow.specification.tasks: these wait for each other: {}; remove one of the parents"
@@ -110,9 +111,9 @@ def _problems(tasks: tuple[_Task, ...], seconds: dict[str, float]) -> list[str]:
     return problems
 
 
-def _wrong_children(task: _Task, by_id: dict[str, _Task]) -> list[str]:
+def _wrong_children(task: _Task, by_id: dict[str, _Task], guesses: Guesses) -> list[str]:
     children = task.children or ()
-    unknown = [f"there is no task {child!r}; {did_you_mean(child, by_id)}" for child in children if child not in by_id]
+    unknown = [f"there is no task {child!r}; {guesses.did_you_mean(child, by_id)}" for child in children if child not in by_id]
     one_sided = [child for child in children if child in by_id and task.id not in by_id[child].parents]
     return unknown + [f"{child!r} does not name {task.id!r} among its parents; add it there, or remove the child" for child in one_sided]
 

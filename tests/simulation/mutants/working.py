@@ -95,11 +95,9 @@ WORKING = (
         """        for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         await self._plans.insert(headers[1:])
-        header = headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)
-        somebody_did = await self._plans.insert([header])
+        return await self._first(headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id))
 """,
-        """        header = headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id)
-        somebody_did = await self._plans.insert([header])
+        """        header = await self._first(headers[0] | {"findings": list(findings)} | self._until_heard(whole.task_id))
         for at in range(0, len(parts), 20):
             await self._plans.insert(parts[at : at + 20])
         await self._plans.insert(headers[1:])

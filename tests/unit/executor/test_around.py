@@ -1,5 +1,7 @@
 """What an agent is told of what lies around its task."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -38,6 +40,14 @@ Make it.
 ])  # fmt: skip
 def test_sections(heading: str, expected: str) -> None:
     assert section_of(NOTES, heading) == expected
+
+
+def test_a_heading_of_very_many_blanks_holds_up_nobody() -> None:
+    program = "import sys\nfrom services.executor.around import section_of\nsys.stdout.write(section_of(sys.stdin.read(), 'a-b'))"
+    text = f"# a{' ' * 500_000}b #\nHere.\n"
+    # An expression that tries again at each blank takes hours for this, and lets no timer of its own process fire.
+    done = subprocess.run([sys.executable, "-c", program], input=text, text=True, check=True, capture_output=True, timeout=60)
+    assert done.stdout == text.rstrip("\n")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Nothing is paid twice: what was answered is kept before it is used, also when whoever asked dies in between."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from shared.models import open_model
 from shared.models.ledger import Ledger, call_id, calls_schema
 from shared.models.metrics import ModelMetrics
 from shared.models.port import About, Question, Reply, Spent, Tool, ToolCall, Turn
+from shared.storage.port import Collection, Doc
 from shared.telemetry.traces import NoTraces
 from tests.unit.models.wire import ABOUT, Wire, completion, settings
 
@@ -159,6 +160,45 @@ class Away:
         if self.hangs:
             await asyncio.Event().wait()
         raise StoreUnavailable("there is no primary")
+
+
+class Stumbles:
+    """A collection whose first inserts fail, as a store does that changes its primary; of the last of them only the answer is lost."""
+
+    def __init__(self, inner: Collection, *, failures: int) -> None:
+        self._inner = inner
+        self._left = failures
+
+    async def find(self, *args: Any) -> list[Doc]:
+        """As ever."""
+        return await self._inner.find(*args)
+
+    async def insert(self, docs: Sequence[Doc]) -> set[str]:
+        """In vain at first."""
+        self._left -= 1
+        if self._left <= 0:
+            there = await self._inner.insert(docs)
+        if self._left >= 0:
+            raise StoreUnavailable("there is no primary")
+        return there
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+async def test_a_paid_answer_waits_for_a_store_that_is_away(database: MemoryDatabase, registry: CollectorRegistry, failures: int) -> None:
+    wire = Wire(answers("paid"), **PRICES)
+    calls: Any = Stumbles(database["test_calls"], failures=failures)
+    ledger = Ledger(wire.endpoint, calls, ServerClock(), ModelMetrics(registry), NoTraces())
+    assert [(await ledger.ask(QUESTION, ABOUT, seconds=5)).text for _ in range(2)] == ["paid", "paid"]
+    assert (len(wire.requests), len(await rows(database))) == (1, 1)
+
+
+async def test_the_cost_of_an_unusable_answer_waits_as_well(database: MemoryDatabase, registry: CollectorRegistry) -> None:
+    calls: Any = Stumbles(database["test_calls"], failures=1)
+    wire = Wire(lambda _: completion("no JSON"), **PRICES)
+    ledger = Ledger(wire.endpoint, calls, ServerClock(), ModelMetrics(registry), NoTraces())
+    with pytest.raises(ModelFailed):
+        await ledger.ask(replace(QUESTION, schema={"type": "object"}), ABOUT, seconds=5)
+    assert [row["outcome"] for row in await rows(database)] == ["model_nonsense"]
 
 
 async def given_up(calls: Any, registry: CollectorRegistry) -> float:

@@ -1,5 +1,6 @@
 """A plan is made once, said again when it is wanted again, and there is a reason where there is none."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import orjson
 import pytest
 
 from services.planner.handlers import on_plans_requested, on_tasks_submitted
+from services.planner.keeping import Wanted
 from services.planner.planning import Deps, sweep
 from services.planner.wiring import wire
 from shared.clock import ServerClock
@@ -108,6 +110,18 @@ async def test_there_is_a_reason_where_there_is_no_plan(deps: Deps, event: TaskS
     assert isinstance(first, PlanFailed)
     assert reason in first.error
     assert only(await on_tasks_submitted([event], deps)) == first
+
+
+async def test_whoever_had_a_plan_first_is_believed(deps: Deps) -> None:
+    """Of two planners with one submission the slower one may give up when the plan of the other is there."""
+    proposed = only(await on_tasks_submitted([submitted(GROUP)], deps))
+    assert await deps.keeper.failed(Wanted("run", "run", 1, "submitted"), "it took too long") == proposed
+
+
+async def test_a_planner_that_takes_too_long_says_what_to_set(deps: Deps) -> None:
+    failed = only(await on_tasks_submitted([submitted(GROUP)], replace(deps, seconds=0.0)))
+    assert isinstance(failed, PlanFailed)
+    assert failed.error == "the planner 'import' took longer than 0 s; give it less, or more time by TASKGROVE_PLANNER_SECONDS"
 
 
 async def test_a_run_is_planned_again_from_what_was_submitted(deps: Deps, database: Database) -> None:

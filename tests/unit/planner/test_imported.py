@@ -59,6 +59,7 @@ def test_exactly_one_file(count: int) -> None:
     [
         ("", "plan.json:1: column 1: this is not JSON: Expecting value; "),
         ('{"tasks": [\n  {"key": }\n]}', "plan.json:2: column 11: this is not JSON: Expecting value; "),
+        ('{"a": {"$ref": "#/b", "$id": "c"}}', "plan.json:1: this cannot be taken as JSON: an object holds both `$ref` and `$id`, "),
         ('{"tasks": [], "tasks": []}', "plan.json:1: this cannot be taken as JSON: the key 'tasks' is given twice in one object; "),
         ('{"tasks": NaN}', "plan.json:1: this cannot be taken as JSON: NaN is not JSON; "),
         ("[" * 100_000, "plan.json:1: this cannot be taken as JSON: it is nested too deeply; "),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.planner.lint import Finding, lint
+from services.planner.names import MOST_COMPARISONS
 from shared.contracts.plan import Plan, TaskSpec
 
 CHECK = ({"kind": "file", "path": "x"},)
@@ -90,3 +91,13 @@ def test_a_task_that_is_all_title_is_judged_by_all_of_it() -> None:
 
 def test_many_alike_tasks_are_no_burden() -> None:
     assert len(found(*(spec(f"T{n}", inputs={"script": "true"}, checks=()) for n in range(20_000)))) == 20_000
+
+
+def test_thousands_of_wrong_names_are_answered_with_few_guesses() -> None:
+    """Titles instead of keys: comparing each with all others would take minutes, and naming all others for each would be a book."""
+    tasks = [spec(f"Task {number}", after=[f"Taks {number - 1}"] if number else []) for number in range(2_000)]
+    messages = [finding.message for finding in found(*tasks) if finding.code == "unknown-after"]
+    assert len(messages) == 1_999
+    assert messages[0] == "`after` names 'Taks 0', which is no sibling; did you mean `task-0`?"
+    assert messages[-1].endswith(", task-18, task-19 and 1980 more")
+    assert sum("did you mean" in message for message in messages) == MOST_COMPARISONS // 2_000

@@ -1,7 +1,10 @@
 """Whatever text comes, the planner answers with a sound plan or says what is wrong."""
 
 import json
+import subprocess
+import sys
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -71,3 +74,20 @@ def test_a_plan_of_the_outline_can_be_imported_again(text: str) -> None:
 @settings(max_examples=100, deadline=None)
 def test_import_never_raises_anything_else(text: str) -> None:
     assert sound(attempt(text, planner="import"))
+
+
+@pytest.mark.parametrize("blank", [" ", "\t"])
+@pytest.mark.parametrize("wanted", ["front", "heading", "key", "minimum", "approvers"])
+def test_very_many_blanks_hold_up_nobody(wanted: str, blank: str) -> None:
+    """An expression that tries again at each blank takes hours for these, and no thread of the planner goes on meanwhile."""
+    many = blank * 500_000
+    text = {
+        "front": f"---\ntitle: a{many}b\npriority: 1{many}b\n---\n# A\n\nText.\n",
+        "heading": f"# a{many}b\n\nText.\n",
+        "key": f"# A\n\n- description: a{many}b\n- check: a{many}b\n",
+        "minimum": f"# A\n\n- check-file: a{many}min{many}b\n",
+        "approvers": f"# A\n\n- approval: before, by a{many}b{many}or c\n",
+    }[wanted]
+    program = "import sys\nfrom tests.unit.planner.test_outline_anything import attempt\nattempt(sys.stdin.read(), planner='outline')"
+    # It would not let a timer of this process fire either.
+    subprocess.run([sys.executable, "-c", program], input=text, text=True, check=True, timeout=60)

@@ -352,6 +352,51 @@ async def test_a_plan_that_nobody_waits_for_any_more_is_not_made_to_its_end(offi
         await end([watching])
 
 
+class SlowPlans(MemoryDatabase):
+    """A store that takes its time to keep plans."""
+
+    def __init__(self) -> None:
+        super().__init__(ServerClock())
+        self.keeping, self.may_go = asyncio.Event(), asyncio.Event()
+
+    def __getitem__(self, name: str) -> Any:
+        plans = super().__getitem__(name)
+        return SlowInserts(plans, self) if name == "plans" else plans
+
+
+@dataclass
+class SlowInserts:
+    """The collection `plans` of a slow store."""
+
+    plans: Any
+    store: SlowPlans
+
+    async def find(self, *args: Any, **more: Any) -> Any:
+        return await self.plans.find(*args, **more)
+
+    async def insert(self, docs: Any) -> Any:
+        self.store.keeping.set()
+        await self.store.may_go.wait()
+        return await self.plans.insert(docs)
+
+
+async def test_a_plan_that_is_being_kept_is_kept_whole() -> None:
+    """Parts of one that was given up half-way would stand below the header of the next one of this version."""
+    office = Office(store := SlowPlans())
+    planner = office.open(Said(answer()))
+    await on_tasks_submitted([SUBMITTED], planner.deps)
+    await store.keeping.wait()
+    watching = asyncio.create_task(planner.workers.watch.run())
+    await office.database["tasks"].insert([{"_id": SUBMITTED.run_id, "phase": "cancelled", "plan_version": 0}])
+    for _ in range(200):
+        await asyncio.sleep(0)
+    store.may_go.set()
+    async with asyncio.timeout(10):
+        await planner.idle()
+    assert planner.ear.heard == [PROPOSED]
+    await end([watching])
+
+
 def test_what_a_planner_of_another_version_asked_for_is_understood() -> None:
     submission = TaskSubmitted.model_validate({"runId": "run", "prompt": "do", "newer": 1})
     asked = Asked(Wanted("run", "run", 1, "submitted", ("why",)), submission)

@@ -7,7 +7,7 @@ from services.planner.planners.outline.values import inside, json_object
 from shared.catalogue.checks import parse_check
 from shared.errors import BadInput
 
-MINIMUM = re.compile(r"(.+?)\s+\[?min\s+([0-9]{1,15})(?:\s*bytes?)?\]?")
+MINIMUM = re.compile(r"(?<=\s)\[?min\s+([0-9]{1,15})(?:\s*bytes?)?\]?\Z")
 
 
 def command(value: str) -> dict[str, Any]:
@@ -17,9 +17,9 @@ def command(value: str) -> dict[str, Any]:
 
 def file(value: str) -> dict[str, Any]:
     """`PATH [min N bytes]`."""
-    match = MINIMUM.fullmatch(value)
-    if match:
-        return _checked({"kind": "file", "path": inside(match[1]), "minBytes": int(match[2])})
+    match = MINIMUM.search(value)
+    if match and (path := value[: match.start()].rstrip()):
+        return _checked({"kind": "file", "path": inside(path), "minBytes": int(match[1])})
     if re.search(r"\smin\s", value):
         raise ValueError(f"`{value}` is not understood; write `PATH`, or `PATH min 100 bytes`")
     return _checked({"kind": "file", "path": inside(value)})

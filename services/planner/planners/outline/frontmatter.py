@@ -9,7 +9,7 @@ from services.planner.planners.outline.problems import Problems
 from shared.contracts.plan import MOST_AT_ONCE, NotesFile
 
 FRONT_MATTER = re.compile(r"---[ \t]*\n[A-Za-z_][\w-]*:.*\n(?:[A-Za-z_][\w-]*:.*\n|[ \t-].*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
-LINE = re.compile(r"([\w-]+):[ \t]*(.*?)[ \t]*(?:[ \t]#.*)?")
+COMMENT = re.compile(r"[ \t]#")
 RUN_KEYS = {"priority": values.whole_number(0, 9), "concurrency": values.whole_number(1, MOST_AT_ONCE)}
 
 
@@ -52,6 +52,6 @@ def of_the_run(notes: Sequence[NotesFile], problems: Problems) -> Mapping[str, A
 def _pairs(text: str) -> Iterator[tuple[int, str, str]]:
     match = FRONT_MATTER.match(plain(text))
     for number, line in enumerate(match[0].split("\n") if match else (), 1):
-        pair = LINE.fullmatch(line)
-        if pair and pair[1] in RUN_KEYS:
-            yield number, pair[1], pair[2].strip("\"'")
+        key, colon, rest = line.partition(":")
+        if colon and key in RUN_KEYS:
+            yield number, key, COMMENT.split(rest, maxsplit=1)[0].strip(" \t").strip("\"'")

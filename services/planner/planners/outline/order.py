@@ -3,13 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from services.planner import domain
-from services.planner.names import circle, folded, nearest, slug
+from services.planner.names import Guesses, circle, folded, slug
 from services.planner.planners.outline.problems import Problems
 from services.planner.planners.outline.section import Section
 from services.planner.planners.outline.settings import Given, Settings
-
-# A suggestion compares a name with all its siblings; beyond this many comparisons a person has enough to mend first.
-MOST_COMPARISONS = 50_000
 
 
 class Level:
@@ -36,7 +33,7 @@ class Order:
         self._roots = roots
         self._problems = problems
         self._elsewhere: dict[str, Section] | None = None
-        self._comparisons_left = MOST_COMPARISONS
+        self._guesses = Guesses()
 
     def of(self, siblings: Mapping[str, Section], settings: Mapping[str, Settings]) -> dict[str, tuple[str, ...]]:
         """The keys that each of these siblings waits for. `siblings` and `settings` are by key."""
@@ -77,10 +74,7 @@ class Order:
         self._problem(section, line, f"`after` names siblings only, and `{other.title}` {place}; {way_out}")
 
     def _hint(self, name: str, section: Section, level: Level) -> str:
-        self._comparisons_left -= len(level.siblings)
-        near = None
-        if self._comparisons_left >= 0:
-            near = nearest(name, (other.title for other in level.siblings.values() if other is not section), cutoff=0.5)
+        near = self._guesses.nearest(name, [other.title for other in level.siblings.values() if other is not section], cutoff=0.5)
         return f"did you mean `{near}`?" if near else "name a task of the same parent, by its title"
 
     def _find_elsewhere(self, name: str) -> Section | None:

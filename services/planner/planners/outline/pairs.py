@@ -36,6 +36,6 @@ def _nearly_a_key(word: str) -> bool:
 
 def _unquoted(value: str) -> str:
     # Wrapped lines are one line, but spaces inside a line are the person's own: a command may quote them.
-    value = re.sub(r"\s*\n\s*", " ", value.strip())
+    value = " ".join(part for line in value.split("\n") if (part := line.strip()))
     inner = value[1:-1]
     return inner if len(value) > 1 and value[0] == value[-1] == "`" and "`" not in inner else value

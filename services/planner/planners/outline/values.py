@@ -117,7 +117,7 @@ def _approval_part(part: str) -> tuple[str, Any]:
 
 
 def _approvers(names: str) -> tuple[str, ...]:
-    approvers = tuple(name.strip() for name in re.split(r"\s+or\s+", names))
+    approvers = tuple(name.strip() for name in re.split(r"(?<=\s)or(?=\s)", names))
     if any(not name or re.search(r"\sand\s", name) for name in approvers):
         raise ValueError(f"`by {names}` is not understood; join names by `or`, and say how many must agree as `2 of 2`")
     return approvers
