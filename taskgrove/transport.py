@@ -80,21 +80,24 @@ class Transport:
         """The stream until `end`, opened again where it broke. None: it was opened or broke; look at the state now."""
         last, failures, since = last_event_id, 0, time.monotonic()
         while True:
+            opened = False
             try:
                 headers = {"last-event-id": last} if last else {}
                 async with self._http.sse(path, headers=headers, timeout=httpx2.Timeout(SECONDS, read=SILENCE_SECONDS)) as source:
                     await self._refuse(source.response)
+                    opened = True
                     yield None
                     async for event in source:
-                        failures, since = 0, time.monotonic()
+                        failures = 0
                         last = event.id or last
                         if isinstance(data := event.json() if event.data else {}, dict):
                             yield LiveEvent(event.id, event.event, data)
                         if event.event == END:
                             return
             except (httpx2.TransportError, Unavailable) as error:
-                if time.monotonic() - since > max(self._patience, SILENCE_SECONDS):
+                if not opened and time.monotonic() - since > max(self._patience, SILENCE_SECONDS):
                     raise self._silent(error) from error
+            since = time.monotonic() if opened else since  # it may have been open for hours without an event
             yield None
             failures += 1
             await asyncio.sleep(0.05 + full_jitter(failures, base=0.2, cap=5.0))

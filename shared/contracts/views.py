@@ -131,7 +131,7 @@ class DecisionRequest(Value):
     approval_id: str
     decision: str
     comment: str = Field(default="", max_length=4_096)
-    edits: dict[str, Any] | None = None
+    edits: dict[str, Any] | None = Field(default=None, description="kept for later: an answer with edits is refused")
     result: Result | None = None
     digest: str | None = None
 

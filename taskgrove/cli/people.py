@@ -36,11 +36,9 @@ class Asker:
         try:
             show_approval(self._screen, approval)
             choice = await self._choice(approval)
-            if choice == LATER:
+            text = None if choice == LATER else await ask(self._screen, "Answer: " if choice == ANSWER else "Comment (Enter for none): ")
+            if text is None or not await self._decide(approval, choice, text):
                 self._screen.say(f"Left open; answer it later with: taskgrove approve {short(approval.approval_id)}", style="dim")
-                return
-            comment = await ask(self._screen, "Answer: " if choice == ANSWER else "Comment (Enter for none): ")
-            await self._decide(approval, choice, comment)
         finally:
             view.resume()
 
@@ -48,29 +46,34 @@ class Asker:
         offered = [*(choice for choice in approval.choices if choice != "take_over"), LATER]
         prompt = ", ".join(f"[{LETTERS.get(choice, choice)}] {choice}" for choice in offered) + ": "
         while True:
-            typed = (await ask(self._screen, prompt)).casefold()
+            typed = await ask(self._screen, prompt)
+            typed = LATER if typed is None else typed.casefold()
             for choice in offered:
                 if typed and typed in (LETTERS.get(choice), choice.casefold()):
                     return choice
             self._screen.say("Please type one of the letters or words.", style="yellow")
 
-    async def _decide(self, approval: ApprovalView, choice: str, comment: str) -> None:
+    async def _decide(self, approval: ApprovalView, choice: str, comment: str) -> bool:
+        """Whether the person went through with it; what comes of it is told."""
         request = DecisionRequest(approval_id=approval.approval_id, decision=choice, comment=comment, digest=approval.digest)
         try:
             try:
                 after = await self._client.decide(request)
             except Forbidden:
                 client = await self._as_person(approval)
+                if client is None:
+                    return False
                 after = await client.decide(request)
             told(self._screen.say, after, choice)
         except (BadInput, Conflict, Forbidden) as error:
             self._screen.say(str(error), style="yellow")
+        return True
 
-    async def _as_person(self, approval: ApprovalView) -> Client:
+    async def _as_person(self, approval: ApprovalView) -> Client | None:
         """This key is of none of those who are asked. Whoever may make keys here says as whom they answer."""
         login = getpass.getuser()
         name = await ask(self._screen, f"This is a question to {who(approval)}. Answer as (Enter: {login}): ")
-        return await self._persons.of(name if name not in ("", LATER) else login, groups=approval.approvers)
+        return None if name is None else await self._persons.of(name or login, groups=approval.approvers)
 
 
 class ApproverAs:
@@ -106,8 +109,8 @@ def told(say: Callable[[str], None], approval: ApprovalView, choice: str) -> Non
         say(f"→ {choice}")
 
 
-async def ask(screen: Screen, prompt: str) -> str:
-    """A line from the terminal, without blocking what goes on meanwhile. The end of input is `later`."""
+async def ask(screen: Screen, prompt: str) -> str | None:
+    """A line from the terminal, without blocking what goes on meanwhile; None at the end of input."""
     screen.console.print(prompt, end="", soft_wrap=True)
     loop, line = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
 
@@ -120,4 +123,4 @@ async def ask(screen: Screen, prompt: str) -> str:
         typed: str = await line
     finally:
         loop.remove_reader(sys.stdin.fileno())
-    return typed.strip() if typed else LATER
+    return typed.strip() if typed else None

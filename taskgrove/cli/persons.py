@@ -1,7 +1,7 @@
 """Acts as a named person: with a key that was made for them here before, or one that the admin key makes now."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,9 @@ class Person:
 class PersonClients:
     """Clients by name. `async with` closes them."""
 
-    def __init__(self, place: Place, admin: Client) -> None:
+    def __init__(self, place: Place, admin: Client, *, connect: Callable[[str], Client] | None = None) -> None:
+        """`connect` opens a client with a key; there is one at `place`, unless it says otherwise."""
+        self._connect = connect or (lambda key: Client(place.url, key=key))
         self._place = place
         self._admin = admin
         self._clients: dict[str, tuple[Client, Person]] = {}
@@ -48,7 +50,7 @@ class PersonClients:
         if known and wanted <= known[1].groups and self._kept().get(name) == known[1]:
             return known[0]
         person = await self._person(name, wanted)
-        client = await self._closing.enter_async_context(Client(self._place.url, key=person.key))
+        client = await self._closing.enter_async_context(self._connect(person.key))
         self._clients[name] = (client, person)
         return client
 
@@ -61,9 +63,9 @@ class PersonClients:
     async def _kept_or_made(self, name: str, wanted: frozenset[str]) -> Person:
         kept = self._kept()
         person = kept.get(name)
-        if person and wanted <= person.groups and await self._is_valid(name, person):
-            return person
-        if person:
+        if person and await self._is_valid(name, person):  # else the name may be somebody else's by now
+            if wanted <= person.groups:
+                return person
             wanted |= person.groups
             await self._forget(name)
         person = Person(await self._create(name, wanted), wanted)
@@ -81,7 +83,7 @@ class PersonClients:
 
     async def _is_valid(self, name: str, person: Person) -> bool:
         try:
-            async with Client(self._place.url, key=person.key) as client:
+            async with self._connect(person.key) as client:
                 return (await client.whoami()).get("name") == name
         except Unauthorized:
             return False

@@ -1,7 +1,8 @@
 """The Python client: what goes over the wire, which error comes back, and how event streams resume."""
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -154,6 +155,29 @@ async def test_an_event_stream_resumes_after_the_last_event_and_stops_at_its_end
     assert [event.name for event in events] == ["task.ready", "task.executed", "task.completed", "end"]
     assert events[0].data == {"attempts": ["r1.1:1"]}
     assert asked == [None, "2"]
+
+
+async def test_a_stream_that_breaks_after_a_quiet_spell_is_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No event for a minute, then approvals is started anew: the first refused try is not the end."""
+    now = [0.0]
+    monkeypatch.setattr("taskgrove.transport.time", SimpleNamespace(monotonic=lambda: now[0]))
+    tries = iter(range(1, 5))
+
+    class Quiet(httpx2.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            now[0] += 3_600
+            yield b": still here\n\n"
+
+    def handler(_: httpx2.Request) -> httpx2.Response:
+        match next(tries):
+            case 1:
+                return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=Quiet())
+            case 2 | 3:
+                raise httpx2.ConnectError("refused")
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, text="id: 1\nevent: end\ndata: {}\n\n")
+
+    async with client_of(handler) as client:
+        assert [event.name async for event in client.events("r1") if event] == ["end"]
 
 
 async def test_an_event_stream_of_what_is_not_there_says_so() -> None:

@@ -82,7 +82,6 @@ class DecisionBody(DecisionRequest, extra="forbid"):
     """`DecisionRequest`, strict."""
 
     decision: str = Field(max_length=200)
-    edits: Data | None = None
     result: ResultBody | None = None
 
 

@@ -19,10 +19,12 @@ from services.approvals.domain.audit import Entry
 from services.approvals.domain.deciding import PENDING, WITHDRAWN
 from services.approvals.domain.principals import ADMIN
 from services.approvals.domain.runs import CALLS, FORMAT, SLICES, RunDocument, check_run, exported, parts
+from services.approvals.domain.submitting import waiting_view
 from services.approvals.domain.tree import Branch, nested_view
-from services.approvals.domain.views import UNKNOWN
+from services.approvals.domain.views import UNKNOWN, approval_view
+from services.approvals.store.submissions import said_by
 from shared.contracts.approvals import RunImported
-from shared.contracts.views import TaskView
+from shared.contracts.views import ApprovalView, TaskView
 from shared.errors import BadInput, Conflict
 from shared.ids import new_id
 from shared.imports import revive
@@ -95,9 +97,23 @@ def _read(body: bytes) -> tuple[RunDocument, dict[str, Any]]:
         if approval.get("state") == PENDING:
             approval["state"] = WITHDRAWN
     try:
-        return run, nested_view(_branch(run.runId, {name: [revive(doc) for doc in docs] for name, docs in run.slices.items()}))
+        return run, _shown(run)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadInput(f"slices: a document is not as this version exports it ({type(error).__name__}: {error})") from error
+
+
+def _shown(run: RunDocument) -> dict[str, Any]:
+    """The view of the root, once all was looked at as it will be when it is here: what breaks a page now would break it for good."""
+    slices = {name: [revive(doc) for doc in docs] for name, docs in run.slices.items()}
+    for approval in slices.get("approvals", []):
+        ApprovalView.model_validate(approval_view(approval))
+        if not isinstance(approval["votes"], int):
+            raise TypeError("the votes of an approval are a number")
+    for doc in slices.get("submissions", []):
+        said_by(doc)
+        if doc["kind"] == "submission":
+            waiting_view(doc)
+    return nested_view(_branch(run.runId, slices))
 
 
 async def _store(deps: Deps, run: RunDocument, event: RunImported) -> None:

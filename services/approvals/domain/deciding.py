@@ -36,8 +36,6 @@ def decide(approval: Mapping[str, Any], who: Principal, request: DecisionRequest
         raise Conflict(f"{approval['_id']} is about something else than you were shown: its digest is {approval['digest']}; look again")
     decision = _decision(approval, request)
     entry: dict[str, Any] = {"by": who.name, "decision": decision, "comment": request.comment, "at": at.isoformat(timespec="milliseconds")}
-    if request.edits is not None:
-        entry["edits"] = request.edits
     if decision == TAKE_OVER:
         entry["result"] = _result(request)
     elif decision == ANSWER:
@@ -69,8 +67,8 @@ def _decision(approval: Mapping[str, Any], request: DecisionRequest) -> str:
         raise BadInput(f"decision: {given!r} is not a choice here; there are: {', '.join(choices)}")
     if given not in ANSWERS and not own_words:
         raise BadInput(f"decision: {given!r} is offered, but nothing here knows what it does; there are: {', '.join(sorted(ANSWERS))}")
-    if request.edits is not None and approval["required"] > 1:
-        raise BadInput("edits: where several people must approve, all approve the same; reject it and say in the comment what to change")
+    if request.edits:
+        raise BadInput("edits: nothing here carries them out, so nothing was decided; reject it and say in the comment what to change")
     return given if given in ANSWERS else TAKE_OVER
 
 

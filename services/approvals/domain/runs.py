@@ -26,9 +26,10 @@ OWNER: dict[str, Callable[[str], str]] = {
     "plans": lambda identifier: run_of(identifier.partition("@")[0]),
     "attempts": lambda identifier: run_of(task_of(identifier)),
     "verdicts": lambda identifier: run_of(task_of(identifier)),
+    "approvals": lambda identifier: run_of(identifier.partition(":")[0]),
     **dict.fromkeys(CALLS, lambda identifier: run_of(identifier.partition(":")[0])),
 }
-SLICES = (*OWNER, "approvals", "submissions")
+SLICES = (*OWNER, "submissions")
 
 
 class RunDocument(BaseModel):
@@ -71,13 +72,25 @@ def _problem(name: str, doc: Mapping[str, Any], run_id: str) -> str | None:
         return f"needs an _id, and run_id {run_id}"
     if name in OWNER and OWNER[name](identifier) != run_id:
         return f"_id {identifier!r} does not belong to the run {run_id}"
-    if name == "submissions" and doc.get("kind") not in ("submission", "control"):
-        return "kind must be submission or control"
+    if "task_id" in doc and run_of(str(doc["task_id"])) != run_id:
+        return f"task_id {doc['task_id']!r} does not belong to the run {run_id}"
+    if name == "submissions" and not _is_of(run_id, doc):
+        return "kind must be submission, with the id of the run, or control, about a task of the run"
     try:
         revive(doc)
     except ValueError as error:
         return f"has a date that is none: {error}"
     return None
+
+
+def _is_of(run_id: str, doc: Mapping[str, Any]) -> bool:
+    """Whether what was submitted or ordered is of this run."""
+    match doc:
+        case {"kind": "submission", "_id": identifier}:
+            return bool(identifier == run_id)
+        case {"kind": "control", "event": {"taskId": str(task_id)}}:
+            return run_of(task_id) == run_id
+    return False
 
 
 def parts(docs: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

@@ -37,7 +37,7 @@ class Approvals:
         if vote.state:
             fields |= {"state": vote.state, "decided_at": self._clock.now(), "due_at": after(self._clock, FIRST_WAIT), "wait": FIRST_WAIT}
             fields |= {"decided_by": vote.entry["by"], "comment": vote.entry["comment"]}
-            fields |= {name: vote.entry[name] for name in ("edits", "result") if name in vote.entry}
+            fields |= {"result": vote.entry["result"]} if "result" in vote.entry else {}
         where = {"_id": approval["_id"], "state": PENDING, "votes": approval["votes"]}
         return await self.collection.take(where, {"$set": fields, "$push": {"decisions": vote.entry}})
 

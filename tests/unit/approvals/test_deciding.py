@@ -66,6 +66,12 @@ class TestDeciding:
         assert sorted([first.json()["state"], second.json()["state"]]) == ["approve", "pending"]
         assert (await answer(desk, "rob", event)).status_code == 409
 
+    async def test_edits_are_refused_as_nobody_carries_them_out(self, desk: Desk) -> None:
+        event = await asked(desk)
+        refused = await answer(desk, "pat", event, edits={"inputs": {"script": "true"}})
+        assert (refused.status_code, "nothing was decided" in refused.json()["detail"]) == (422, True)
+        assert [doc["state"] for doc in await desk.docs("approvals", _id=event.approval_id)] == ["pending"]
+
     async def test_nobody_counts_twice(self, desk: Desk) -> None:
         event = await asked(desk, required=2)
         assert (await answer(desk, "pat", event)).json()["state"] == "pending"

@@ -129,6 +129,7 @@ class TestOrders:
             ({"status": "Completed"}, "give its result"),
             ({"action": "pause", "status": "Failed"}, "something else"),
             ({"action": "complete", "result": {"data": {"n": 2**70}}}, "64 bits"),
+            ({"action": "complete", "result": {"data": {"s": {"$ref": "a", "$id": "b"}}}}, "both $ref and $id"),
             ({"action": "complete", "result": {"dta": {}}}, "result.dta"),
         ):
             answer = await desk.as_("sue").put(f"/tasks/{run_id}.1", json=body)

@@ -110,7 +110,14 @@ class TestRuns:
             (lambda d: d["slices"]["tasks"][1].pop("epoch"), 422, "not as this version exports"),
             (lambda d: d["slices"]["tasks"][1].update(created_at="yesterday"), 422, "has a date"),
             (lambda d: d["slices"].update(principals=[{}]), 422, "slices.principals"),
-            (lambda d: d["slices"]["submissions"][0].update(kind="key"), 422, "submission or control"),
+            (lambda d: d["slices"]["submissions"][0].update(kind="key"), 422, "submission, with the id of the run, or control"),
+            (lambda d: d["slices"]["submissions"][0].update(_id="other"), 422, "submission, with the id of the run, or control"),
+            (lambda d: d["slices"]["submissions"][0].pop("at"), 422, "not as this version exports"),
+            (lambda d: d["slices"]["submissions"][0]["event"].pop("runId"), 422, "not as this version exports"),
+            (lambda d: d["slices"]["approvals"][0].update(_id="other.1:before:1"), 422, "does not belong"),
+            (lambda d: d["slices"]["approvals"][0].update(task_id="other.1"), 422, "does not belong"),
+            (lambda d: d["slices"]["approvals"][0].pop("votes"), 422, "not as this version exports"),
+            (lambda d: d["slices"]["approvals"][0].pop("question"), 422, "not as this version exports"),
             (lambda d: d.update(taskgrove="run/9"), 422, "run/1"),
             (lambda d: d.pop("runId"), 422, "runId"),
             (lambda d: d["slices"]["tasks"][0]["inputs"].update(n=2**63), 422, "64 bits"),
@@ -134,6 +141,9 @@ class TestRuns:
         run = str((await desk.as_("sue").post("/tasks", json={"description": "Bake"})).json()["taskId"])
         await desk.put("tasks", task(run, phase="failed"), task(f"{run}.1", phase="skipped"))
         await desk.put("attempts", attempt(f"{run}.1"))
+        question = {"kind": "checkpoint", "title": "t", "question": "q", "choices": ("approve",), "digest": "d"}
+        asked = {"run_id": run, "task_id": f"{run}.1", "approval_id": f"{run}.1:before:1", **question}
+        await desk.hears(ApprovalRequested.model_validate(asked))
         document = (await desk.as_("vic").get(f"/tasks/{run}/export")).json()
         await wipe(desk)
         return document

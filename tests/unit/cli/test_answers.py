@@ -1,6 +1,7 @@
 """Answers to questions: the words that a question offers, and what --approve-as answers."""
 
 import json
+import os
 from typing import Any
 
 import httpx2
@@ -10,9 +11,10 @@ from shared.contracts.views import ApprovalView
 from shared.errors import BadInput
 from taskgrove.cli.approval_text import facts, next_command
 from taskgrove.cli.inbox import Answer, request_for
-from taskgrove.cli.people import ApproverAs
+from taskgrove.cli.people import ApproverAs, Asker
 from taskgrove.cli.persons import PersonClients
 from taskgrove.cli.place import Place
+from taskgrove.cli.screen import Screen
 from taskgrove.cli.view import QuietView
 from taskgrove.client import Client
 from tests.unit.cli.views import approval
@@ -109,3 +111,18 @@ def test_an_agent_is_answered_in_the_comment() -> None:
     asked = approval(kind="question", choices=["answer", "take_over", "skip", "fail"])
     request = request_for(asked, Answer("answer", "take the blue one", None))
     assert (request.decision, request.comment, request.result) == ("answer", "take the blue one", None)
+
+
+@pytest.mark.parametrize("typed", ["", "a\n", "l\n"])
+async def test_the_end_of_input_leaves_a_question_open(
+    typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-D at the comment is a way back, not the comment "later"."""
+    reading, writing = os.pipe()
+    os.write(writing, typed.encode())
+    os.close(writing)
+    with os.fdopen(reading, buffering=1) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        async with Client("http://grove.test", transport=httpx2.MockTransport(lambda _: httpx2.Response(500))) as client:
+            await Asker(client, Screen(as_json=False), OneClient(client)).answer(approval(), QuietView())
+    assert "Left open; answer it later with: taskgrove approve a47254d0.2:before:0" in capsys.readouterr().out

@@ -22,6 +22,9 @@ class Desk:
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         name = request.url.path.rpartition("/")[2]
+        if name == "whoami":
+            mine = [one for one in self.people.values() if request.headers["authorization"] == f"Bearer {one['key']}"]
+            return httpx2.Response(200, json={"name": mine[0]["name"]}) if mine else httpx2.Response(401, json={"status": 401})
         if request.method == "DELETE":
             return httpx2.Response(204 if self.people.pop(name, None) else 404)
         body = json.loads(request.content)
@@ -33,8 +36,10 @@ class Desk:
 
 
 def persons(desk: Desk, home: Path) -> PersonClients:
-    admin = Client("http://127.0.0.1:1", key="tg_admin", transport=httpx2.MockTransport(desk))
-    return PersonClients(Place("http://127.0.0.1:1", "tg_admin", home=home), admin)
+    def connect(key: str) -> Client:
+        return Client("http://127.0.0.1:1", key=key, transport=httpx2.MockTransport(desk))
+
+    return PersonClients(Place("http://127.0.0.1:1", "tg_admin", home=home), connect("tg_admin"), connect=connect)
 
 
 async def test_a_person_is_made_once_with_the_groups_that_are_asked(tmp_path: Path) -> None:
@@ -69,3 +74,19 @@ async def test_a_person_whose_key_is_not_here_is_not_taken_over(tmp_path: Path) 
         with pytest.raises(BadInput, match="set TASKGROVE_KEY"):
             await people.of("boss", groups=[])
     assert desk.people["boss"]["key"] == "tg_theirs"
+
+
+async def test_a_name_that_is_somebody_elses_by_now_stays_theirs(tmp_path: Path) -> None:
+    desk = Desk()
+    async with persons(desk, tmp_path) as people:
+        await people.of("pat", groups=["release"])
+    desk.people["pat"] = {"name": "pat", "key": "tg_theirs"}  # an admin deleted ours, and let the real one in
+    async with persons(desk, tmp_path) as people:
+        for groups in (["release"], ["boss"]):
+            with pytest.raises(BadInput, match="set TASKGROVE_KEY"):
+                await people.of("pat", groups=groups)
+    assert desk.people["pat"]["key"] == "tg_theirs"
+    del desk.people["pat"]
+    async with persons(desk, tmp_path) as people:
+        await people.of("pat", groups=["boss"])
+    assert desk.people["pat"]["groups"] == ["boss"], "where nobody has the name, it can be had again"
