@@ -14,7 +14,7 @@ from shared.storage.port import Collection, Database
 from tests.house.sources import ROOT, Source, sources
 
 OPERATOR = re.compile(r"\$[a-zA-Z]+")
-OF_JSON_SCHEMA = {"$defs", "$ref"}
+OF_JSON_SCHEMA = {"$defs", "$id", "$ref"}
 NOT_ASKING = (
     "shared/memory/",
     "shared/storage/language.py",
