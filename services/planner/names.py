@@ -62,14 +62,14 @@ class Guesses:
     def __init__(self) -> None:
         self._left = MOST_COMPARISONS
 
-    def nearest(self, name: str, known: Collection[str], *, cutoff: float = 0.6) -> str | None:
-        """As `nearest`, while there is time for it."""
-        self._left -= len(known)
+    def nearest(self, name: str, known: Iterable[str], *, among: int, cutoff: float = 0.6) -> str | None:
+        """As `nearest`, while there is time for it; `among` is how many are known, which are not looked at when there is none."""
+        self._left -= among
         return nearest(name, known, cutoff=cutoff) if self._left >= 0 else None
 
     def did_you_mean(self, name: str, known: Collection[str]) -> str:
         """As `did_you_mean`, while there is time for it."""
-        return _way_out(self.nearest(name, known), known)
+        return _way_out(self.nearest(name, known, among=len(known)), known)
 
 
 def _way_out(near: str | None, known: Collection[str]) -> str:

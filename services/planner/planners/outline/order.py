@@ -74,7 +74,8 @@ class Order:
         self._problem(section, line, f"`after` names siblings only, and `{other.title}` {place}; {way_out}")
 
     def _hint(self, name: str, section: Section, level: Level) -> str:
-        near = self._guesses.nearest(name, [other.title for other in level.siblings.values() if other is not section], cutoff=0.5)
+        others = (other.title for other in level.siblings.values() if other is not section)
+        near = self._guesses.nearest(name, others, among=len(level.siblings), cutoff=0.5)
         return f"did you mean `{near}`?" if near else "name a task of the same parent, by its title"
 
     def _find_elsewhere(self, name: str) -> Section | None:
