@@ -194,6 +194,15 @@ async def _live(house: House, trace: str) -> None:
         "/tasks?roots=true",
         f"/tasks?run={run}",
         "/approvals",
+        "/",
+        "/inbox",
+        f"/runs/{run}",
+        f"/runs/{run}?task=1",
+        f"/ui/runs/{run}/found?phase=completed&text=w1",
+        f"/ui/runs/{run}/rows",
+        f"/ui/runs/{run}/logs",
+        f"/ui/runs/{run}/graph",
+        f"/tasks/{run}/rerun",
     ):
         answer = await house.http.get(path)
         assert answer.status_code == 200, (path, answer.text)
@@ -219,7 +228,7 @@ def _copy(model: Doc, number: int) -> Doc:
 
 async def _scans(database: AsyncDatabase[Doc], asked: Asked) -> bool:
     """Whether MongoDB would look through the whole collection."""
-    plans = [json.dumps(plan) for plan in _winning(await database.command("explain", _command(asked), verbosity="queryPlanner"))]
+    plans = [json.dumps(plan, default=str) for plan in _winning(await database.command("explain", _command(asked), verbosity="queryPlanner"))]
     assert plans, asked
     return any("COLLSCAN" in plan for plan in plans)
 
