@@ -16,6 +16,7 @@ from shared.artifacts import on_disk
 from shared.catalogue.agents import PythonInputs
 from shared.contracts.executor import Result
 from shared.errors import AgentFailed, Unavailable
+from shared.sandbox import awaited, called
 from shared.turns import Deadline, Turns, timed_by
 
 SUMMARY = 4_096
@@ -64,12 +65,12 @@ class PythonAgent:
 
     async def _call(self, registered: Registered, args: Mapping[str, Any], *, clock: asyncio.Timeout, seconds: float, run_id: str) -> Any:
         if registered.is_async:
-            return await registered.function(**args)
+            return await awaited(registered.function(**args))
         if registered.pool:
             return await self._tools.pool.call(partial(registered.function, **args), seconds=seconds, whose=run_id)
         with timed_by(Deadline(clock)):
             async with self._threads.one(run_id):
-                return await asyncio.to_thread(registered.function, **args)
+                return await asyncio.to_thread(called, partial(registered.function, **args))
 
 
 def _watched(work: Work, note: Callable[[Path], None]) -> Work:

@@ -1,5 +1,6 @@
 """The agent `python`, on the built-in functions and on those of another module."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -83,6 +84,33 @@ async def test_what_a_function_raises_is_how_it_failed(call: Callable[..., Any])
     assert (failed.value.code, failed.value.permanent) == ("exception", False)
     with pytest.raises(AgentFailed, match="TimeoutError: the remote did not answer"):
         await call("times_out_itself")
+
+
+@pytest.mark.parametrize("where", ["thread", "process", "loop"])
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("exit", r"it called sys.exit\(2\)"),
+        ("interrupt", "KeyboardInterrupt"),
+        ("stop", "StopIteration"),
+        ("cancel", "CancelledError"),
+        ("future", "CancelledError"),
+    ],
+)
+async def test_what_a_function_lets_out_ends_its_attempt_only(call: Callable[..., Any], *, where: str, how: str, said: str) -> None:
+    with pytest.raises(AgentFailed, match=said) as failed:
+        await call(f"leaves_{where}", how=how, timeout=10)
+    assert failed.value.code == "exception"
+    assert await call("noop") == Done(Result())
+
+
+@pytest.mark.parametrize("name", ["sleep", "in_thread"])
+async def test_cancelling_an_attempt_is_no_failure_of_its_function(call: Callable[..., Any], name: str) -> None:
+    doing = asyncio.create_task(call(name, seconds=0.5))
+    await asyncio.sleep(0.05)
+    doing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await doing
 
 
 @pytest.mark.parametrize(("name", "args"), [("sleep", {"seconds": 60}), ("sleeps", {}), ("in_thread", {"seconds": 0.6})])
