@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from services.executor.agents.base import Answer, Done, Tools, Work, given
+from services.executor.agents.bound import bounded
 from services.executor.agents.files import keep, lay_out
 from shared.artifacts import on_disk
 from shared.catalogue.agents import ShellInputs
@@ -43,6 +44,10 @@ class ShellAgent:
         inputs = given(work.inputs, as_=ShellInputs)
         if work.by_model and not self._tools.may_obey_models:
             raise AgentFailed(NO_WALLS, code="no_walls", permanent=True)
+        async with bounded(work, spare=self._tools.spare):
+            return await self._done(work, inputs)
+
+    async def _done(self, work: Work, inputs: ShellInputs) -> Done:
         script, directory = await asyncio.to_thread(_prepare, work.directory(), inputs.script)
         await lay_out(await work.dependencies(), directory / "inputs", store=self._tools.artifacts)
         finished = await self._run([*INTERPRETERS[inputs.interpreter], str(script)], work, directory)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from services.executor.agents import Asks, Callables, Done, TooBig, Tools, Work, callable_
 from services.executor.agents.python import PythonAgent
+from services.executor.agents.shell import ShellAgent
 from shared.contracts.executor import Result
 from shared.errors import AgentFailed, BadInput
 
@@ -118,6 +120,16 @@ async def test_time_outs(call: Callable[..., Any], name: str, args: dict[str, An
     with pytest.raises(AgentFailed, match=r"longer than 0\.3 s") as failed:
         await call(name, timeout=0.3, **args)
     assert failed.value.code == "timed_out"
+
+
+async def test_functions_that_hang_keep_no_thread_from_other_work(call: Callable[..., Any], tools: Tools, make_work: MakeWork) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    for _ in range(3):
+        with pytest.raises(AgentFailed, match="longer than"):
+            await call("in_thread", seconds=2, timeout=0.05)
+    answer = await asyncio.wait_for(ShellAgent(tools).do(make_work(inputs={"script": "echo on"})), 1.5)
+    assert isinstance(answer, Done)
+    assert answer.result.summary == "on"
 
 
 async def test_a_process_that_dies_fails_this_attempt_only(call: Callable[..., Any]) -> None:

@@ -1,5 +1,6 @@
 """The agent `shell`, on real scripts."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -75,6 +76,16 @@ async def test_how_it_failed(tools: Tools, make_work: MakeWork, *, script: str, 
 async def test_the_time_out_names_the_way_out(tools: Tools, make_work: MakeWork) -> None:
     with pytest.raises(AgentFailed, match="`timeout:`") as failed:
         await run(tools, make_work(inputs={"script": "sleep 60"}, timeout=0.3))
+    assert failed.value.code == "timed_out"
+
+
+async def test_what_lies_around_the_script_does_not_hang_for_ever(tools: Tools, make_work: MakeWork) -> None:
+    async def never() -> Mapping[str, DependencyResult]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    with pytest.raises(AgentFailed, match=r"not over after 0\.6 s.*`timeout:`") as failed:
+        await run(replace(tools, spare=0.1), make_work(inputs={"script": "true"}, dependencies=never, timeout=0.3))
     assert failed.value.code == "timed_out"
 
 
