@@ -25,6 +25,7 @@ INTERPRETERS = {
     "python": [sys.executable, "-u"],
 }
 SUMMARY = 500
+LOOKED_AT = 2**16  # of the output's end, for its last line: a megabyte of empty lines takes a tenth of a second
 REPORT = "result.json"
 MOST_REPORT = 2**20
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
@@ -93,7 +94,7 @@ def _raise_unless_ok(finished: Finished, seconds: float) -> None:
 
 
 def _last_line(output: str) -> str:
-    lines = [line for line in output.splitlines() if line.strip()]
+    lines = output.rstrip()[-LOOKED_AT:].splitlines()
     return lines[-1].strip()[:SUMMARY] if lines else ""
 
 
