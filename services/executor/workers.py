@@ -32,6 +32,7 @@ from shared.watching import Watch
 
 RELEASE_SECONDS = 3.0
 PATIENCE_SECONDS = 0.25
+AGAIN_SECONDS = 0.5
 
 log = structlog.get_logger()
 
@@ -183,18 +184,21 @@ class Workers:
         )
 
     async def _saved(self, running: Running, outcome: dict[str, Any]) -> bool:
-        """Whether the outcome was written; tried as long as the lease is held.
+        """Whether the outcome was written; tried as long as the lease is held, also by who is to stop: the work is done.
 
         Written alone it costs all services as much as a short task takes. Where more of its run waits for processors, it goes with what
         ends next.
         """
         patience = PATIENCE_SECONDS if running.crowded else 0.0
+        pause = 0.0
         while running.stop != "lost":
             try:
+                if pause:
+                    await self._clock.sleep(pause)
                 await self._store.leases.finish(running.claim.attempt_id, outcome, patience=patience)
             except StoreUnavailable as error:
                 log.warning("attempt.not_saved", attempt=running.claim.attempt_id, error=str(error))
-                await self._clock.sleep(0.5)
+                pause = AGAIN_SECONDS
             except BadInput as error:  # what it answered is no document: nested too deep, too large
                 log.warning("attempt.not_kept", attempt=running.claim.attempt_id, error=str(error))
                 reason = AgentFailed(f"its answer cannot be kept: {error}", code="not_kept", permanent=True)
@@ -202,6 +206,7 @@ class Workers:
             except asyncio.CancelledError:
                 if running.stop is None:
                     raise
+                pause = 0.0
             else:
                 return True
         return False

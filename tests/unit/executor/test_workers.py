@@ -14,6 +14,7 @@ from services.executor.wiring import wire
 from shared.clock import ServerClock
 from shared.contracts.executor import TaskExecuted
 from shared.contracts.sequencer import TaskReady
+from shared.errors import StoreUnavailable
 from shared.memory.broker import MemoryBroker, MemoryExchange
 from shared.memory.store import MemoryDatabase
 from shared.messaging.topology import queues
@@ -200,6 +201,23 @@ async def test_where_more_of_a_run_waits_for_processors_ends_are_written_togethe
     await until(executor, {"other.1:1": "running", **{f"{name}:1": "executed" for name in names}})
     assert sum(writes) == 30
     assert len(writes) <= 12, "each by itself would be thirty"
+
+
+async def test_what_is_done_is_written_although_it_is_stopped_between_two_tries(executor: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    leases, tried = executor.service.deps.attempts.leases, asyncio.Event()
+    finish = leases.finish
+
+    async def away_once(claim: str, fields: dict[str, Any], **how: Any) -> None:
+        if not tried.is_set():
+            tried.set()
+            raise StoreUnavailable("no primary")
+        await finish(claim, fields, **how)
+
+    monkeypatch.setattr(leases, "finish", away_once)
+    await on_tasks_ready([await put(executor, "run.1", seconds=0)], executor.service.deps)
+    await tried.wait()
+    await executor.service.deps.workers.drain(0)
+    assert await states(executor) == {"run.1:1": "executed"}
 
 
 async def test_an_agent_that_there_is_not_is_no_label_of_its_own(executor: Running) -> None:
