@@ -106,6 +106,28 @@ async def test_what_it_depends_on_is_laid_out(tools: Tools, make_work: MakeWork)
     assert result.summary == "}"
 
 
+async def test_keys_that_are_too_long_for_a_file_are_cut_and_told_apart(tools: Tools, make_work: MakeWork) -> None:
+    file = await tools.artifacts.put_bytes(b"x", name="left")
+    long = "資" * 119
+
+    async def dependencies() -> Mapping[str, DependencyResult]:
+        done = Result(artifacts=(file,))
+        return {f"{long}{end}": DependencyResult("A", Phase.COMPLETED, result=done) for end in "あい"}
+
+    script = 'cd "$TASKGROVE_INPUTS"; ls; test $(ls *.json | wc -l) = 2; for f in *.json; do ls ${f%.json}/left; done'
+    assert (await run(tools, make_work(inputs={"script": script}, dependencies=dependencies))).summary.startswith("資資")
+
+
+async def test_what_no_disk_can_hold_is_a_fault_of_the_work(tools: Tools, make_work: MakeWork) -> None:
+    file = await tools.artifacts.put_bytes(b"x", name="x" * 256)
+
+    async def dependencies() -> Mapping[str, DependencyResult]:
+        return {"a": DependencyResult("A", Phase.COMPLETED, result=Result(artifacts=(file,)))}
+
+    with pytest.raises(AgentFailed, match=r"cannot be laid out: .*File name too long.*another name"):
+        await run(tools, make_work(inputs={"script": "true"}, dependencies=dependencies))
+
+
 async def test_the_reports_say_how_the_others_ended(tools: Tools, make_work: MakeWork, tmp_path: Path) -> None:
     async def dependencies() -> Mapping[str, DependencyResult]:
         return {"a": DependencyResult("A", Phase.FAILED, error="it broke"), "b": DependencyResult("B", Phase.COMPLETED, result=Result())}
