@@ -228,11 +228,23 @@ async def test_small_data_stays_inline(store: ArtifactStore) -> None:
 
 @pytest.mark.parametrize("data", [{"x": "y" * INLINE}, {"n": 2**63}, {"a\0b": 1}, {"deep": eval("[" * 90 + "]" * 90)}])  # noqa: S307
 async def test_data_that_no_document_can_hold_becomes_an_artifact(store: ArtifactStore, data: dict[str, object]) -> None:
-    others = (Artifact(name="kept", uri="", sha256="", bytes=0), Artifact(name="data.json", uri="", sha256="", bytes=0))
+    others = (Artifact(name="kept", uri="", sha256="", bytes=0),)
     fitted = await fit(Result(summary="s", data=data, artifacts=others), store)
     assert fitted.data == {"artifact": "data.json"}
     assert [artifact.name for artifact in fitted.artifacts] == ["kept", "data.json"]
     assert len(await store.read(fitted.artifacts[1], most=MIB)) == fitted.artifacts[1].bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("left", "name"),
+    [((), "data.json"), (("data.json",), "data-2.json"), (("data.json/rows", "data-2.json"), "data-3.json")],
+)
+async def test_files_that_the_task_left_are_not_replaced_by_its_data(store: ArtifactStore, left: tuple[str, ...], name: str) -> None:
+    others = tuple(Artifact(name=one, uri="", sha256="its own", bytes=0) for one in left)
+    fitted = await fit(Result(data={"x": "y" * INLINE}, artifacts=others), store)
+    assert fitted.data == {"artifact": name}
+    assert fitted.artifacts[:-1] == others
+    assert fitted.artifacts[-1].name == name
 
 
 async def test_data_that_is_not_json_is_refused(store: ArtifactStore) -> None:
