@@ -254,6 +254,20 @@ async def test_what_an_executor_that_leaves_has_not_begun_is_handed_back_at_once
     assert await states(executor) == {f"run.{number}:1": "released" for number in range(1, 5)}
 
 
+async def test_nothing_stays_where_attempts_worked(executor: Running) -> None:
+    script = "mkdir locked; touch locked/file; chmod 555 locked"
+    await on_tasks_ready([await put(executor, "run.1", agent="shell", inputs={"script": script})], executor.service.deps)
+    await until(executor, {"run.1:1": "executed"})
+    work = executor.ground.settings.work_dir
+    async with asyncio.timeout(5):
+        while executor.service.deps.workers.running or [*work.glob("executor-*/*")]:
+            await asyncio.sleep(0.01)
+    assert len([*work.iterdir()]) == 2, "its own directory and the lock"
+    assert executor.service.close
+    executor.service.close()
+    assert [*work.iterdir()] == []
+
+
 async def test_a_lease_that_ran_out_is_lost_and_said(executor: Running) -> None:
     now = executor.ground.clock.now()
     lease = {"run_id": "run", "task_id": "run.9", "epoch": 1, "state": "running", "owner": "who died", "due_at": now}

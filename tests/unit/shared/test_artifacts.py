@@ -12,6 +12,7 @@ import pytest
 from shared.artifacts import INLINE, ArtifactStore, collect, files_in, fit, matching, on_disk
 from shared.contracts.executor import Artifact, Result
 from shared.errors import BadInput, LimitExceeded, NotFound, StoreUnavailable, TaskgroveError
+from shared.removal import remove_tree
 
 MIB = 2**20
 
@@ -186,6 +187,21 @@ async def test_names_must_be_utf8(store: ArtifactStore, work: Path) -> None:
 )
 def test_globs(glob: str, matches: list[str]) -> None:
     assert matching(["a.txt", "d/b.txt", "d/e/c.txt", ".h/x", "d/.y"], [glob]) == matches
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A directory with 1 100 levels of folders."""
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    subprocess.run(["sh", "-c", "i=0; while [ $i -lt 1100 ]; do mkdir d && cd d; i=$((i+1)); done"], cwd=deep, check=True)
+    yield deep
+    remove_tree(deep)
+
+
+async def test_folders_in_too_many_levels_are_refused_in_words(deep: Path, store: ArtifactStore) -> None:
+    with pytest.raises(LimitExceeded, match="more than 200 levels: d/d/d/…; pack or remove them"):
+        await collect(deep, patterns=(), store=store)
 
 
 @pytest.mark.parametrize("glob", ["../x", "/x", "", "a/../../b", "**/a/**/a/**/a/**/a"])
