@@ -69,7 +69,8 @@ class Threads:
         waiting.add_done_callback(self._back)
         if self._left == self._most:
             for patience in self._waiting:
-                patience.reschedule(asyncio.get_running_loop().time())
+                if not patience.expired():
+                    patience.reschedule(asyncio.get_running_loop().time())
 
     def _back(self, _: "asyncio.Future[Any]") -> None:
         self._left -= 1
