@@ -99,14 +99,11 @@ class Turns:
     @asynccontextmanager
     async def one(self, whose: str) -> AsyncIterator[None]:
         """A turn, for the length of the block. Waiting for it counts against no clock of this task."""
-        if self._free is None:
-            yield
-            return
-        await self._take(whose)
+        await self.take(whose)
         try:
             yield
         finally:
-            self._give()
+            self.give()
 
     def wanted(self, whose: str) -> bool:
         """Whether more of theirs wait for a turn."""
@@ -116,7 +113,10 @@ class Turns:
         """How many wait for theirs."""
         return sum(not turn.done() for line in self._waiting.values() for turn in line)
 
-    async def _take(self, whose: str) -> None:
+    async def take(self, whose: str) -> None:
+        """A turn that is kept until `give`: for what may end later than whoever waits for it."""
+        if self._free is None:
+            return
         if self._free:
             self._free -= 1
             return
@@ -127,10 +127,13 @@ class Turns:
                 await turn
         except asyncio.CancelledError:
             if not turn.cancelled():  # it came just when nobody wanted it any more
-                self._give()
+                self.give()
             raise
 
-    def _give(self) -> None:
+    def give(self) -> None:
+        """The turn goes to who waits, or is free."""
+        if self._free is None:
+            return
         while self._waiting:
             whose, line = self._waiting.popitem(last=False)
             turn = line.popleft()
@@ -139,4 +142,4 @@ class Turns:
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._free = (self._free or 0) + 1
+        self._free += 1

@@ -1,7 +1,6 @@
 """Judging: quick cases where they stand, slow ones under a lease, in a fresh directory with the files that the attempt left."""
 
 import asyncio
-import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -15,7 +14,7 @@ from services.checker.checks import Check, NotJudged, Subject
 from services.checker.domain import Case, admitted, claimed, in_order, not_asked, not_judged, not_wanted, of_children, verdict
 from services.checker.metrics import CheckerMetrics
 from services.checker.store import VerdictStore
-from shared.artifacts import ArtifactStore
+from shared.artifacts import ArtifactStore, on_disk
 from shared.catalogue.checks import parse_check
 from shared.clock import Clock
 from shared.contracts.checker import Evidence, TaskVerified
@@ -23,9 +22,11 @@ from shared.ending import end
 from shared.errors import BadInput, TaskgroveError, Unavailable
 from shared.ids import new_id
 from shared.messaging.publisher import Publisher, by_run
+from shared.removal import remove_tree
 from shared.telemetry.traces import Traces
 from shared.turns import Turns
 from shared.watching import Watch
+from shared.workplace import Workplace
 
 Slot = AbstractAsyncContextManager[None]
 
@@ -37,7 +38,7 @@ class Judge:
 
     def __init__(
         self, store: VerdictStore, checks: Mapping[str, Check], artifacts: ArtifactStore, *, publisher: Publisher, slots: int, most: int,
-        work_dir: Path, metrics: CheckerMetrics, traces: Traces, clock: Clock,
+        place: Workplace, metrics: CheckerMetrics, traces: Traces, clock: Clock,
     ) -> None:  # fmt: skip
         self._store = store
         self._checks = checks
@@ -46,11 +47,10 @@ class Judge:
         self._turns = Turns(slots)
         self._most = most
         self._held: Counter[str] = Counter()
-        self._work_dir = work_dir
+        self._place = place
         self.metrics = metrics
         self._traces = traces
         self._draining = False
-        self._process = new_id()[-8:]
         self.running: dict[str, asyncio.Task[None]] = {}
         self._waited_for: dict[str, Case] = {}
         self._unwanted: set[str] = set()
@@ -80,7 +80,7 @@ class Judge:
             return not_judged(evidence, str(error))
         finally:
             for directory in made:
-                await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+                await asyncio.to_thread(remove_tree, directory)
         return verdict(evidence or [claimed()], failed_children=missed)
 
     async def _look(self, case: Case, subject: Subject, evidence: list[Evidence], *, slot: Slot) -> None:
@@ -206,21 +206,13 @@ class Judge:
         return found.model_copy(update={"seconds": round(seconds, 6)})
 
     async def _laid_out(self, case: Case, made: list[Path]) -> Path:
-        # Its own: what a killed checker left of the same attempt is not in the way, and one that only seemed dead does not share it.
-        name = f"check-{case.attempt_id.replace(':', '_')}"
-        directory = self._work_dir / case.run_id / f"{name}-{self._process}-{new_id()[-8:]}"
+        # Its own: one that only seemed dead does not share it.
+        directory = self._place.directory(f"check-{case.attempt_id.replace(':', '_')}-{new_id()[-8:]}")
         made.append(directory)
-        await asyncio.to_thread(self._make, directory)
+        with on_disk(directory):
+            await asyncio.to_thread(directory.mkdir, parents=True)
         await self._artifacts.lay_out(case.result.artifacts, directory)
         return directory
-
-    def _make(self, directory: Path) -> None:
-        """Make it, and remove what other processes left of the same attempt: they are dead, or have lost their lease to us."""
-        directory.mkdir(parents=True)
-        attempt, mine, _ = directory.name.rsplit("-", 2)
-        for other in directory.parent.glob(f"{attempt}-*"):
-            if not other.name.startswith(f"{attempt}-{mine}-"):
-                shutil.rmtree(other, ignore_errors=True)
 
 
 def _once(lay_out: Callable[[], Awaitable[Path]]) -> Callable[[], Awaitable[Path]]:

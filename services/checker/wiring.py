@@ -18,6 +18,7 @@ from shared.sandbox import Sandbox
 from shared.service import Ground, Service
 from shared.settings import read
 from shared.storage.leases import Leases
+from shared.workplace import Workplace
 
 PROMPTS = Path(__file__).parent / "prompts"
 
@@ -38,6 +39,7 @@ async def wire(ground: Ground) -> Service:
     models = read(ModelSettings)
     model = open_model(models, ground.database, ground.clock, registry=ground.metrics.registry, traces=ground.traces, service="checker")
     tools = Tools(sandbox, judging=_judging(model, settings) if model else None, model_commands=models.commands)
+    place = Workplace(ground.settings.work_dir, "checker")
     judge = Judge(
         store,
         checks(tools),
@@ -45,7 +47,7 @@ async def wire(ground: Ground) -> Service:
         publisher=ground.publisher,
         slots=settings.slots,
         most=settings.waiting_slots,
-        work_dir=ground.settings.work_dir,
+        place=place,
         metrics=CheckerMetrics(ground.metrics.registry),
         traces=ground.traces,
         clock=ground.clock,
@@ -57,6 +59,10 @@ async def wire(ground: Ground) -> Service:
         await judge.drain(seconds)
         if model:
             await model.close()
+
+    def close() -> None:
+        tools.close()
+        place.close()
 
     return Service(
         "checker",
@@ -70,7 +76,7 @@ async def wire(ground: Ground) -> Service:
         ),
         stop_claiming=judge.stop_claiming,
         drain=drain,
-        close=tools.close,
+        close=close,
     )
 
 

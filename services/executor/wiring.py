@@ -22,6 +22,7 @@ from shared.service import Ground, Service
 from shared.settings import read
 from shared.storage.leases import Leases
 from shared.turns import Turns
+from shared.workplace import Workplace
 
 PROMPTS = Path(__file__).parent / "prompts"
 
@@ -47,6 +48,7 @@ async def wire(ground: Ground) -> Service:
     )
     store = AttemptStore(ground.database, leases, ground.clock)
     progress = Progress(ground.publisher)
+    place = Workplace(ground.settings.work_dir, "executor")
     workers = Workers(
         store,
         agents(tools),
@@ -57,7 +59,7 @@ async def wire(ground: Ground) -> Service:
         metrics=ExecutorMetrics(ground.metrics.registry),
         traces=ground.traces,
         clock=ground.clock,
-        work_dir=ground.settings.work_dir,
+        place=place,
     )
     ground.metrics.rescues(["lease"])
 
@@ -65,6 +67,10 @@ async def wire(ground: Ground) -> Service:
         await workers.drain(seconds)
         if model:
             await model.close()
+
+    def close() -> None:
+        tools.close()
+        place.close()
 
     return Service(
         "executor",
@@ -75,7 +81,7 @@ async def wire(ground: Ground) -> Service:
         background=(leases.renew_forever, workers.intake.fill, workers.watch.run, progress.run),
         stop_claiming=workers.stop_claiming,
         drain=drain,
-        close=tools.close,
+        close=close,
     )
 
 

@@ -1,7 +1,6 @@
 """The work itself: begun as it is claimed, done under leases, finished by compare-and-set, hinted at together."""
 
 import asyncio
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +25,15 @@ from shared.contracts.executor import Outcome, TaskExecuted
 from shared.ending import end
 from shared.errors import AgentFailed, BadInput, StoreUnavailable, Unavailable
 from shared.messaging.publisher import Publisher, by_run
+from shared.removal import remove_tree
 from shared.storage.group import GroupCommit
 from shared.telemetry.traces import Span, Traces
 from shared.watching import Watch
+from shared.workplace import Workplace
 
 RELEASE_SECONDS = 3.0
 PATIENCE_SECONDS = 0.25
+AGAIN_SECONDS = 0.5
 
 log = structlog.get_logger()
 
@@ -41,7 +43,7 @@ class Workers:
 
     def __init__(
         self, store: AttemptStore, agents: Mapping[str, Agent], artifacts: ArtifactStore, *, publisher: Publisher, progress: Progress,
-        settings: ExecutorSettings, metrics: ExecutorMetrics, traces: Traces, clock: Clock, work_dir: Path,
+        settings: ExecutorSettings, metrics: ExecutorMetrics, traces: Traces, clock: Clock, place: Workplace,
     ) -> None:  # fmt: skip
         self._store = store
         self._agents = agents
@@ -52,7 +54,7 @@ class Workers:
         self._metrics = metrics
         self._traces = traces
         self._clock = clock
-        self._work_dir = work_dir
+        self._place = place
         self.running: dict[str, Running] = {}
         slots = Slots({"waiting": settings.waiting_slots, "process": settings.process_slots}, settings.slots_of(agents))
         self.intake = Intake(store, slots, running=self.running.keys(), start=self._start, tell=self._tell, clock=clock)
@@ -121,7 +123,7 @@ class Workers:
             self.running.pop(claim.attempt_id, None)
             self.intake.free(claim.attempt_id)
             if running.directory:
-                await asyncio.to_thread(shutil.rmtree, running.directory, ignore_errors=True)
+                await asyncio.to_thread(remove_tree, running.directory)
 
     async def _outcome(self, running: Running) -> dict[str, Any] | None:
         """How it ended, to be written down; None when it is not ours to say."""
@@ -154,7 +156,7 @@ class Workers:
         claim, task = running.claim, running.claim.task
 
         def directory() -> Path:
-            running.directory = self._work_dir / claim.run_id / claim.attempt_id.replace(":", "_")
+            running.directory = self._place.directory(claim.attempt_id.replace(":", "_"))
             return running.directory
 
         def say(line: str) -> None:
@@ -183,18 +185,21 @@ class Workers:
         )
 
     async def _saved(self, running: Running, outcome: dict[str, Any]) -> bool:
-        """Whether the outcome was written; tried as long as the lease is held.
+        """Whether the outcome was written; tried as long as the lease is held, also by who is to stop: the work is done.
 
         Written alone it costs all services as much as a short task takes. Where more of its run waits for processors, it goes with what
         ends next.
         """
         patience = PATIENCE_SECONDS if running.crowded else 0.0
+        pause = 0.0
         while running.stop != "lost":
             try:
+                if pause:
+                    await self._clock.sleep(pause)
                 await self._store.leases.finish(running.claim.attempt_id, outcome, patience=patience)
             except StoreUnavailable as error:
                 log.warning("attempt.not_saved", attempt=running.claim.attempt_id, error=str(error))
-                await self._clock.sleep(0.5)
+                pause = AGAIN_SECONDS
             except BadInput as error:  # what it answered is no document: nested too deep, too large
                 log.warning("attempt.not_kept", attempt=running.claim.attempt_id, error=str(error))
                 reason = AgentFailed(f"its answer cannot be kept: {error}", code="not_kept", permanent=True)
@@ -202,6 +207,7 @@ class Workers:
             except asyncio.CancelledError:
                 if running.stop is None:
                     raise
+                pause = 0.0
             else:
                 return True
         return False

@@ -16,6 +16,7 @@ INPUTS = "inputs"
 CACHE = "__pycache__"
 AT_ONCE = 8
 MOST_SEEN = 200_000
+MOST_LEVELS = 200  # well before the system's longest path, and Python's deepest recursion
 HINT = "name what to keep with `outputs:` in the notes"
 
 
@@ -50,10 +51,17 @@ async def collect(
 
 
 def files_in(directory: Path, *, hidden: bool = False) -> Iterator[File]:
-    """The regular files below, sorted by directory, without inputs and caches; of symbolic links those that stay inside."""
+    """The regular files below, sorted by directory, without inputs and caches; of symbolic links those that stay inside.
+
+    Raises LimitExceeded for folders in too many levels.
+    """
     root = directory.resolve()
     for folder, folders, files in os.walk(root):
         below = Path(folder).relative_to(root)
+        if len(below.parts) > MOST_LEVELS:
+            raise LimitExceeded(
+                f"there are folders in more than {MOST_LEVELS} levels: {'/'.join(below.parts[:3])[:200]}/…; pack or remove them"
+            )
         folders[:] = sorted(name for name in folders if _entered(below / name, hidden=hidden))
         for name in sorted(files):
             target, size = _regular(Path(folder) / name)

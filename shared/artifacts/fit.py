@@ -1,23 +1,28 @@
 """Results are kept inline up to a bound; what is larger goes to the artifact store, so that no document outgrows the database."""
 
+from collections.abc import Iterable
+from itertools import chain, count
+from pathlib import PurePosixPath
 from typing import Any
 
 import orjson
 
 from shared.artifacts.store import ArtifactStore
-from shared.contracts.executor import Result
+from shared.contracts.executor import Artifact, Result
 from shared.errors import BadInput
 
 INLINE = 64 * 1024
 DEEPEST = 64  # MongoDB takes 100 levels, and the document around this has some of its own
 LARGEST = 2**63
 NAME = "data.json"
+NEXT = "data-{}.json"
 DBREF = frozenset({"$ref", "$id"})
 
 
 async def fit(result: Result, store: ArtifactStore) -> Result:
     """The same result with data that a document can hold: too much of it becomes the artifact `data.json`.
 
+    Where the task left a file or a folder of that name it is `data-2.json`, and so on; `artifact` in the data says which.
     Raises BadInput when the data is not JSON.
     """
     if not result.data:
@@ -26,9 +31,13 @@ async def fit(result: Result, store: ArtifactStore) -> Result:
     data = orjson.loads(encoded)
     if len(encoded) <= INLINE and _storable(data, depth=0):
         return result.model_copy(update={"data": data})
-    kept = await store.put_bytes(encoded, name=NAME)
-    others = tuple(artifact for artifact in result.artifacts if artifact.name != NAME)
-    return result.model_copy(update={"data": {"artifact": NAME}, "artifacts": (*others, kept)})
+    kept = await store.put_bytes(encoded, name=_free_name(result.artifacts))
+    return result.model_copy(update={"data": {"artifact": kept.name}, "artifacts": (*result.artifacts, kept)})
+
+
+def _free_name(artifacts: Iterable[Artifact]) -> str:
+    taken = {part for artifact in artifacts for part in PurePosixPath(artifact.name).parts[:1]}
+    return next(name for name in chain([NAME], map(NEXT.format, count(2))) if name not in taken)
 
 
 def _json(data: dict[str, Any]) -> bytes:

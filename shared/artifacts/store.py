@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
-from shared.artifacts.disk import unavailable
+from shared.artifacts.disk import refused
 from shared.contracts.executor import Artifact
 from shared.errors import BadInput, LimitExceeded, NotFound, TaskgroveError
 
@@ -139,7 +139,7 @@ class ArtifactStore:
         except FileNotFoundError as error:
             raise NotFound(f"artifact {sha256} is not in {self._where}; run the task that made it again") from error
         except (BaseError, OSError) as error:
-            raise unavailable(error, getattr(error, "filename", None) or self._where) from error
+            raise refused(error, getattr(error, "filename", None) or self._where) from error
 
 
 @cache

@@ -7,11 +7,13 @@ from shared.sandbox.pipe import Pipe
 
 LINE = 16 * 1024
 READ = 2**16
+MOST_LINES = 5_000
+"""Each that is handed on costs the event loop some ten microseconds, an empty one as much as a long one."""
 FLOOD_PAUSE = 0.001  # slows a process that writes without end, so that it cannot take the event loop with it
 
 
 class Capture:
-    """Keeps the first and the last half of `most` bytes; hands on complete lines until `most` bytes were handed on."""
+    """Keeps the first and the last half of `most` bytes; hands on complete lines until so many bytes, or MOST_LINES, were handed on."""
 
     def __init__(self, most: int, on_line: Callable[[str], None] | None) -> None:
         self.total = 0
@@ -21,13 +23,13 @@ class Capture:
         self._line = bytearray()
         self._on_line = on_line
         self._live = most
+        self._lines = MOST_LINES
 
     async def read(self, pipe: Pipe) -> None:
         """Take all there is, until every writer has closed its end."""
         while chunk := await pipe.read(READ):
             self.feed(chunk)
-            if self._flooded:
-                await asyncio.sleep(FLOOD_PAUSE)
+            await asyncio.sleep(FLOOD_PAUSE if self._flooded else 0)  # a pipe that is never empty lets nobody else have a turn
         self._last_line()
 
     def feed(self, chunk: bytes) -> None:
@@ -58,15 +60,17 @@ class Capture:
         return f"{self._head.decode(errors='replace')}\n[… {left_out} bytes left out …]\n{self._tail.decode(errors='replace')}"
 
     def _hand_on(self, chunk: bytes) -> None:
-        if self._live <= 0:
+        if self._live <= 0 or self._lines <= 0:
             return
         self._live -= len(chunk)
-        *complete, rest = chunk.split(b"\n")
+        *complete, rest = chunk.split(b"\n", self._lines)
+        self._lines -= len(complete)
         for part in complete:
             self._extend(part)
             self._emit()
-        self._extend(rest)
-        if self._live <= 0:
+        if self._lines > 0:
+            self._extend(rest)
+        if self._live <= 0 or self._lines <= 0:
             self._last_line()
             self._say("[… so much output that the rest is not shown live …]")
 

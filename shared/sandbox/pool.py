@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from shared.sandbox.calling import called
 from shared.turns import Turns
 
 
@@ -33,7 +34,7 @@ class Pool:
             with self._worker() as (worker, new):
                 if new:
                     await asyncio.wrap_future(worker.submit(_import, _module_of(function)))
-                waiting = asyncio.wrap_future(worker.submit(function))
+                waiting = asyncio.wrap_future(worker.submit(called, function))
                 try:
                     async with asyncio.timeout(seconds):
                         await asyncio.wait({waiting})

@@ -16,6 +16,7 @@ from typing import Self
 import structlog
 
 from shared.errors import BadInput, MissingPart, Unavailable
+from shared.removal import remove_tree
 from shared.sandbox import bubblewrap
 from shared.sandbox.capture import Capture
 from shared.sandbox.control import ProcessControl
@@ -231,4 +232,4 @@ async def _scratch(directory: Path) -> AsyncIterator[Path]:
     try:
         yield Path(path)
     finally:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, path, ignore_errors=True))
+        await asyncio.shield(asyncio.to_thread(remove_tree, Path(path)))

@@ -59,4 +59,4 @@ class Finished:
 
     def last_lines(self, count: int = 20, *, most: int = 3_000) -> str:
         """The end of the output, for a message."""
-        return "\n".join(self.output.rstrip().splitlines()[-count:])[-most:]
+        return "\n".join(self.output.rstrip()[-2 * most :].splitlines()[-count:])[-most:]

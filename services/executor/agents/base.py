@@ -110,7 +110,8 @@ class Agent(Protocol):
 class Tools:
     """What the executor's wiring gives to its agents. `limits.seconds` is replaced by the time that the task may take.
 
-    `thinking` is None where no language model is configured.
+    `thinking` is None where no language model is configured. `spare` are the seconds that an attempt has at least for what lies around
+    its work: laying out inputs, keeping files.
     """
 
     sandbox: Sandbox
@@ -120,6 +121,7 @@ class Tools:
     limits: Limits = field(default_factory=lambda: Limits(seconds=3_600))
     thinking: Thinking | None = None
     model_commands: Commands = "walls"
+    spare: float = 600.0
 
     @property
     def may_obey_models(self) -> bool:

@@ -1,6 +1,7 @@
 """The files around an attempt: what others left is laid out for it, what it leaves is kept."""
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,15 @@ from shared.contracts.executor import Artifact
 from shared.errors import AgentFailed, BadInput, TaskgroveError, Unavailable
 
 UNSAFE = re.compile(r"[^\w.-]+")
+LONGEST = 200
+"""Bytes; file systems take 255, which a key of 120 letters can exceed where each takes three."""
 
 
 async def lay_out(dependencies: Mapping[str, DependencyResult], directory: Path, *, store: ArtifactStore) -> None:
     """`<key>/` with the files of each dependency, and `<key>.json` with title, phase, summary, data, error, and whether it is inherited."""
     named = list(zip(names_of(dependencies), dependencies.values(), strict=True))
-    await asyncio.to_thread(_write, {name: _report(dependency) for name, dependency in named}, directory)
     try:
+        await asyncio.to_thread(_write, {name: _report(dependency) for name, dependency in named}, directory)
         for name, dependency in named:
             if dependency.result and dependency.result.artifacts:
                 await store.lay_out(dependency.result.artifacts, directory / name)
@@ -42,11 +45,19 @@ def names_of(keys: Iterable[str]) -> list[str]:
     """Keys as names of files, each once: under these the files of dependencies are laid out."""
     names: dict[str, None] = {}
     for key in keys:
-        name = UNSAFE.sub("-", key).lstrip(".") or "task"
+        name = fitting(UNSAFE.sub("-", key).lstrip(".") or "task")
         while name in names:
             name += "-"
         names[name] = None
     return list(names)
+
+
+def fitting(name: str) -> str:
+    """As long as a name of a file may be, also with a suffix. What is cut off is told apart by its hash."""
+    encoded = name.encode()
+    if len(encoded) <= LONGEST:
+        return name
+    return f"{encoded[:LONGEST].decode(errors='ignore')}-{hashlib.sha256(encoded).hexdigest()[:8]}"
 
 
 def _report(dependency: DependencyResult) -> dict[str, Any]:

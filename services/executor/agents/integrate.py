@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from services.executor.agents.base import MOST_CHILDREN, Answer, DependencyResult, Done, Work
+from services.executor.agents.files import fitting
 from shared.contracts.executor import Artifact, Result
 from shared.contracts.phases import Phase
 
@@ -50,6 +51,6 @@ def _artifacts(children: Mapping[str, DependencyResult]) -> tuple[Artifact, ...]
     files: dict[str, Artifact] = {}
     for key, child in children.items():
         for artifact in child.result.artifacts if child.result and child.kind == "integration" else ():
-            name = artifact.name if files.get(artifact.name, artifact).sha256 == artifact.sha256 else f"{key}/{artifact.name}"
+            name = artifact.name if files.get(artifact.name, artifact).sha256 == artifact.sha256 else f"{fitting(key)}/{artifact.name}"
             files[name] = artifact.model_copy(update={"name": name})
     return tuple(files.values())

@@ -1,7 +1,6 @@
 """The agent `python`: calls a registered function."""
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -10,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from services.executor.agents.base import Answer, Asks, Done, TooBig, Tools, Work, given
+from services.executor.agents.bound import bounded
 from services.executor.agents.callables import Registered
 from services.executor.agents.files import keep
 from shared.artifacts import on_disk
 from shared.catalogue.agents import PythonInputs
 from shared.contracts.executor import Result
 from shared.errors import AgentFailed, Unavailable
-from shared.turns import Deadline, Turns, timed_by
+from shared.sandbox import Threads, awaited
+from shared.turns import Deadline, timed_by
 
 SUMMARY = 4_096
-THREADS = min(32, (os.cpu_count() or 1) + 4)
-"""As many as asyncio has; what waits for one here waits by turns over runs."""
 
 
 class PythonAgent:
@@ -30,7 +29,7 @@ class PythonAgent:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._threads = Turns(THREADS)
+        self._threads = Threads()
 
     async def do(self, work: Work) -> Answer:
         """Call the function that the inputs name. What it raises is how the attempt failed."""
@@ -41,7 +40,8 @@ class PythonAgent:
         _check(registered, args)
         answer = _answer(registered.name, await self._bounded(registered, args, work.timeout, run_id=work.run_id))
         if used and isinstance(answer, Done):
-            kept = await keep(used[0], work.outputs, store=self._tools.artifacts)
+            async with bounded(work, spare=self._tools.spare):
+                kept = await keep(used[0], work.outputs, store=self._tools.artifacts)
             return Done(answer.result.model_copy(update={"artifacts": (*answer.result.artifacts, *kept)}))
         return replace(answer, crowded=self._tools.pool.wanted(work.run_id)) if registered.pool and isinstance(answer, Done) else answer
 
@@ -64,12 +64,11 @@ class PythonAgent:
 
     async def _call(self, registered: Registered, args: Mapping[str, Any], *, clock: asyncio.Timeout, seconds: float, run_id: str) -> Any:
         if registered.is_async:
-            return await registered.function(**args)
+            return await awaited(registered.function(**args))
         if registered.pool:
             return await self._tools.pool.call(partial(registered.function, **args), seconds=seconds, whose=run_id)
         with timed_by(Deadline(clock)):
-            async with self._threads.one(run_id):
-                return await asyncio.to_thread(registered.function, **args)
+            return await self._threads.call(partial(registered.function, **args), whose=run_id, name=registered.name)
 
 
 def _watched(work: Work, note: Callable[[Path], None]) -> Work:

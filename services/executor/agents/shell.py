@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from services.executor.agents.base import Answer, Done, Tools, Work, given
+from services.executor.agents.bound import bounded
 from services.executor.agents.files import keep, lay_out
 from shared.artifacts import on_disk
 from shared.catalogue.agents import ShellInputs
@@ -24,6 +25,7 @@ INTERPRETERS = {
     "python": [sys.executable, "-u"],
 }
 SUMMARY = 500
+LOOKED_AT = 2**16  # of the output's end, for its last line: a megabyte of empty lines takes a tenth of a second
 REPORT = "result.json"
 MOST_REPORT = 2**20
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
@@ -43,6 +45,10 @@ class ShellAgent:
         inputs = given(work.inputs, as_=ShellInputs)
         if work.by_model and not self._tools.may_obey_models:
             raise AgentFailed(NO_WALLS, code="no_walls", permanent=True)
+        async with bounded(work, spare=self._tools.spare):
+            return await self._done(work, inputs)
+
+    async def _done(self, work: Work, inputs: ShellInputs) -> Done:
         script, directory = await asyncio.to_thread(_prepare, work.directory(), inputs.script)
         await lay_out(await work.dependencies(), directory / "inputs", store=self._tools.artifacts)
         finished = await self._run([*INTERPRETERS[inputs.interpreter], str(script)], work, directory)
@@ -88,7 +94,7 @@ def _raise_unless_ok(finished: Finished, seconds: float) -> None:
 
 
 def _last_line(output: str) -> str:
-    lines = [line for line in output.splitlines() if line.strip()]
+    lines = output.rstrip()[-LOOKED_AT:].splitlines()
     return lines[-1].strip()[:SUMMARY] if lines else ""
 
 

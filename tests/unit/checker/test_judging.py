@@ -24,6 +24,7 @@ from shared.service import Running, assemble, lay_ground
 from shared.settings import CommonSettings
 from shared.storage.port import Doc
 from shared.turns import Turns
+from shared.workplace import Workplace
 
 FILE = {"kind": "file", "path": "a"}
 
@@ -108,18 +109,17 @@ async def test_a_judgement_whose_checker_died_is_made_anew(checker: Running) -> 
     assert (await verdict(checker, "run.1:1"))["judgement"] == "failed"
 
 
-async def test_what_a_killed_checker_left_of_the_same_attempt_is_not_in_the_way_and_goes(checker: Running) -> None:
+async def test_what_a_killed_checker_left_of_the_same_attempt_is_not_in_the_way(checker: Running) -> None:
     """As the fault scenario broker-purge found it: sound work was judged failed, and done again."""
     artifact = await ArtifactStore.open(checker.ground.settings.artifacts_url).put_bytes(b"done", name="out.txt")
     event = await put(checker, "run.1", {"kind": "command", "run": "test -s out.txt"}, result={"artifacts": [artifact.wire()]})
-    runs = checker.ground.settings.work_dir / "run"
-    for left in ("check-run.1_1", "check-run.1_1-of-another"):
-        (runs / left).mkdir(parents=True)
-        (runs / left / "out.txt").write_text("half")
+    killed = Workplace(checker.ground.settings.work_dir, "checker").directory("check-run.1_1")
+    killed.mkdir()
+    (killed / "out.txt").write_text("half")
     assert not await on_tasks_executed([event], checker.service.deps)
     found = await verdict(checker, "run.1:1")
     assert (found["judgement"], found["error"]) == ("passed", None)
-    assert [left.name for left in runs.iterdir()] == ["check-run.1_1"]
+    assert [left.name for left in checker.ground.settings.work_dir.glob("checker-*/*")] == ["check-run.1_1"], "its own are gone"
 
 
 async def test_two_who_judge_one_attempt_at_once_do_not_share_a_directory(checker: Running) -> None:

@@ -14,6 +14,7 @@ from services.executor.wiring import wire
 from shared.clock import ServerClock
 from shared.contracts.executor import TaskExecuted
 from shared.contracts.sequencer import TaskReady
+from shared.errors import StoreUnavailable
 from shared.memory.broker import MemoryBroker, MemoryExchange
 from shared.memory.store import MemoryDatabase
 from shared.messaging.topology import queues
@@ -202,6 +203,23 @@ async def test_where_more_of_a_run_waits_for_processors_ends_are_written_togethe
     assert len(writes) <= 12, "each by itself would be thirty"
 
 
+async def test_what_is_done_is_written_although_it_is_stopped_between_two_tries(executor: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    leases, tried = executor.service.deps.attempts.leases, asyncio.Event()
+    finish = leases.finish
+
+    async def away_once(claim: str, fields: dict[str, Any], **how: Any) -> None:
+        if not tried.is_set():
+            tried.set()
+            raise StoreUnavailable("no primary")
+        await finish(claim, fields, **how)
+
+    monkeypatch.setattr(leases, "finish", away_once)
+    await on_tasks_ready([await put(executor, "run.1", seconds=0)], executor.service.deps)
+    await tried.wait()
+    await executor.service.deps.workers.drain(0)
+    assert await states(executor) == {"run.1:1": "executed"}
+
+
 async def test_an_agent_that_there_is_not_is_no_label_of_its_own(executor: Running) -> None:
     await on_tasks_ready([await put(executor, "run.1", agent="a name from the notes")], executor.service.deps)
     await until(executor, {"run.1:1": "failed"})
@@ -234,6 +252,20 @@ async def test_what_an_executor_that_leaves_has_not_begun_is_handed_back_at_once
     assert await on_tasks_ready([hints[0]], executor.service.deps) == [], "it runs here"
     await executor.service.deps.workers.drain(0)
     assert await states(executor) == {f"run.{number}:1": "released" for number in range(1, 5)}
+
+
+async def test_nothing_stays_where_attempts_worked(executor: Running) -> None:
+    script = "mkdir locked; touch locked/file; chmod 555 locked"
+    await on_tasks_ready([await put(executor, "run.1", agent="shell", inputs={"script": script})], executor.service.deps)
+    await until(executor, {"run.1:1": "executed"})
+    work = executor.ground.settings.work_dir
+    async with asyncio.timeout(5):
+        while executor.service.deps.workers.running or [*work.glob("executor-*/*")]:
+            await asyncio.sleep(0.01)
+    assert len([*work.iterdir()]) == 2, "its own directory and the lock"
+    assert executor.service.close
+    executor.service.close()
+    assert [*work.iterdir()] == []
 
 
 async def test_a_lease_that_ran_out_is_lost_and_said(executor: Running) -> None:

@@ -12,6 +12,7 @@ import pytest
 from shared.artifacts import INLINE, ArtifactStore, collect, files_in, fit, matching, on_disk
 from shared.contracts.executor import Artifact, Result
 from shared.errors import BadInput, LimitExceeded, NotFound, StoreUnavailable, TaskgroveError
+from shared.removal import remove_tree
 
 MIB = 2**20
 
@@ -188,6 +189,21 @@ def test_globs(glob: str, matches: list[str]) -> None:
     assert matching(["a.txt", "d/b.txt", "d/e/c.txt", ".h/x", "d/.y"], [glob]) == matches
 
 
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A directory with 1 100 levels of folders."""
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    subprocess.run(["sh", "-c", "i=0; while [ $i -lt 1100 ]; do mkdir d && cd d; i=$((i+1)); done"], cwd=deep, check=True)
+    yield deep
+    remove_tree(deep)
+
+
+async def test_folders_in_too_many_levels_are_refused_in_words(deep: Path, store: ArtifactStore) -> None:
+    with pytest.raises(LimitExceeded, match="more than 200 levels: d/d/d/…; pack or remove them"):
+        await collect(deep, patterns=(), store=store)
+
+
 @pytest.mark.parametrize("glob", ["../x", "/x", "", "a/../../b", "**/a/**/a/**/a/**/a"])
 def test_globs_that_lead_out_or_take_forever_are_refused(glob: str) -> None:
     with pytest.raises(BadInput, match="not a pattern"):
@@ -237,11 +253,23 @@ async def test_small_data_stays_inline(store: ArtifactStore) -> None:
     ],
 )
 async def test_data_that_no_document_can_hold_becomes_an_artifact(store: ArtifactStore, data: dict[str, object]) -> None:
-    others = (Artifact(name="kept", uri="", sha256="", bytes=0), Artifact(name="data.json", uri="", sha256="", bytes=0))
+    others = (Artifact(name="kept", uri="", sha256="", bytes=0),)
     fitted = await fit(Result(summary="s", data=data, artifacts=others), store)
     assert fitted.data == {"artifact": "data.json"}
     assert [artifact.name for artifact in fitted.artifacts] == ["kept", "data.json"]
     assert len(await store.read(fitted.artifacts[1], most=MIB)) == fitted.artifacts[1].bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("left", "name"),
+    [((), "data.json"), (("data.json",), "data-2.json"), (("data.json/rows", "data-2.json"), "data-3.json")],
+)
+async def test_files_that_the_task_left_are_not_replaced_by_its_data(store: ArtifactStore, left: tuple[str, ...], name: str) -> None:
+    others = tuple(Artifact(name=one, uri="", sha256="its own", bytes=0) for one in left)
+    fitted = await fit(Result(data={"x": "y" * INLINE}, artifacts=others), store)
+    assert fitted.data == {"artifact": name}
+    assert fitted.artifacts[:-1] == others
+    assert fitted.artifacts[-1].name == name
 
 
 async def test_data_that_is_not_json_is_refused(store: ArtifactStore) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from shared.artifacts.disk import FULL, unavailable
+from shared.artifacts.disk import AWAY, refused
 from shared.errors import BadInput
 
 INPUTS = "inputs"
@@ -117,8 +117,8 @@ def _problems(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
-            raise unavailable(error, name) from error
+        if error.errno in AWAY:
+            raise refused(error, name) from error
         raise BadInput(_why(name, error)) from error
 
 

@@ -1,7 +1,10 @@
 """Functions as another package would offer them; loaded by name in the tests."""
 
+import asyncio
 import os
+import sys
 import time
+from concurrent.futures import CancelledError
 from typing import Any
 
 from services.executor.agents import Asks, TooBig, Work, callable_
@@ -45,6 +48,27 @@ def dies() -> None:
 @callable_(pool=True)
 def sleeps() -> None:
     time.sleep(60)
+
+
+def leaves(how: str) -> None:
+    if how == "exit":
+        sys.exit(2)
+    raise {"interrupt": KeyboardInterrupt, "stop": StopIteration, "cancel": asyncio.CancelledError, "future": CancelledError}[how]
+
+
+@callable_()
+def leaves_thread(how: str) -> None:
+    leaves(how)
+
+
+@callable_(pool=True)
+def leaves_process(how: str) -> None:
+    leaves(how)
+
+
+@callable_()
+async def leaves_loop(how: str) -> None:
+    leaves(how)
 
 
 def not_offered() -> None:

@@ -65,6 +65,15 @@ async def test_children_are_joined(make_work: MakeWork) -> None:
     assert [(artifact.name, artifact.sha256) for artifact in result.artifacts] == [("out", "1"), ("x", "9"), ("d/out", "2")]
 
 
+async def test_a_key_that_is_too_long_for_a_folder_is_cut(make_work: MakeWork) -> None:
+    def child(sha256: str) -> DependencyResult:
+        return DependencyResult("A", Phase.COMPLETED, kind="integration", result=Result(artifacts=(file("out", sha256),)))
+
+    result = await integrate(make_work, {"a": child("1"), "資" * 120: child("2")})
+    folder, name = result.artifacts[1].name.split("/")
+    assert (len(folder.encode()) <= 255, folder[:2], name) == (True, "資資", "out")
+
+
 async def test_many_children_are_cut(make_work: MakeWork) -> None:
     short = {str(i): DependencyResult(f"T{i}", Phase.FAILED) for i in range(1_000)}
     result = await integrate(make_work, short)

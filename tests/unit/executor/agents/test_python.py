@@ -1,8 +1,10 @@
 """The agent `python`, on the built-in functions and on those of another module."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from services.executor.agents import Asks, Callables, Done, TooBig, Tools, Work, callable_
 from services.executor.agents.python import PythonAgent
+from services.executor.agents.shell import ShellAgent
 from shared.contracts.executor import Result
 from shared.errors import AgentFailed, BadInput
 
@@ -85,11 +88,48 @@ async def test_what_a_function_raises_is_how_it_failed(call: Callable[..., Any])
         await call("times_out_itself")
 
 
+@pytest.mark.parametrize("where", ["thread", "process", "loop"])
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("exit", r"it called sys.exit\(2\)"),
+        ("interrupt", "KeyboardInterrupt"),
+        ("stop", "StopIteration"),
+        ("cancel", "CancelledError"),
+        ("future", "CancelledError"),
+    ],
+)
+async def test_what_a_function_lets_out_ends_its_attempt_only(call: Callable[..., Any], *, where: str, how: str, said: str) -> None:
+    with pytest.raises(AgentFailed, match=said) as failed:
+        await call(f"leaves_{where}", how=how, timeout=10)
+    assert failed.value.code == "exception"
+    assert await call("noop") == Done(Result())
+
+
+@pytest.mark.parametrize("name", ["sleep", "in_thread"])
+async def test_cancelling_an_attempt_is_no_failure_of_its_function(call: Callable[..., Any], name: str) -> None:
+    doing = asyncio.create_task(call(name, seconds=0.5))
+    await asyncio.sleep(0.05)
+    doing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await doing
+
+
 @pytest.mark.parametrize(("name", "args"), [("sleep", {"seconds": 60}), ("sleeps", {}), ("in_thread", {"seconds": 0.6})])
 async def test_time_outs(call: Callable[..., Any], name: str, args: dict[str, Any]) -> None:
     with pytest.raises(AgentFailed, match=r"longer than 0\.3 s") as failed:
         await call(name, timeout=0.3, **args)
     assert failed.value.code == "timed_out"
+
+
+async def test_functions_that_hang_keep_no_thread_from_other_work(call: Callable[..., Any], tools: Tools, make_work: MakeWork) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    for _ in range(3):
+        with pytest.raises(AgentFailed, match="longer than"):
+            await call("in_thread", seconds=2, timeout=0.05)
+    answer = await asyncio.wait_for(ShellAgent(tools).do(make_work(inputs={"script": "echo on"})), 1.5)
+    assert isinstance(answer, Done)
+    assert answer.result.summary == "on"
 
 
 async def test_a_process_that_dies_fails_this_attempt_only(call: Callable[..., Any]) -> None:

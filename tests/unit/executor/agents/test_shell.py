@@ -1,5 +1,6 @@
 """The agent `shell`, on real scripts."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -78,6 +79,16 @@ async def test_the_time_out_names_the_way_out(tools: Tools, make_work: MakeWork)
     assert failed.value.code == "timed_out"
 
 
+async def test_what_lies_around_the_script_does_not_hang_for_ever(tools: Tools, make_work: MakeWork) -> None:
+    async def never() -> Mapping[str, DependencyResult]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    with pytest.raises(AgentFailed, match=r"not over after 0\.6 s.*`timeout:`") as failed:
+        await run(replace(tools, spare=0.1), make_work(inputs={"script": "true"}, dependencies=never, timeout=0.3))
+    assert failed.value.code == "timed_out"
+
+
 async def test_what_it_depends_on_is_laid_out(tools: Tools, make_work: MakeWork) -> None:
     file = await tools.artifacts.put_bytes(b"#!/bin/sh\necho ran", name="bin/tool")
 
@@ -93,6 +104,28 @@ async def test_what_it_depends_on_is_laid_out(tools: Tools, make_work: MakeWork)
     result = await run(tools, make_work(inputs={"script": script}, dependencies=dependencies))
     assert result.artifacts == (), "inputs are not outputs"
     assert result.summary == "}"
+
+
+async def test_keys_that_are_too_long_for_a_file_are_cut_and_told_apart(tools: Tools, make_work: MakeWork) -> None:
+    file = await tools.artifacts.put_bytes(b"x", name="left")
+    long = "資" * 119
+
+    async def dependencies() -> Mapping[str, DependencyResult]:
+        done = Result(artifacts=(file,))
+        return {f"{long}{end}": DependencyResult("A", Phase.COMPLETED, result=done) for end in "あい"}
+
+    script = 'cd "$TASKGROVE_INPUTS"; ls; test $(ls *.json | wc -l) = 2; for f in *.json; do ls ${f%.json}/left; done'
+    assert (await run(tools, make_work(inputs={"script": script}, dependencies=dependencies))).summary.startswith("資資")
+
+
+async def test_what_no_disk_can_hold_is_a_fault_of_the_work(tools: Tools, make_work: MakeWork) -> None:
+    file = await tools.artifacts.put_bytes(b"x", name="x" * 256)
+
+    async def dependencies() -> Mapping[str, DependencyResult]:
+        return {"a": DependencyResult("A", Phase.COMPLETED, result=Result(artifacts=(file,)))}
+
+    with pytest.raises(AgentFailed, match=r"cannot be laid out: .*File name too long.*another name"):
+        await run(tools, make_work(inputs={"script": "true"}, dependencies=dependencies))
 
 
 async def test_the_reports_say_how_the_others_ended(tools: Tools, make_work: MakeWork, tmp_path: Path) -> None:
