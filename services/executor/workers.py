@@ -13,7 +13,6 @@ from services.executor.domain import Claim, failed, is_still_wanted, written
 from services.executor.intake import Intake
 from services.executor.metrics import ExecutorMetrics
 from services.executor.progress import Progress
-from services.executor.reading import answered
 from services.executor.running import Running
 from services.executor.settings import ExecutorSettings
 from services.executor.slots import Slots
@@ -27,6 +26,7 @@ from shared.errors import AgentFailed, BadInput, StoreUnavailable, Unavailable
 from shared.messaging.publisher import Publisher, by_run
 from shared.removal import remove_tree
 from shared.storage.group import GroupCommit
+from shared.storage.patience import answered
 from shared.telemetry.traces import Span, Traces
 from shared.watching import Watch
 from shared.workplace import Workplace

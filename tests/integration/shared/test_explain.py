@@ -228,7 +228,9 @@ def _copy(model: Doc, number: int) -> Doc:
 
 async def _scans(database: AsyncDatabase[Doc], asked: Asked) -> bool:
     """Whether MongoDB would look through the whole collection."""
-    plans = [json.dumps(plan, default=str) for plan in _winning(await database.command("explain", _command(asked), verbosity="queryPlanner"))]
+    plans = [
+        json.dumps(plan, default=str) for plan in _winning(await database.command("explain", _command(asked), verbosity="queryPlanner"))
+    ]
     assert plans, asked
     return any("COLLSCAN" in plan for plan in plans)
 

@@ -1,8 +1,10 @@
 """A store that is away costs an attempt time, not its try."""
 
-from services.executor.reading import answered
+import pytest
+
 from shared.clock import ServerClock
 from shared.errors import StoreUnavailable
+from shared.storage.patience import answered
 
 
 class Hurried(ServerClock):
@@ -30,3 +32,18 @@ async def test_a_store_that_is_away_is_asked_again() -> None:
     assert await answered(look, clock) == "found"
     assert len(clock.waits) == 2
     assert all(0.05 <= wait <= 1.0 for wait in clock.waits)
+
+
+async def test_patience_may_have_an_end() -> None:
+    now, tries = [0.0], 0
+    clock = ServerClock(monotonic=lambda: now[0])
+
+    async def look() -> str:
+        nonlocal tries
+        tries += 1
+        now[0] += 10
+        raise StoreUnavailable("no primary")
+
+    with pytest.raises(StoreUnavailable):
+        await answered(look, clock, seconds=25)
+    assert tries == 3
