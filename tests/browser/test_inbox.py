@@ -1,5 +1,7 @@
 """Decisions with a real browser."""
 
+from urllib.parse import unquote
+
 import httpx2
 from playwright.async_api import expect
 
@@ -92,12 +94,30 @@ async def test_who_may_not_decide_may_look(second: Visitor, http: httpx2.AsyncCl
     await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
 
 
-async def test_the_list_renews_itself(visitor: Visitor, http: httpx2.AsyncClient) -> None:
-    await visitor.go("/inbox")
-    run_id = await submit(http, "Comes later", shell("a", "true", title="Late one", checkpoint=BEFORE))
-    await expect(visitor.page.get_by_text("May 'Late one' start?").first).to_be_visible()
+async def test_the_list_renews_itself_where_nobody_decides(second: Visitor, http: httpx2.AsyncClient, person: Person) -> None:
+    await second.enter(await person("quinn", "approver", groups=("later",)))
+    run_id = await submit(http, "Comes later", shell("a", "sleep 5"), shell("b", "true", "a", title="Late one", checkpoint=BEFORE))
+    await second.go(f"/inbox?run={run_id}")
+    await expect(second.page.get_by_text("Nobody was asked anything here.")).to_be_visible()
+    await expect(second.page.get_by_text("May 'Late one' start?").first).to_be_visible()
     await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
-    await expect(visitor.page.get_by_text("May 'Late one' start?")).to_have_count(0)
+
+
+async def test_a_question_is_not_exchanged_under_the_hand_that_answers_it(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    page = visitor.page
+    run_id = await submit(http, "Under the hand", *(shell(key, "true", checkpoint=BEFORE) for key in ("a", "b")))
+    await asked(http, run_id)
+    await visitor.go(f"/inbox?run={run_id}")
+    await page.evaluate("window.same = true")
+    action = await page.locator("form.decide").get_attribute("action")
+    shown = str(action).removeprefix("/inbox/")
+    await http.post("/approvals", json={"approvalId": unquote(shown), "decision": "approve"})
+    await expect(page.get_by_text("The list has changed meanwhile.")).to_be_visible()
+    assert await page.evaluate("window.same") is True
+    assert await page.locator("form.decide").get_attribute("action") == action
+    await page.get_by_role("link", name="Show it as it is now").click()
+    await expect(page.locator("form.decide")).not_to_have_attribute("action", str(action))
+    await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
 
 
 async def test_the_keyboard_is_enough(visitor: Visitor, http: httpx2.AsyncClient) -> None:

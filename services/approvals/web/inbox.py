@@ -1,5 +1,6 @@
 """The inbox: what waits for a person, with all that one needs to decide, and the decision by a form."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -30,6 +31,7 @@ from shared.storage.port import Doc
 router = APIRouter(dependencies=[LOOK])
 
 ROWS = 50
+MARK = 16
 MOST_PLANNED = 100
 PLAN_REVIEW = "plan_review"
 SHOWS = (("pending", "Open"), ("mine", "For me"), ("all", "All"))
@@ -81,7 +83,7 @@ async def decide(
 async def news(
     deps: DepsHere, caller: CallerHere, *, show: Text = "pending", run: Text = "", after: Text = "", known: Text = ""
 ) -> Response:
-    """Nothing while the list is as it was when it was shown; else the page is loaded again, unless somebody writes in it."""
+    """Nothing while the list is as it was when it was shown; else the page is told, and knows whether somebody is at work in it."""
     values = await _list(deps, caller, show=show, run=run, after=after)
     return Response(status_code=204, headers={} if values["known"] == known else {"HX-Trigger": "inbox-changed"})
 
@@ -120,9 +122,9 @@ async def _list(deps: Deps, caller: Principal, *, show: str, run: str, after: st
 
 
 def _mark(found: Sequence[Doc]) -> str:
-    """What changes when the list does."""
-    last = found[-1]["_id"] if found else ""
-    return f"{len(found)}.{sum(doc['votes'] for doc in found)}.{last}"
+    """What changes when the list does: a sum of its parts would miss that one question came as another went."""
+    shown = [(doc["_id"], doc["state"], doc["votes"]) for doc in found]
+    return hashlib.sha256(orjson.dumps(shown)).hexdigest()[:MARK]
 
 
 async def _detail(deps: Deps, approval: Doc, caller: Principal) -> dict[str, Any]:

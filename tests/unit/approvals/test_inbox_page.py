@@ -151,6 +151,18 @@ class TestList:
         await tab.send(f"/inbox/{ID}", decision="approve")
         assert (await tab.get(f"/ui/inbox?{url}")).headers["hx-trigger"] == "inbox-changed"
 
+    @pytest.mark.parametrize("show", ["pending", "all"])
+    async def test_it_is_news_when_one_comes_as_another_goes(self, desk: Desk, show: str) -> None:
+        now = desk.ground.clock.now()
+        first, second, last = (question(f"{RUN}.{n}:x:1", task_id="elsewhere", requested_at=now) for n in (1, 2, 3))
+        await desk.put("approvals", first, last)
+        tab = await log_in(desk, "pat")
+        url = (await tab.get(f"/inbox?show={show}")).text.partition('hx-get="/ui/inbox?')[2].partition('"')[0].replace("&amp;", "&")
+        await desk.deps.approvals.withdraw({"_id": first["_id"]})
+        if show == "pending":
+            await desk.put("approvals", second)
+        assert (await tab.get(f"/ui/inbox?{url}")).headers["hx-trigger"] == "inbox-changed"
+
     async def test_many_are_shown_in_pages(self, desk: Desk) -> None:
         now = desk.ground.clock.now()
         await desk.put(
