@@ -14,7 +14,28 @@
 
   // A tab that nobody sees asks for nothing; it catches up when it is shown again.
   document.addEventListener("htmx:before:request", (event) => {
-    if (document.hidden && event.detail.ctx?.sourceEvent?.type === "every") event.preventDefault();
+    if (document.hidden && ["every", "visibilitychange"].includes(event.detail.ctx?.sourceEvent?.type)) event.preventDefault();
+  });
+
+  // The end of a session ends no page: it goes on with the next one, if that is the same person's.
+  const over = document.getElementById("over");
+  const other = document.getElementById("other");
+  const now = () => document.getElementById("waiting")?.dataset ?? {};
+  const { who, csrf } = now();
+  let token = csrf;
+  document.addEventListener("htmx:after:request", (event) => {
+    const status = event.detail.ctx?.response?.status ?? 0;
+    if (over && status && status < 500) over.hidden = status !== 401;
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    const next = now();
+    if (!token || !next.csrf || next.csrf === token) return;
+    other.querySelector("b").textContent = next.who;
+    other.hidden = next.who === who;
+    if (!other.hidden) return;
+    token = next.csrf;
+    document.body.setAttribute("hx-headers:inherited", JSON.stringify({ "X-CSRF-Token": token }));
+    for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
   });
 
   // One click is one decision: a form that was sent cannot be sent again while its answer is on the way.
