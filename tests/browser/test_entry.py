@@ -52,6 +52,7 @@ async def test_the_end_of_a_session_takes_nothing_from_whoever_is_typing(strange
     await stranger.context.add_cookies([{**cookie, "value": "over"}])
     await expect(page.get_by_text("Your session is over.").first).to_be_visible()
     await page.get_by_role("button", name="Preview plan").click()
+    await expect(page.locator("#notice")).to_contain_text("this was not taken")
     await stranger.assert_accessible()
     await expect(page.get_by_label("What is to be done")).to_have_value("typed for an hour")
 

@@ -58,6 +58,13 @@ class TestSend:
         assert first == second
         assert changed != first
 
+    async def test_what_was_taken_in_part_is_the_same_run_when_it_is_sent_again(self, desk: Desk) -> None:
+        run = run_in(await send(desk))
+        # As if the service had died after it took the key: what was sent is not kept yet.
+        await desk.ground.database["submissions"].delete({"_id": run})
+        assert run_in(await send(desk)) == run
+        assert [doc["_id"] for doc in await desk.docs("submissions", kind="submission")] == [run]
+
     @pytest.mark.parametrize(
         ("fields", "said"),
         [

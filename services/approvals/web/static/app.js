@@ -38,6 +38,30 @@
     for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
   });
 
+  // What came of a form that htmx sends stands in #notice until it is sent again: what is not known is said to be so, with what to do then.
+  const notice = document.getElementById("notice");
+  const sent = (event) => (event.target instanceof Element ? event.target.closest("form[data-unsure]") : null);
+  const tell = (...words) => {
+    const note = document.createElement("div");
+    note.className = "note bad";
+    note.setAttribute("role", "alert");
+    note.textContent = words.join(" ");
+    notice.replaceChildren(note);
+    note.scrollIntoView({ block: "nearest" });
+  };
+  document.addEventListener("htmx:before:request", (event) => { if (sent(event)) notice.replaceChildren(); });
+  document.addEventListener("htmx:after:swap", (event) => { if (sent(event)) notice.scrollIntoView({ block: "nearest" }); });
+  document.addEventListener("htmx:response:error", (event) => {
+    const form = sent(event);
+    const { status } = event.detail.ctx.response;
+    if (form && status === 401) tell("Your session is over, and this was not taken. Log in in another tab, then send it again.");
+    if (form && status >= 500) tell(`Taskgrove answered with an error (${status}); perhaps it has what you sent all the same.`, form.dataset.unsure);
+  });
+  document.addEventListener("htmx:error", (event) => {
+    const form = sent(event);
+    if (form) tell("No answer came: the connection broke off, or it took too long. Perhaps Taskgrove has what you sent.", form.dataset.unsure);
+  });
+
   // One click is one decision: a form that was sent cannot be sent again while its answer is on the way.
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.hasAttribute("data-again")) return;

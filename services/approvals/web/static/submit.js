@@ -43,15 +43,4 @@
     event.stopImmediatePropagation();
     files.focus();
   }, { capture: true });
-
-  form.addEventListener("htmx:before:request", () => { document.getElementById("notice").replaceChildren(); });
-  form.addEventListener("htmx:after:swap", () => document.getElementById("notice").scrollIntoView({ block: "nearest" }));
-  form.addEventListener("htmx:error", () => {
-    const note = document.createElement("div");
-    note.className = "note bad";
-    note.setAttribute("role", "alert");
-    note.textContent = "This did not arrive: the connection broke off. Nothing was started; what you typed is still here, try again.";
-    document.getElementById("notice").replaceChildren(note);
-    note.scrollIntoView({ block: "nearest" });
-  });
 })();
