@@ -78,10 +78,31 @@ async def test_a_second_approver_is_told_who_was_faster(
     await expect(second.page.get_by_role("status").filter(has_text="You have approved")).to_be_visible()
     await visitor.page.get_by_label("Comment").fill("no, not yet")
     await visitor.page.get_by_role("button", name="Reject").click()
-    await expect(visitor.page.get_by_role("alert")).to_contain_text("somebody was faster")
+    reason = visitor.page.get_by_role("alert")
+    await expect(reason).to_contain_text("somebody was faster")
+    await expect(reason).to_be_focused()
+    await expect(visitor.page.locator("pre", has_text="no, not yet")).to_be_visible()
+    await visitor.assert_accessible()
     await expect(visitor.page.get_by_role("status").filter(has_text="approved by pat")).to_be_visible()
     visitor.complaints.clear()  # the 409
     assert await ended(http, run_id) == "completed"
+
+
+async def test_a_decision_that_did_not_arrive_is_there_to_be_sent_again(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    page = visitor.page
+    run_id = await submit(http, "Away", shell("a", "true", checkpoint=BEFORE))
+    await visitor.go(f"/inbox/{await asked(http, run_id)}")
+    await page.get_by_label("Comment").fill("a long reason")
+    await page.route("**/inbox/*", lambda route: route.fulfill(status=503))
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.locator("#notice")).to_contain_text("if it was taken, you are told so")
+    await expect(page.get_by_label("Comment")).to_have_value("a long reason")
+    await visitor.assert_accessible()
+    await page.unroute("**/inbox/*")
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.get_by_role("status").filter(has_text="You have approved")).to_be_visible()
+    assert await ended(http, run_id) == "completed"
+    visitor.complaints.clear()  # the browser notes the 503
 
 
 async def test_who_may_not_decide_may_look(second: Visitor, http: httpx2.AsyncClient, person: Person) -> None:

@@ -105,6 +105,27 @@ async def test_a_draft_is_seen_as_one_and_can_be_discarded(visitor: Visitor, htt
     assert await ended(http, run) == "cancelled"
 
 
+async def never(_route: Route) -> None:
+    """No answer comes."""
+
+
+async def test_a_button_whose_answer_was_stopped_works_again(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    page = visitor.page
+    await visitor.go("/submit")
+    await page.get_by_label("Text").fill(NOTES.replace("From a file", "Stopped"))
+    await page.get_by_role("button", name="Preview plan").click()
+    await page.wait_for_url("**/plan")
+    run = page.url.split("/")[-2]
+    await page.route("**/discard", never)
+    await page.get_by_role("button", name="Discard").click(no_wait_after=True)
+    await page.evaluate("window.stop()")
+    await page.unroute("**/discard")
+    await expect(page.locator("form[data-sent]")).to_have_count(0)
+    await page.get_by_role("button", name="Discard").click()
+    await page.wait_for_url("**/submit")
+    assert await ended(http, run) == "cancelled"
+
+
 async def test_it_fits_a_telephone(phone: Visitor) -> None:
     await phone.go("/submit")
     await phone.assert_fits()

@@ -10,12 +10,13 @@ from starlette.responses import Response
 from services.approvals.api import problems
 from services.approvals.api.cookies import drop_session, session_of
 from services.approvals.api.gate import READING
+from services.approvals.web.choosing import Draft
 from services.approvals.web.pages import is_page, login_url, render, see_other, wants_fragment
 from shared.contracts.views import Problem
 from shared.errors import TaskgroveError, Unauthorized
 
 OVER = "Your session is over. Log in in another tab, then go on here; what you typed is still here."
-INTO_NOTICE = {"HX-Retarget": "#notice", "HX-Reswap": "innerHTML"}
+INTO_NOTICE = {"HX-Retarget": "#notice", "HX-Reswap": "innerHTML", "HX-Reselect": ".note"}
 
 
 async def refuse(error: TaskgroveError, request: Request) -> Response:
@@ -36,9 +37,9 @@ async def refuse(error: TaskgroveError, request: Request) -> Response:
     return answer
 
 
-async def on_error(request: Request, error: Exception) -> Response:
-    """One of our own errors."""
-    return _shown(request, await problems.on_error(request, error))
+async def on_error(request: Request, error: Exception, *, draft: Draft | None = None) -> Response:
+    """One of our own errors; with what somebody wrote, which is not lost by it."""
+    return _shown(request, await problems.on_error(request, error), draft=draft)
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
@@ -55,7 +56,7 @@ async def on_http(request: Request, error: Exception) -> Response:
     return _shown(request, await problems.on_http(request, error))
 
 
-def _shown(request: Request, answer: Response) -> Response:
+def _shown(request: Request, answer: Response, *, draft: Draft | None = None) -> Response:
     """The problem as people read it, where people look."""
     if not is_page(request.url.path):
         return answer
@@ -68,6 +69,7 @@ def _shown(request: Request, answer: Response) -> Response:
         status=answer.status_code,
         headers={**kept, **(INTO_NOTICE if part else {})},
         problem=problem,
+        draft=draft,
     )
 
 

@@ -62,11 +62,13 @@
     if (form) tell("No answer came: the connection broke off, or it took too long. Perhaps Taskgrove has what you sent.", form.dataset.unsure);
   });
 
-  // One click is one decision: a form that was sent cannot be sent again while its answer is on the way.
+  // One click is one decision: a form that was sent cannot be sent twice by a second click. Later it can: that loading was stopped says no event.
+  const SECOND_CLICK = 5000;
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.hasAttribute("data-again")) return;
     if (event.target.dataset.sent) { event.preventDefault(); return; }
     event.target.dataset.sent = "yes";
+    setTimeout(() => { delete event.target.dataset.sent; }, SECOND_CLICK);
   });
   addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;

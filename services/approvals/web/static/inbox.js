@@ -9,4 +9,11 @@
     document.getElementById("inbox-news").hidden = false;
     document.getElementById("inbox-watch").remove();
   });
+  // An answer that was not taken comes back as the page with the reason in it; whoever works by keyboard goes on there.
+  document.addEventListener("htmx:after:swap", () => {
+    const reason = document.querySelector("#main .question [role=alert]");
+    if (!reason || document.activeElement !== document.body) return;
+    reason.tabIndex = -1;
+    reason.focus();
+  });
 })();
