@@ -157,6 +157,13 @@ class TestPlan:
         assert (await desk.as_("sue").post(f"/runs/{run}/discard")).status_code == 303
         assert [event.action for event in event_of(desk.said, TaskControl, run) if isinstance(event, TaskControl)] == ["cancel"]
 
+    async def test_who_discards_is_led_to_what_they_may_see(self, desk: Desk) -> None:
+        for name, page in (("sue", "/submit"), ("pat", "/runs/{run}")):
+            run = await drafted(desk, TaskSpec(key="a", title="A"))
+            answer = await desk.as_(name).post(f"/runs/{run}/discard")
+            assert answer.headers["location"] == page.format(run=run)
+            assert (await desk.as_(name).get(answer.headers["location"])).status_code == 200
+
     async def test_what_was_started_meanwhile_is_not_discarded(self, desk: Desk) -> None:
         run = await drafted(desk, TaskSpec(key="a", title="A"))
         form = {"approval": f"{run}:plan:0", "digest": "d1"}
@@ -181,6 +188,18 @@ class TestPlan:
         run = run_in(await send(desk))
         page = (await desk.as_("sue").get(f"/runs/{run}/plan")).text
         assert f'hx-get="/ui/runs/{run}/plan"' in page
+
+    @pytest.mark.parametrize(
+        ("error", "said"),
+        [(None, "the run is cancelled"), ({"code": "cancelled", "message": "cancelled by pat: no"}, "cancelled by pat: no")],
+    )
+    async def test_of_a_run_that_is_over_no_plan_is_waited_for(self, desk: Desk, error: dict[str, str] | None, said: str) -> None:
+        run = run_in(await send(desk))
+        now = desk.ground.clock.now()
+        await desk.put("tasks", task(run, phase="cancelled", open=False, created_at=now, finished_at=now, error=error))
+        for path in (f"/runs/{run}/plan", f"/ui/runs/{run}/plan"):
+            page = (await desk.as_("sue").get(path)).text
+            assert ("nothing was started" in page, said in page, f'hx-get="/ui/runs/{run}/plan"' in page) == (True, True, False)
 
 
 class TestPreview:
