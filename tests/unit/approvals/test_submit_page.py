@@ -5,9 +5,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import ValidationError
 
+from services.approvals.domain.submitting import MOST_NOTES
+from services.approvals.settings import ApprovalsSettings
 from services.approvals.web.plan import preview_of
-from services.approvals.web.submit import options_of, unambiguous
+from services.approvals.web.submit import LARGEST_BODY, LIMITS, input_lines, inputs_of, options_of, unambiguous
+from services.approvals.web.words import size
 from shared.contracts.approvals import ApprovalDecided, TaskControl, TaskSubmitted
 from shared.contracts.plan import Checkpoint, NotesFile, TaskSpec
 from shared.contracts.sequencer import ApprovalRequested
@@ -94,6 +98,14 @@ class TestSend:
         assert (answer.status_code, answer.headers["content-type"]) == (413, "text/html; charset=utf-8")
         assert "larger than" in answer.text
 
+    async def test_what_the_form_says_it_takes_is_taken_and_more_is_refused_in_its_words(self, desk: Desk) -> None:
+        assert f"{size(MOST_NOTES)} at most" in (await desk.as_("sue").get("/submit")).text
+        half = "x" * (MOST_NOTES // 2)
+        files = [("files", ("b.md", half.encode()))]
+        run_in(await send(desk, note_text=[half], files=files, max_tasks="3"))
+        much = await send(desk, key="k2", note_text=[half + "x"], files=files)
+        assert (much.status_code, f"more than the {MOST_NOTES} that one run may have" in much.text) == (413, True)
+
     async def test_only_who_may_submit_gets_there(self, desk: Desk) -> None:
         assert (await desk.as_("vic").get("/submit")).status_code == 403
         assert (await send(desk, "vic")).status_code == 403
@@ -106,6 +118,18 @@ class TestSend:
         assert 'value="evil.md"' in page
         assert 'value="3"' in page
         assert ">a=1</textarea>" in page
+
+    async def test_all_that_was_submitted_is_in_the_form(self, desk: Desk) -> None:
+        options = {"priority": 0, "concurrency": 2, "time_scale": 0.5, "max_width": 9, "inputs": {"a": "1\n2", "b": "3"}}
+        body = {"notes": [{"name": "a.md", "text": NOTES}], "options": options}
+        run = (await desk.as_("sue").post("/tasks", json=body)).json()["taskId"]
+        page = (await desk.as_("sue").get("/submit", params={"from": run})).text
+        fields = dict(re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', page))
+        inputs = re.search(r'<textarea id="inputs"[^>]*>([^<]*)</textarea>', page)
+        assert inputs
+        again = run_in(await send(desk, inputs=inputs[1].replace("\n", "\r\n"), **{name: fields[name] for name in LIMITS}))
+        first, second = [(await desk.docs("submissions", _id=one))[0]["event"]["options"] for one in (run, again)]
+        assert {**second, "review": False} == first
 
 
 async def drafted(desk: Desk, *specs: TaskSpec, title: str = "Run") -> str:
@@ -228,6 +252,16 @@ class TestParts:
     def test_two_notes_of_one_name_are_refused(self) -> None:
         with pytest.raises(BadInput, match="two files named 'a'"):
             unambiguous([NotesFile(name="a", text="1"), NotesFile(name="a", text="2")])
+
+    @pytest.mark.parametrize("value", ["", " ", "1", "1\n2", "\n", "\n\n1", "1\n", " 1", "1\n    2\n\n=3", "x=y", "\u20281"])
+    def test_inputs_come_back_as_they_were(self, value: str) -> None:
+        inputs = {"a": value, "b": "2", "c": value}
+        assert inputs_of(input_lines(inputs)) == inputs
+        assert inputs_of(input_lines(inputs).replace("\n", "\r\n")) == inputs
+
+    def test_the_largest_body_is_the_largest_that_can_be_set(self) -> None:
+        with pytest.raises(ValidationError):
+            ApprovalsSettings(body_bytes=LARGEST_BODY + 1)
 
     def test_what_is_not_set_is_left_to_the_defaults(self) -> None:
         assert options_of({"planner": "", "max_tasks": " ", "inputs": "\n"}, review=True) == {"review": True, "inputs": {}}

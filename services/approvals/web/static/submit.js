@@ -23,10 +23,13 @@
     fresh.querySelector("textarea").focus();
   });
 
+  // In bytes and with the line ends that a form is sent with, as the server counts it.
+  const bytes = (text) => new Blob([text.replaceAll("\n", "\r\n")]).size;
   const check = () => {
     const most = Number(form.dataset.most);
     const chosen = [...files.files];
-    const total = chosen.reduce((sum, file) => sum + file.size, 0) + [...form.querySelectorAll("textarea")].reduce((sum, one) => sum + one.value.length, 0);
+    const texts = [...form.querySelectorAll("textarea[name=note_text]")];
+    const total = chosen.reduce((sum, file) => sum + file.size, 0) + texts.reduce((sum, one) => sum + bytes(one.value), 0);
     list.replaceChildren(...chosen.map((file) => {
       const line = document.createElement("li");
       line.textContent = `${file.name}, ${size(file.size)}`;
