@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from taskgrove.local.supervisor import LocalStack
 from tests.browser.conftest import Person
+from tests.browser.runs import asked, shell, submit
 from tests.browser.visitor import Visitor
 
 
@@ -66,6 +67,27 @@ async def test_the_end_of_a_session_takes_nothing_from_whoever_is_typing(strange
     await page.get_by_label("Text").fill("# Kept\n\n## One\n\n```sh\ntrue\n```\n")
     await page.get_by_role("button", name="Preview plan").click()
     await page.wait_for_url("**/plan")
+
+
+async def test_the_page_of_a_run_goes_on_with_the_next_session(stranger: Visitor, http: httpx2.AsyncClient) -> None:
+    run_id = await submit(http, "Watched on", shell("a", "true", checkpoint={"when": "before"}))
+    question = await asked(http, run_id)
+    await stranger.enter(http)
+    await stranger.go(f"/runs/{run_id}")
+    page = stranger.page
+    await expect(page.locator("#run[data-live=yes]")).to_be_visible()
+    token = await page.locator("#waiting").get_attribute("data-csrf")
+    async with page.expect_response(lambda answer: "/stream" in answer.url and answer.status == 401):
+        await stranger.context.request.post(f"{stranger.url}/logout", form={"csrf": str(token)})
+    await expect(page.get_by_text("Your session is over.").first).to_be_visible()
+    await expect(page.get_by_text("No connection to Taskgrove")).to_be_hidden()
+    elsewhere = await stranger.context.new_page()
+    async with page.expect_response(lambda answer: "/stream" in answer.url and answer.status == 200):
+        await elsewhere.goto(stranger.url + (await http.post("/links")).json()["path"])
+        await elsewhere.wait_for_url(f"{stranger.url}/")
+    await http.post("/approvals", json={"approvalId": question, "decision": "approve"})
+    await expect(page.locator("#run-head")).to_contain_text("completed")
+    assert page.url == f"{stranger.url}/runs/{run_id}"
 
 
 async def test_a_page_does_not_go_on_as_somebody_else(stranger: Visitor, http: httpx2.AsyncClient, person: Person) -> None:

@@ -6,7 +6,7 @@
   const say = (gone) => { if (offline) offline.hidden = !gone; };
 
   document.addEventListener("htmx:error", () => say(true));
-  document.addEventListener("htmx:sse:error", () => say(true));
+  document.addEventListener("htmx:sse:error", (event) => say(event.detail.status !== 401));
   document.addEventListener("htmx:sse:after:connection", () => say(false));
   document.addEventListener("htmx:after:request", (event) => {
     say((event.detail.ctx?.response?.status ?? 0) >= 500);
