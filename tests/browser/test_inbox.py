@@ -141,6 +141,19 @@ async def test_a_question_is_not_exchanged_under_the_hand_that_answers_it(visito
     await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
 
 
+async def test_who_only_looks_keeps_the_focus(second: Visitor, http: httpx2.AsyncClient, person: Person) -> None:
+    run_id = await submit(http, "Looked at", *(shell(key, "true", checkpoint=BEFORE) for key in ("a", "b")))
+    question = await asked(http, run_id)
+    await second.enter(await person("vic", "viewer"))
+    await second.go(f"/inbox?run={run_id}")
+    link = second.page.get_by_label("Questions").get_by_role("link").last
+    await link.focus()
+    await http.post("/approvals", json={"approvalId": question, "decision": "approve"})
+    await expect(second.page.get_by_text("The list has changed meanwhile.")).to_be_visible()
+    await expect(link).to_be_focused()
+    await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
+
+
 async def test_the_keyboard_is_enough(visitor: Visitor, http: httpx2.AsyncClient) -> None:
     run_id = await submit(http, "By keys", shell("a", "true", checkpoint=BEFORE))
     await visitor.go(f"/inbox/{await asked(http, run_id)}")
