@@ -15,6 +15,7 @@ from shared.errors import Conflict, NotFound, TaskgroveError
 from shared.storage.port import Doc
 
 TRIES = 30
+LOOKED_AT = 200
 
 log = structlog.get_logger()
 
@@ -46,8 +47,16 @@ async def withdraw_unasked(deps: Deps, task_ids: Sequence[str]) -> None:
     tasks = await deps.reads.tasks({one["task_id"] for one in asked}, ("open", "approval_id"))
     waited_for = {task.get("approval_id") for task in tasks.values() if task["open"]}
     if unasked := [one["_id"] for one in asked if one["_id"] not in waited_for]:
-        withdrawn = await deps.approvals.withdraw({"_id": {"$in": unasked}})
-        deps.metrics.decided.labels(decision=WITHDRAWN).inc(withdrawn)
+        await _withdraw(deps, unasked)
+
+
+async def withdraw_next_unasked(deps: Deps) -> None:
+    """Close what nobody waits for any more, whatever made its task go on; some of the open ones at each look.
+
+    So what is open in the store is what is asked, and all who count or list it agree without looking at tasks.
+    """
+    if stale := await _stale(deps, await deps.approvals.next_open(LOOKED_AT)):
+        await _withdraw(deps, sorted(stale))
 
 
 async def answer_question(deps: Deps, body: DecisionRequest, caller: Principal) -> Doc:
@@ -86,8 +95,13 @@ async def _answered(deps: Deps, body: DecisionRequest, caller: Principal) -> tup
 async def _still_asked(deps: Deps, approval: Doc) -> None:
     """Raises Conflict, and withdraws the question, when its task has gone on without an answer."""
     if await is_asked_no_more(deps, approval):
-        await deps.approvals.withdraw({"_id": approval["_id"]})
+        await _withdraw(deps, [approval["_id"]])
         raise Conflict(f"{approval['_id']} is asked no more: {approval['task_id']} has gone on without an answer")
+
+
+async def _withdraw(deps: Deps, ids: Sequence[str]) -> None:
+    withdrawn = await deps.approvals.withdraw({"_id": {"$in": list(ids)}})
+    deps.metrics.decided.labels(decision=WITHDRAWN).inc(withdrawn)
 
 
 async def _stale(deps: Deps, approvals: Sequence[Doc]) -> set[str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from services.approvals.answering import withdraw_next_unasked
 from services.approvals.deps import Deps
 from services.approvals.domain.controls import is_done_with
 from services.approvals.domain.deciding import EXPIRED, PENDING
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 
 async def sweep(deps: Deps) -> Says:
     """Look for everything of ours that is due."""
-    said = await asyncio.gather(_submissions(deps), _approvals(deps), _imports(deps))
+    *said, _ = await asyncio.gather(_submissions(deps), _approvals(deps), _imports(deps), withdraw_next_unasked(deps))
     return [event for events in said for event in events]
 
 

@@ -1,12 +1,13 @@
 """In and out of the dashboard with a real browser."""
 
 import json
-import re
 
 import httpx2
 from playwright.async_api import expect
 
 from taskgrove.local.supervisor import LocalStack
+from tests.browser.conftest import Person
+from tests.browser.runs import asked, shell, submit
 from tests.browser.visitor import Visitor
 
 
@@ -43,11 +44,60 @@ async def test_a_link_works_once(stranger: Visitor, second: Visitor, http: httpx
     await expect(second.page.get_by_role("alert")).to_contain_text("was used already")
 
 
-async def test_a_session_that_is_over_leads_to_the_login_even_from_a_part_of_a_page(stranger: Visitor, http: httpx2.AsyncClient) -> None:
+async def test_the_end_of_a_session_takes_nothing_from_whoever_is_typing(stranger: Visitor, http: httpx2.AsyncClient) -> None:
     await stranger.enter(http)
-    await stranger.go("/?show=active")
+    await stranger.go("/submit")
+    page = stranger.page
+    await page.get_by_label("What is to be done").fill("typed for an hour")
     cookie = next(one for one in await stranger.context.cookies() if one["name"].startswith("taskgrove"))
     await stranger.context.add_cookies([{**cookie, "value": "over"}])
-    await stranger.page.wait_for_url(re.compile("/login[?]next="))
-    await expect(stranger.page.get_by_text("Your session is over.")).to_be_visible()
-    await expect(stranger.page.locator("input[name=next]")).to_have_value("/?show=active")
+    await expect(page.get_by_text("Your session is over.").first).to_be_visible()
+    await page.get_by_role("button", name="Preview plan").click()
+    await expect(page.locator("#notice")).to_contain_text("this was not taken")
+    await stranger.assert_accessible()
+    await expect(page.get_by_label("What is to be done")).to_have_value("typed for an hour")
+
+    async with stranger.context.expect_page() as opened:
+        await page.get_by_role("link", name="Log in in another tab").click()
+    elsewhere = await opened.value
+    await elsewhere.goto(stranger.url + (await http.post("/links")).json()["path"])
+    await elsewhere.wait_for_url(f"{stranger.url}/")
+    await page.bring_to_front()
+    await expect(page.get_by_text("Your session is over.").first).to_be_hidden()
+    await page.get_by_label("Text").fill("# Kept\n\n## One\n\n```sh\ntrue\n```\n")
+    await page.get_by_role("button", name="Preview plan").click()
+    await page.wait_for_url("**/plan")
+
+
+async def test_the_page_of_a_run_goes_on_with_the_next_session(stranger: Visitor, http: httpx2.AsyncClient) -> None:
+    run_id = await submit(http, "Watched on", shell("a", "true", checkpoint={"when": "before"}))
+    question = await asked(http, run_id)
+    await stranger.enter(http)
+    await stranger.go(f"/runs/{run_id}")
+    page = stranger.page
+    await expect(page.locator("#run[data-live=yes]")).to_be_visible()
+    token = await page.locator("#waiting").get_attribute("data-csrf")
+    async with page.expect_response(lambda answer: "/stream" in answer.url and answer.status == 401):
+        await stranger.context.request.post(f"{stranger.url}/logout", form={"csrf": str(token)})
+    await expect(page.get_by_text("Your session is over.").first).to_be_visible()
+    await expect(page.get_by_text("No connection to Taskgrove")).to_be_hidden()
+    elsewhere = await stranger.context.new_page()
+    async with page.expect_response(lambda answer: "/stream" in answer.url and answer.status == 200):
+        await elsewhere.goto(stranger.url + (await http.post("/links")).json()["path"])
+        await elsewhere.wait_for_url(f"{stranger.url}/")
+    await http.post("/approvals", json={"approvalId": question, "decision": "approve"})
+    await expect(page.locator("#run-head")).to_contain_text("completed")
+    assert page.url == f"{stranger.url}/runs/{run_id}"
+
+
+async def test_a_page_does_not_go_on_as_somebody_else(stranger: Visitor, http: httpx2.AsyncClient, person: Person) -> None:
+    await stranger.enter(http)
+    await stranger.go("/submit")
+    elsewhere = await stranger.context.new_page()
+    pat = await person("pat", "approver")
+    await elsewhere.goto(stranger.url + (await pat.post("/links")).json()["path"])
+    await elsewhere.wait_for_url(f"{stranger.url}/")
+    await expect(stranger.page.get_by_text("This browser is logged in as pat now.")).to_be_visible()
+    await stranger.page.get_by_label("Text").fill("# As whom?\n")
+    await stranger.page.get_by_role("button", name="Preview plan").click()
+    await expect(stranger.page.locator("#notice")).to_contain_text("no valid token")

@@ -1,5 +1,7 @@
 """Decisions with a real browser."""
 
+from urllib.parse import unquote
+
 import httpx2
 from playwright.async_api import expect
 
@@ -76,10 +78,31 @@ async def test_a_second_approver_is_told_who_was_faster(
     await expect(second.page.get_by_role("status").filter(has_text="You have approved")).to_be_visible()
     await visitor.page.get_by_label("Comment").fill("no, not yet")
     await visitor.page.get_by_role("button", name="Reject").click()
-    await expect(visitor.page.get_by_role("alert")).to_contain_text("somebody was faster")
+    reason = visitor.page.get_by_role("alert")
+    await expect(reason).to_contain_text("somebody was faster")
+    await expect(reason).to_be_focused()
+    await expect(visitor.page.locator("pre", has_text="no, not yet")).to_be_visible()
+    await visitor.assert_accessible()
     await expect(visitor.page.get_by_role("status").filter(has_text="approved by pat")).to_be_visible()
     visitor.complaints.clear()  # the 409
     assert await ended(http, run_id) == "completed"
+
+
+async def test_a_decision_that_did_not_arrive_is_there_to_be_sent_again(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    page = visitor.page
+    run_id = await submit(http, "Away", shell("a", "true", checkpoint=BEFORE))
+    await visitor.go(f"/inbox/{await asked(http, run_id)}")
+    await page.get_by_label("Comment").fill("a long reason")
+    await page.route("**/inbox/*", lambda route: route.fulfill(status=503))
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.locator("#notice")).to_contain_text("if it was taken, you are told so")
+    await expect(page.get_by_label("Comment")).to_have_value("a long reason")
+    await visitor.assert_accessible()
+    await page.unroute("**/inbox/*")
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.get_by_role("status").filter(has_text="You have approved")).to_be_visible()
+    assert await ended(http, run_id) == "completed"
+    visitor.complaints.clear()  # the browser notes the 503
 
 
 async def test_who_may_not_decide_may_look(second: Visitor, http: httpx2.AsyncClient, person: Person) -> None:
@@ -92,12 +115,43 @@ async def test_who_may_not_decide_may_look(second: Visitor, http: httpx2.AsyncCl
     await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
 
 
-async def test_the_list_renews_itself(visitor: Visitor, http: httpx2.AsyncClient) -> None:
-    await visitor.go("/inbox")
-    run_id = await submit(http, "Comes later", shell("a", "true", title="Late one", checkpoint=BEFORE))
-    await expect(visitor.page.get_by_text("May 'Late one' start?").first).to_be_visible()
+async def test_the_list_renews_itself_where_nobody_decides(second: Visitor, http: httpx2.AsyncClient, person: Person) -> None:
+    await second.enter(await person("quinn", "approver", groups=("later",)))
+    run_id = await submit(http, "Comes later", shell("a", "sleep 5"), shell("b", "true", "a", title="Late one", checkpoint=BEFORE))
+    await second.go(f"/inbox?run={run_id}")
+    await expect(second.page.get_by_text("Nobody was asked anything here.")).to_be_visible()
+    await expect(second.page.get_by_text("May 'Late one' start?").first).to_be_visible()
     await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
-    await expect(visitor.page.get_by_text("May 'Late one' start?")).to_have_count(0)
+
+
+async def test_a_question_is_not_exchanged_under_the_hand_that_answers_it(visitor: Visitor, http: httpx2.AsyncClient) -> None:
+    page = visitor.page
+    run_id = await submit(http, "Under the hand", *(shell(key, "true", checkpoint=BEFORE) for key in ("a", "b")))
+    await asked(http, run_id)
+    await visitor.go(f"/inbox?run={run_id}")
+    await page.evaluate("window.same = true")
+    action = await page.locator("form.decide").get_attribute("action")
+    shown = str(action).removeprefix("/inbox/")
+    await http.post("/approvals", json={"approvalId": unquote(shown), "decision": "approve"})
+    await expect(page.get_by_text("The list has changed meanwhile.")).to_be_visible()
+    assert await page.evaluate("window.same") is True
+    assert await page.locator("form.decide").get_attribute("action") == action
+    await page.get_by_role("link", name="Show it as it is now").click()
+    await expect(page.locator("form.decide")).not_to_have_attribute("action", str(action))
+    await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
+
+
+async def test_who_only_looks_keeps_the_focus(second: Visitor, http: httpx2.AsyncClient, person: Person) -> None:
+    run_id = await submit(http, "Looked at", *(shell(key, "true", checkpoint=BEFORE) for key in ("a", "b")))
+    question = await asked(http, run_id)
+    await second.enter(await person("vic", "viewer"))
+    await second.go(f"/inbox?run={run_id}")
+    link = second.page.get_by_label("Questions").get_by_role("link").last
+    await link.focus()
+    await http.post("/approvals", json={"approvalId": question, "decision": "approve"})
+    await expect(second.page.get_by_text("The list has changed meanwhile.")).to_be_visible()
+    await expect(link).to_be_focused()
+    await http.put(f"/tasks/{run_id}", json={"action": "cancel"})
 
 
 async def test_the_keyboard_is_enough(visitor: Visitor, http: httpx2.AsyncClient) -> None:

@@ -4,6 +4,7 @@ import structlog
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from services.approvals.answering import withdraw_unasked
 from services.approvals.api.access import CallerHere, DepsHere, IfMatch, requires
 from services.approvals.api.answers import answer, etag
 from services.approvals.api.bodies import UpdateBody
@@ -50,6 +51,7 @@ async def order(task_id: str, body: UpdateBody, deps: DepsHere, *, caller: Calle
     log.info("task.ordered", task_id=task_id, action=str(action), who=caller.name, control_id=event.control_id)
     if await deps.say(event):
         await _carried_out(deps, event)
+    await withdraw_unasked(deps, [task_id])  # of a task that was tried again or completed by hand nobody has to be asked
     after = await load_view(deps, task_id)
     return answer(after, 202, {**etag(after), "Location": f"/tasks/{task_id}"})
 

@@ -18,6 +18,7 @@ class Approvals:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.collection: Collection = database["approvals"]
         self._clock = clock
+        self._looked_at = ""
 
     async def ask(self, events: Sequence[ApprovalRequested]) -> set[str]:
         """Keep questions; the ids of those that were asked before."""
@@ -30,6 +31,13 @@ class Approvals:
     async def page(self, where: dict[str, Any], *, after_id: str | None, limit: int) -> list[Doc]:
         """Those that match, by id, from the one after `after_id`."""
         return await self.collection.find({**where, **({"_id": {"$gt": after_id}} if after_id else {})}, sort=(("_id", 1),), limit=limit)
+
+    async def next_open(self, limit: int) -> list[Doc]:
+        """The next of the open ones, round and round: however many there are, each look costs the same, and each question has its turn."""
+        where = {"state": PENDING, "_id": {"$gt": self._looked_at}}
+        found = await self.collection.find(where, ("state", "task_id"), sort=(("_id", 1),), limit=limit)
+        self._looked_at = found[-1]["_id"] if len(found) == limit else ""
+        return found
 
     async def record(self, approval: Doc, vote: Vote) -> Doc | None:
         """Add the answer, if nobody else's came in since `approval` was read; the approval as it is then."""

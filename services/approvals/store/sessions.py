@@ -11,6 +11,9 @@ from shared.storage.port import Database, Doc
 
 SESSION, LINK = "session", "link"
 SESSION_HOURS, LINK_MINUTES = 12, 5
+MOST_DAYS = 7
+"""However active somebody is: a session that was stolen, or forgotten on a screen, does not last for ever."""
+RENEW_AFTER = timedelta(hours=1)
 MOST_REMEMBERED = 10_000
 
 
@@ -40,13 +43,15 @@ class Sessions:
         return await self._add(name, LINK, timedelta(minutes=LINK_MINUTES))
 
     async def who(self, secret: str) -> Principal | None:
-        """Whose session this is. A key that was taken away may still work for five seconds."""
+        """Whose session this is; being used, it goes on. A key that was taken away may still work for five seconds."""
         digest = key_hash(secret)
         if (known := self._remembered.get(digest)) and known[1] > self._clock.monotonic():
             return known[0]
         self._remembered.pop(digest, None)
-        principal = await self._holder(await self._get(digest, SESSION))
-        if principal:
+        doc = await self._get(digest, SESSION)
+        principal = await self._holder(doc)
+        if doc and principal:
+            await self._renew(doc)
             if len(self._remembered) >= MOST_REMEMBERED:
                 self._remembered.clear()
             self._remembered[digest] = (principal, self._clock.monotonic() + REMEMBER_SECONDS)
@@ -71,6 +76,12 @@ class Sessions:
         doc = {"_id": key_hash(opened), "kind": kind, "name": name, "key_hash": holder["key_hash"], "at": now, "expires_at": now + lasts}
         await self._collection.insert([doc])
         return Opened(opened, now + lasts)
+
+    async def _renew(self, doc: Doc) -> None:
+        """Who is at work is not thrown out: a session ends so long after its last use. Written at most once in RENEW_AFTER."""
+        until = min(self._clock.now() + timedelta(hours=SESSION_HOURS), doc["at"] + timedelta(days=MOST_DAYS))
+        if until - doc["expires_at"] >= RENEW_AFTER:
+            await self._collection.update({"_id": doc["_id"]}, {"$set": {"expires_at": until}})
 
     async def _get(self, digest: str, kind: str) -> Doc | None:
         found = await self._collection.find({"_id": digest, "kind": kind})

@@ -31,6 +31,12 @@ class Draft:
     summary: str = ""
     data: str = ""
 
+    @property
+    def texts(self) -> Sequence[tuple[str, str]]:
+        """What would be lost with it: each field that was written, under its name."""
+        fields = (("Comment", self.comment), ("Result", self.summary), ("Data", self.data))
+        return [(name, text) for name, text in fields if text.strip()]
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -45,7 +51,8 @@ class Choice:
 class Asked:
     """One question. `wants_result`: the result is the answer.
 
-    `why_not` says why whoever looks cannot answer (empty: they can), and `command` what an admin can do then.
+    `why_not` says why whoever looks cannot answer (empty: they can), and `command` what an admin can do then. `too_late` is what is said
+    to whoever answers all the same when it is settled.
     """
 
     doc: Mapping[str, Any]
@@ -56,6 +63,7 @@ class Asked:
     why_not: str
     command: str
     settled: str
+    too_late: str
     given: int
     takes_answer: bool
     wants_result: bool
@@ -74,6 +82,7 @@ def asked_of(approval: Mapping[str, Any], who: Principal, *, withdrawn: bool, no
         why_not=_why_not(approval, who) if state == PENDING else "",
         command=_command(approval, who),
         settled="" if state == PENDING else settled_words(approval, state),
+        too_late=too_late_words(approval, state, who),
         given=sum(entry["decision"] == APPROVE for entry in approval["decisions"]),
         takes_answer=ANSWER in approval["choices"],
         wants_result=approval["kind"] == QUESTION and set(approval["choices"]) <= {TAKE_OVER, "skip", "fail"},
@@ -95,6 +104,16 @@ def settled_words(approval: Mapping[str, Any], state: str) -> str:
     """`approved by pat and rob`, and the like."""
     by = " and ".join(entry["by"] for entry in approval["decisions"]) if state not in (EXPIRED, WITHDRAWN) else ""
     return f"{PAST.get(state, state)}{f' by {by}' if by else ''}"
+
+
+def too_late_words(approval: Mapping[str, Any], state: str, who: Principal) -> str:
+    """Why an answer of theirs is not taken any more; empty: it is open."""
+    if state == PENDING:
+        return ""
+    if state in (EXPIRED, WITHDRAWN):
+        return f"Your answer was not taken: {'its time had run out' if state == EXPIRED else 'nobody waits for it any more'}."
+    is_own = any(entry["by"] == who.name for entry in approval["decisions"])
+    return "You had answered already, and that answer counts." if is_own else "Your answer was not taken: somebody was faster."
 
 
 def _state(approval: Mapping[str, Any], *, withdrawn: bool, now: datetime) -> str:

@@ -12,7 +12,7 @@ from services.approvals.api.cookies import drop_session, set_session
 from services.approvals.deps import Deps
 from services.approvals.domain.audit import Entry
 from services.approvals.domain.principals import Principal
-from services.approvals.store.sessions import SESSION_HOURS
+from services.approvals.store.sessions import MOST_DAYS
 from services.approvals.web.pages import LOGIN, Web, is_page, page, render, see_other, waiting_for
 
 router = APIRouter()
@@ -23,7 +23,9 @@ WRONG_LINK = "This link was used already, or is older than five minutes. `taskgr
 TOO_OFTEN = "Too many failed logins. Wait a minute, then try again."
 STALE = "Your session is over. Log in to go on where you were."
 OUT = "You are logged out."
-SECONDS = SESSION_HOURS * 3_600
+SECONDS = MOST_DAYS * 24 * 3_600
+"""Of the cookie: when a session ends is decided by the store alone, which renews it."""
+TAKEN_BY_POST = ("/start", "/discard")
 
 Secret = Annotated[str, Form(max_length=200)]
 Back = Annotated[str, Form(max_length=2_000)]
@@ -81,10 +83,11 @@ async def favicon(request: Request) -> Response:
 
 
 def back_to(url: str) -> str:
-    """`url` if it is one of our pages, else the first page: a link to us must not lead elsewhere."""
+    """`url` if it is a page of ours that can be looked at, else the first page: a link to us must not lead elsewhere."""
     is_local = url.startswith("/") and not url.startswith("//") and url.isprintable() and "\\" not in url
     path = url.partition("?")[0]
-    return url if is_local and is_page(path) and path not in (LOGIN, "/logout") and not path.startswith("/ui/") else "/"
+    is_shown = is_page(path) and path not in (LOGIN, "/logout") and not path.startswith("/ui/") and not path.endswith(TAKEN_BY_POST)
+    return url if is_local and is_shown else "/"
 
 
 def _of_own_will(request: Request) -> bool:

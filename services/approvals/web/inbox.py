@@ -1,5 +1,6 @@
 """The inbox: what waits for a person, with all that one needs to decide, and the decision by a form."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -19,10 +20,11 @@ from services.approvals.domain.principals import APPROVER, Principal
 from services.approvals.domain.summary import Summary
 from services.approvals.store.approvals import open_to
 from services.approvals.web.choosing import Asked, Draft, asked_of, said_of
-from services.approvals.web.pages import page, see_other
+from services.approvals.web.pages import go_to, page
+from services.approvals.web.problems import on_error
 from services.approvals.web.run_panel import Panel, load_panel
 from shared.contracts.plan import TaskSpec
-from shared.errors import BadInput, TaskgroveError
+from shared.errors import BadInput, Conflict, TaskgroveError, Unavailable
 from shared.ids import plan_id
 from shared.messaging.codec import explain
 from shared.storage.port import Doc
@@ -30,6 +32,7 @@ from shared.storage.port import Doc
 router = APIRouter(dependencies=[LOOK])
 
 ROWS = 50
+MARK = 16
 MOST_PLANNED = 100
 PLAN_REVIEW = "plan_review"
 SHOWS = (("pending", "Open"), ("mine", "For me"), ("all", "All"))
@@ -46,7 +49,7 @@ async def inbox(
     said = said_of(await find_question(deps, done), caller) if done else ""
     first = values["questions"][0] if values["questions"] else None
     detail = await _detail(deps, first, caller) if first else _nothing()
-    return await page(request, "inbox.html", **values, **detail, chosen=False, said=said, problem="", draft=Draft())
+    return await page(request, "inbox.html", **values, **detail, chosen=False, said=said, problem="", too_late="", draft=Draft())
 
 
 @router.get("/inbox/{approval_id:path}")
@@ -68,20 +71,22 @@ async def decide(
     summary: Annotated[str, Form()] = "",
     data: Annotated[str, Form()] = "",
 ) -> Response:
-    """The answer to it. What somebody else decided meanwhile is shown, with what was written here still there."""
+    """The answer to it. If it is not taken, what was written is shown again, with what was decided meanwhile."""
     draft = Draft(decision, comment, summary, data=data)
     try:
         after = await answer_question(deps, _decision(approval_id, digest, draft=draft), caller)
+    except Unavailable as error:
+        return await on_error(request, error, draft=draft)
     except TaskgroveError as error:
         return await _show(request, deps, caller, approval_id=approval_id, error=error, draft=draft)
-    return see_other(f"/inbox?{urlencode({'done': after['_id']})}")
+    return go_to(request, f"/inbox?{urlencode({'done': after['_id']})}")
 
 
 @router.get("/ui/inbox")
 async def news(
     deps: DepsHere, caller: CallerHere, *, show: Text = "pending", run: Text = "", after: Text = "", known: Text = ""
 ) -> Response:
-    """Nothing while the list is as it was when it was shown; else the page is loaded again, unless somebody writes in it."""
+    """Nothing while the list is as it was when it was shown; else the page is told, and knows whether somebody is at work in it."""
     values = await _list(deps, caller, show=show, run=run, after=after)
     return Response(status_code=204, headers={} if values["known"] == known else {"HX-Trigger": "inbox-changed"})
 
@@ -99,7 +104,8 @@ async def _show(
     values = await _list(deps, caller, show=PENDING, run="", after="")
     detail = await _detail(deps, approval, caller)
     status, problem = (error.http_status, str(error)) if error else (200, "")
-    texts = {"said": "", "problem": problem, "draft": draft or Draft()}
+    too_late = detail["asked"].too_late if isinstance(error, Conflict) else ""
+    texts = {"said": "", "problem": problem, "too_late": too_late, "draft": draft or Draft()}
     return await page(request, "inbox.html", status=status, **values, **detail, chosen=True, **texts)
 
 
@@ -120,9 +126,9 @@ async def _list(deps: Deps, caller: Principal, *, show: str, run: str, after: st
 
 
 def _mark(found: Sequence[Doc]) -> str:
-    """What changes when the list does."""
-    last = found[-1]["_id"] if found else ""
-    return f"{len(found)}.{sum(doc['votes'] for doc in found)}.{last}"
+    """What changes when the list does: a sum of its parts would miss that one question came as another went."""
+    shown = [(doc["_id"], doc["state"], doc["votes"]) for doc in found]
+    return hashlib.sha256(orjson.dumps(shown)).hexdigest()[:MARK]
 
 
 async def _detail(deps: Deps, approval: Doc, caller: Principal) -> dict[str, Any]:

@@ -9,29 +9,37 @@ from starlette.responses import Response
 
 from services.approvals.api import problems
 from services.approvals.api.cookies import drop_session, session_of
-from services.approvals.web.pages import go_to, is_page, login_url, render, wants_fragment
+from services.approvals.api.gate import READING
+from services.approvals.web.choosing import Draft
+from services.approvals.web.pages import is_page, login_url, render, see_other, wants_fragment
 from shared.contracts.views import Problem
 from shared.errors import TaskgroveError, Unauthorized
 
-INTO_NOTICE = {"HX-Retarget": "#notice", "HX-Reswap": "innerHTML"}
+OVER = "Your session is over. Log in in another tab, then go on here; what you typed is still here."
+INTO_NOTICE = {"HX-Retarget": "#notice", "HX-Reswap": "innerHTML", "HX-Reselect": ".note"}
 
 
 async def refuse(error: TaskgroveError, request: Request) -> Response:
-    """What the gate answers to whom it turns away. From a page one comes to the login, and from there back."""
+    """What the gate answers to whom it turns away. A page leads to the login and from there back; a part of one only says so.
+
+    htmx asks by itself every few seconds: if that led away, what somebody is typing would be lost.
+    """
     if not is_page(request.url.path):
         return problems.answer_to(error, request.url.path)
     if not isinstance(error, Unauthorized):
         return _shown(request, problems.answer_to(error, request.url.path))
+    if wants_fragment(request):
+        return _shown(request, problems.answer_to(Unauthorized(OVER), request.url.path))
     stale = session_of(request.headers) is not None
-    answer = go_to(request, login_url(_where(request), stale=stale))
+    answer = see_other(login_url(_where(request), stale=stale))
     if stale:
         drop_session(answer, request.scope)
     return answer
 
 
-async def on_error(request: Request, error: Exception) -> Response:
-    """One of our own errors."""
-    return _shown(request, await problems.on_error(request, error))
+async def on_error(request: Request, error: Exception, *, draft: Draft | None = None) -> Response:
+    """One of our own errors; with what somebody wrote, which is not lost by it."""
+    return _shown(request, await problems.on_error(request, error), draft=draft)
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
@@ -48,7 +56,7 @@ async def on_http(request: Request, error: Exception) -> Response:
     return _shown(request, await problems.on_http(request, error))
 
 
-def _shown(request: Request, answer: Response) -> Response:
+def _shown(request: Request, answer: Response, *, draft: Draft | None = None) -> Response:
     """The problem as people read it, where people look."""
     if not is_page(request.url.path):
         return answer
@@ -61,10 +69,11 @@ def _shown(request: Request, answer: Response) -> Response:
         status=answer.status_code,
         headers={**kept, **(INTO_NOTICE if part else {})},
         problem=problem,
+        draft=draft,
     )
 
 
 def _where(request: Request) -> str:
-    """The page that somebody was on."""
-    url = urlsplit(request.headers.get("hx-current-url", "") if wants_fragment(request) else str(request.url))
+    """The page that somebody was on; of a form that was sent, the one that it is on: what takes the form shows nothing by itself."""
+    url = urlsplit(str(request.url) if request.method in READING else request.headers.get("referer", ""))
     return url.path + (f"?{url.query}" if url.query else "")

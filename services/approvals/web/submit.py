@@ -20,6 +20,7 @@ from services.approvals.api.access import CallerHere, DepsHere, requires
 from services.approvals.api.bodies import SubmitBody
 from services.approvals.deps import Deps
 from services.approvals.domain.principals import SUBMITTER, Principal
+from services.approvals.domain.submitting import MOST_NOTES
 from services.approvals.web.pages import go_to, page
 from shared.catalogue.planners import PLANNERS
 from shared.contracts.plan import NotesFile, RunOptions
@@ -30,7 +31,10 @@ from shared.messaging.codec import explain
 router = APIRouter(include_in_schema=False, dependencies=[requires(SUBMITTER)])
 
 FIRST_NAME = "notes.md"
-LIMITS = ("time_scale", "max_tasks", "max_depth", "max_width")
+LIMITS = ("time_scale", "max_tasks", "max_depth", "max_width", "priority", "concurrency")
+INDENT = " " * 4
+LARGEST_BODY = 12 * 2**20
+"""The gate has counted the body by then, and says so in our words; the form's parser would refuse a single text of 1 MiB in its own."""
 
 Text = Annotated[str, Form()]
 
@@ -52,11 +56,12 @@ async def form(request: Request, deps: DepsHere, *, again: Annotated[str, Query(
     known = (await deps.submissions.get([again])).get(again) if again else None
     draft = draft_of(known["event"]) if known else Draft()
     defaults = {name: getattr(RunOptions(), name) for name in LIMITS}
-    values: dict[str, Any] = {"planners": PLANNERS, "has_model": deps.has_model, "key": new_id(), "most_bytes": deps.settings.body_bytes}
+    values: dict[str, Any] = {"planners": PLANNERS, "has_model": deps.has_model, "key": new_id()}
+    values["most_bytes"] = min(MOST_NOTES, deps.settings.body_bytes)
     return await page(request, "submit.html", draft=draft, defaults=defaults, again=again, **values)
 
 
-@router.post("/submit")
+@router.post("/submit", form_limits={"max_part_size": LARGEST_BODY})
 async def send(
     request: Request,
     deps: DepsHere,
@@ -115,16 +120,34 @@ def options_of(form: Mapping[str, Any], *, review: bool) -> dict[str, Any]:
     for name in LIMITS:
         if value := str(form.get(name) or "").strip():
             options[name] = value
-    given: dict[str, str] = {}
-    for number, line in enumerate(str(form.get("inputs") or "").splitlines(), 1):
-        name, equals, value = line.partition("=")
-        if line.strip() and (not equals or not name.strip()):
+    return {**options, "inputs": inputs_of(str(form.get("inputs") or ""))}
+
+
+def inputs_of(text: str) -> dict[str, str]:
+    """NAME=VALUE a line; below a NAME= without a value, lines that are indented are its value, as they are. Raises BadInput."""
+    given: dict[str, list[str]] = {}
+    below = ""
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        if below and line.startswith(INDENT):
+            given[below].append(line.removeprefix(INDENT))
+            continue
+        name, equals, value = (part.strip() for part in line.partition("="))
+        below = name if equals and not value else ""
+        if not line.strip():
+            continue
+        if not equals or not name:
             raise BadInput(f"inputs, line {number}: {line.strip()!r}: write it as NAME=VALUE, such as version=1.4")
-        if name.strip() in given:
-            raise BadInput(f"inputs, line {number}: {name.strip()} is given twice; keep one")
-        if line.strip():
-            given[name.strip()] = value.strip()
-    return {**options, "inputs": given}
+        if name in given:
+            raise BadInput(f"inputs, line {number}: {name} is given twice; keep one")
+        given[name] = [value] if value else []
+    return {name: "\n".join(lines) for name, lines in given.items()}
+
+
+def input_lines(inputs: Mapping[str, str]) -> str:
+    """The same back, so that `inputs_of` reads exactly these."""
+    plain = {name: value == value.strip() and "\n" not in value for name, value in inputs.items()}
+    blocks = {name: "".join(f"\n{INDENT}{line}" for line in value.split("\n")) for name, value in inputs.items()}
+    return "\n".join(f"{name}={value if plain[name] else blocks[name]}" for name, value in inputs.items())
 
 
 def draft_of(event: Mapping[str, Any]) -> Draft:
@@ -136,7 +159,7 @@ def draft_of(event: Mapping[str, Any]) -> Draft:
         prompt=str(event.get("prompt", "")),
         notes=notes or Draft().notes,
         planner=str(options.get("planner", "")),
-        inputs="\n".join(f"{name}={value}" for name, value in (options.get("inputs") or {}).items()),
+        inputs=input_lines(options.get("inputs") or {}),
         limits={name: value for name, value in wire.items() if value is not None and value != getattr(usual, name)},
     )
 

@@ -63,7 +63,7 @@ async def discard(run_id: str, deps: DepsHere, *, caller: CallerHere) -> Respons
         raise Conflict(f"{run_id} is no draft any more, and was not discarded; on its page /runs/{run_id} a run can be cancelled")
     body = UpdateBody(action=Action.CANCEL, reason="discarded before it was started")
     await orders.order(run_id, body, deps, caller=caller)
-    return see_other("/submit")
+    return see_other("/submit" if caller.has(SUBMITTER) else f"/runs/{quote(run_id)}")
 
 
 async def _values(deps: Deps, run_id: str, here: Here, *, who: CallerHere) -> dict[str, Any]:
@@ -71,16 +71,28 @@ async def _values(deps: Deps, run_id: str, here: Here, *, who: CallerHere) -> di
     header, preview = loaded or (None, None)
     review = await _review(deps, run_id)
     by = await submitter_of(deps, run_id)
+    is_made = header is None and not here.head.ended
+    is_taken_up = preview is not None and review is None and str(here.head.phase) == "expanding"
     return {
         "run_id": run_id,
         "head": here.head,
         "plan": preview,
-        "error": str(header["error"]) if header and header["state"] == "failed" else "",
+        "error": _why_none(header, here),
         "review": review,
         "may_start": bool(review) and who.may_answer(review["approvers"]) if review else False,
         "may_discard": who.has(APPROVER, SUBMITTER) and who.may_order(by),
-        "planning": header is None or (preview is not None and review is None and str(here.head.phase) == "expanding"),
+        "planning": is_made or is_taken_up,
     }
+
+
+def _why_none(header: Doc | None, here: Here) -> str:
+    """Why there is no plan and none will come; empty: there is one, or it is being made."""
+    if header:
+        return str(header["error"]) if header["state"] == "failed" else ""
+    if not here.root or not here.head.ended:
+        return ""
+    error = here.root.get("error") or {}
+    return str(error.get("message") or f"the run is {here.head.phase}")
 
 
 async def _review(deps: Deps, run_id: str) -> Doc | None:

@@ -10,8 +10,10 @@ from shared.errors import StoreUnavailable
 from shared.memory.broker import MemoryBroker, MemoryExchange
 from shared.memory.store import MemoryDatabase
 from shared.storage.port import Collection
+from tests.unit.approvals.browsing import log_in
 from tests.unit.approvals.desk import Desk, open_desk
 from tests.unit.approvals.test_access import ALLOWED
+from tests.unit.approvals.test_pages import fill
 
 
 class FlakyDatabase(MemoryDatabase):
@@ -68,3 +70,13 @@ async def test_every_route_says_so_and_when_to_come_back(flaky: Desk) -> None:
     assert (await flaky.as_("sue").post("/tasks", json={"description": "x"})).status_code == 202
     assert len(await flaky.docs("submissions")) == 1
     assert (await flaky.as_("ada").get("/audit/state")).json()["intact"]
+
+
+async def test_a_decision_that_was_not_taken_is_still_there_to_be_read(flaky: Desk) -> None:
+    approval_id, tab = await fill(flaky), await log_in(flaky, "pat")
+    database: Any = flaky.ground.database
+    database.inner.away = True
+    answer = await tab.send(f"/inbox/{approval_id}", decision="approve", comment="a long reason", digest="d")
+    assert (answer.status_code, ">a long reason</pre>" in answer.text) == (503, True)
+    database.inner.away = False
+    assert (await flaky.docs("approvals"))[0]["decisions"] == []

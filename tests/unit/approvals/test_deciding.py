@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
+from services.approvals.answering import LOOKED_AT
 from shared.contracts.approvals import ApprovalDecided
 from shared.contracts.sequencer import ApprovalRequested, TaskFailed, TaskReopened
 from shared.contracts.views import ApprovalPage, ApprovalView
 from shared.ids import new_id
+from tests.unit.approvals.browsing import log_in
 from tests.unit.approvals.desk import Desk, event_of, task, until
+from tests.unit.approvals.test_orders import obey
+from tests.unit.approvals.test_pages import question as stored
 
 HELP = ("retry", "take_over", "skip", "fail")
 
@@ -186,6 +190,68 @@ class TestDeciding:
         refused = await answer(desk, "pat", event)
         assert refused.status_code == 409
         assert "asked no more" in refused.json()["detail"]
+
+
+async def shown_as_open(desk: Desk, run_id: str) -> set[str]:
+    """Where somebody who may answer is told that something waits: the places that must agree."""
+    tab = await log_in(desk, "pat")
+    asks = {
+        "badge": 'title="1 question for you"' in (await tab.get("/ui/waiting")).text,
+        "overview": 'class="badge wait" href="/inbox/' in (await tab.get("/")).text,
+        "head": 'class="waits list"' in (await tab.get(f"/ui/runs/{run_id}/live")).text,
+        "panel": "Waits for an answer" in (await tab.get(f"/ui/runs/{run_id}/panel?task=1")).text,
+        "inbox": "May it start?</span>" in (await tab.get("/inbox")).text,
+    }
+    return {place for place, is_open in asks.items() if is_open}
+
+
+ALL = {"badge", "overview", "head", "panel", "inbox"}
+
+
+class TestGoneOn:
+    """An escalated task went on by an order: nobody is asked about it any more."""
+
+    async def test_an_order_withdraws_the_question_everywhere(self, desk: Desk) -> None:
+        event = await self._escalated(desk)
+        assert await shown_as_open(desk, event.run_id) == ALL
+        put = desk.as_("pat").put(f"/tasks/{event.task_id}", json={"action": "retry", "version": 1})
+        ordered, _ = await asyncio.gather(put, obey(desk, event.run_id, phase="ready", approval_id=None, epoch=2))
+        assert ordered.status_code == 202
+        assert await shown_as_open(desk, event.run_id) == set()
+
+    async def test_whatever_made_it_go_on_the_sweep_finds_it(self, desk: Desk) -> None:
+        event = await self._escalated(desk)
+        await desk.ground.database["tasks"].update({"_id": event.task_id}, {"$set": {"phase": "ready", "approval_id": None}})
+        await desk.sweep_all("submissions")
+        assert await shown_as_open(desk, event.run_id) == set()
+        assert (await desk.docs("approvals", _id=event.approval_id))[0]["state"] == "withdrawn"
+
+    async def test_a_question_that_is_waited_for_stays(self, desk: Desk) -> None:
+        event = await self._escalated(desk)
+        await desk.sweep_all("submissions")
+        assert await shown_as_open(desk, event.run_id) == ALL
+
+    async def test_of_many_each_has_its_turn(self, desk: Desk) -> None:
+        event = await self._escalated(desk)
+        waiting = [stored(f"0.{number}:x:1", run_id="0", task_id=f"0.{number}") for number in range(LOOKED_AT + 1)]
+        await desk.put("approvals", *waiting)
+        await desk.ground.database["tasks"].update({"_id": event.task_id}, {"$set": {"approval_id": None}})
+        await desk.sweep_all("submissions")
+        assert (await desk.docs("approvals", _id=event.approval_id))[0]["state"] == "pending"
+        await desk.sweep_all("submissions")
+        assert [doc["_id"] for doc in await desk.docs("approvals", state="withdrawn")] == [event.approval_id]
+        await desk.ground.database["approvals"].update({"_id": event.approval_id}, {"$set": {"state": "pending"}})
+        for _ in range(2):
+            await desk.sweep_all("submissions")
+        assert [doc["_id"] for doc in await desk.docs("approvals", state="withdrawn")] == [event.approval_id], "round and round"
+
+    async def _escalated(self, desk: Desk) -> ApprovalRequested:
+        event = question(new_id(), kind="escalation", choices=HELP)
+        now = desk.ground.clock.now()
+        waits = task(event.task_id, phase="escalated", approval_id=event.approval_id, created_at=now)
+        await desk.put("tasks", task(event.run_id, phase="expanded", created_at=now), waits)
+        await desk.hears(event)
+        return event
 
 
 async def _said(desk: Desk, event: ApprovalRequested) -> bool:

@@ -1,13 +1,16 @@
 """In and out of the dashboard: keys, links, sessions, tokens, throttle."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from fastapi.routing import iter_route_contexts
 
 from services.approvals.domain.principals import Principal, key_hash
 from services.approvals.web.entry import back_to
+from services.approvals.web.pages import is_page
 from services.approvals.web.throttle import MOST_FROM_ALL, MOST_FROM_ONE, WINDOW_SECONDS, Throttle
 from tests.unit.approvals.browsing import log_in, stranger
 from tests.unit.approvals.desk import Desk
@@ -27,7 +30,7 @@ class TestLogin:
         answer = await tab.client.post("/login", data={"key": desk.keys["pat"], "next": "/inbox?show=mine"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/inbox?show=mine")
         cookie = answer.headers["set-cookie"]
-        assert {"HttpOnly", "SameSite=lax", "Path=/", "Max-Age=43200"} <= {part.strip() for part in cookie.split(";")}
+        assert {"HttpOnly", "SameSite=lax", "Path=/", "Max-Age=604800"} <= {part.strip() for part in cookie.split(";")}
         assert "Secure" not in cookie
         secret = cookie.partition("=")[2].partition(";")[0]
         (kept,) = await desk.docs("sessions")
@@ -148,8 +151,43 @@ class TestSessions:
         assert answer.headers["location"] == f"/login?next={quote('/inbox?show=all', safe='/')}&stale=1"
         assert 'taskgrove=""' in answer.headers["set-cookie"]
         assert "Your session is over" in (await tab.get(answer.headers["location"])).text
-        part = await tab.get("/ui/runs", **{"Cookie": "taskgrove=over", "HX-Request": "true", "HX-Current-URL": "http://approvals/?q=x"})
-        assert (part.status_code, part.headers["hx-redirect"]) == (204, f"/login?next={quote('/?q=x', safe='/')}&stale=1")
+
+    async def test_a_session_that_is_over_leaves_an_open_page_where_it_is(self, desk: Desk) -> None:
+        tab = stranger(desk)
+        for answer in (
+            await tab.get("/ui/waiting", **{"Cookie": "taskgrove=over", "HX-Request": "true"}),
+            await tab.client.post("/submit", data={"prompt": "long"}, headers={"Cookie": "taskgrove=over", "HX-Request": "true"}),
+        ):
+            assert (answer.status_code, "hx-redirect" in answer.headers) == (401, False)
+            assert "Log in in another tab" in answer.text
+            # It may arrive after the login in the other tab, and would end that.
+            assert "set-cookie" not in answer.headers
+
+    async def test_an_open_page_gets_the_token_of_the_next_session(self, desk: Desk) -> None:
+        tab = await log_in(desk, "pat")
+        former = tab.csrf
+        assert f'data-who="pat" data-csrf="{former}"' in (await tab.get("/ui/waiting")).text
+        await tab.client.post("/login", data={"key": desk.keys["pat"], "csrf": former})
+        found = re.search(r'data-csrf="([0-9a-f]{64})"', (await tab.get("/ui/waiting")).text)
+        assert found
+        assert found[1] != former
+        tab.csrf = found[1]
+        assert (await tab.send("/logout")).headers["location"] == "/login?out=1"
+
+    async def test_a_form_that_comes_too_late_leads_back_to_its_page(self, desk: Desk) -> None:
+        tab = stranger(desk)
+        headers = {"Cookie": "taskgrove=over", "Referer": "http://approvals/runs/0198/plan"}
+        answer = await tab.client.post("/runs/0198/start", data={"approval": "x"}, headers=headers)
+        assert answer.headers["location"] == "/login?next=/runs/0198/plan&stale=1"
+        unsaid = await tab.client.post("/runs/0198/start", data={"approval": "x"}, headers={"Cookie": "taskgrove=over"})
+        assert unsaid.headers["location"] == "/login?stale=1"
+
+    def test_nobody_is_led_to_what_only_takes_forms(self, desk: Desk) -> None:
+        routes = [route for route in iter_route_contexts(desk.app.routes) if is_page(str(route.path))]
+        shown = {str(route.path) for route in routes if "GET" in (route.methods or ())}
+        taken = {str(route.path) for route in routes} - shown
+        assert {"/runs/{run_id}/start", "/runs/{run_id}/discard"} <= taken
+        assert {path for path in taken if back_to(re.sub(r"\{[^}]*\}", "x", path)) != "/"} == set()
 
     async def test_the_api_answers_a_stale_cookie_with_a_problem(self, desk: Desk) -> None:
         answer = await stranger(desk).get("/tasks", Cookie="taskgrove=over")
@@ -168,6 +206,21 @@ class TestSessions:
         await desk.ground.database["sessions"].update({"kind": "session"}, past)
         fresh = type(desk.deps.sessions)(desk.ground.database, desk.ground.clock)
         assert await fresh.who(tab.client.cookies["taskgrove"]) is None
+
+    async def test_a_session_in_use_goes_on_and_is_written_once_an_hour(self, desk: Desk) -> None:
+        tab = await log_in(desk, "pat")
+        secret, sessions, now = tab.client.cookies["taskgrove"], desk.ground.database["sessions"], desk.ground.clock.now()
+
+        async def used(*, begun: timedelta, left: timedelta) -> timedelta:
+            await sessions.update({"kind": "session"}, {"$set": {"at": now - begun, "expires_at": now + left}})
+            assert await type(desk.deps.sessions)(desk.ground.database, desk.ground.clock).who(secret)
+            (kept,) = await desk.docs("sessions")
+            return timedelta(minutes=round((kept["expires_at"] - now).total_seconds() / 60))
+
+        minute, hour, day = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+        assert await used(begun=11 * hour, left=hour) == 12 * hour
+        assert await used(begun=hour, left=11 * hour + 2 * minute) == 11 * hour + 2 * minute
+        assert await used(begun=7 * day - 3 * hour, left=hour) == 3 * hour, "seven days after it began it ends"
 
     async def test_a_key_goes_before_a_cookie(self, desk: Desk) -> None:
         tab = await log_in(desk, "vic")

@@ -59,6 +59,34 @@ class TestDeciding:
         assert len((await kept(desk))["decisions"]) == 1
         assert 'value="approve"' not in lost
 
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"state": "approve", "decisions": [{"by": "rob", "decision": "approve", "comment": ""}]}, "somebody was faster"),
+            ({"state": "approve", "decisions": [{"by": "pat", "decision": "approve", "comment": ""}]}, "You had answered already"),
+            ({"state": "expired"}, "its time had run out"),
+            ({"expires_at": datetime(2026, 1, 1, tzinfo=UTC)}, "its time had run out"),
+            ({"state": "withdrawn"}, "nobody waits for it any more"),
+        ],
+    )
+    async def test_what_is_not_taken_is_shown_with_why(self, desk: Desk, change: dict[str, Any], words: str) -> None:
+        await fill(desk)
+        tab = await log_in(desk, "pat")
+        await desk.ground.database["approvals"].update({"_id": ID}, {"$set": change})
+        fields = {"decision": "reject", "comment": "a long reason", "summary": "a result", "data": '{"a": 1}'}
+        for headers in ({}, {"HX-Request": "true"}):
+            answer = await tab.send(f"/inbox/{ID}", digest="d", headers=headers, **fields)
+            assert (answer.status_code, words in answer.text) == (409, True)
+            assert ("somebody was faster" in answer.text) == ("faster" in words)
+            assert all(f">{text}</pre>" in answer.text for text in ("a long reason", "a result", "{&#34;a&#34;: 1}"))
+
+    async def test_who_was_never_asked_was_not_too_slow(self, desk: Desk) -> None:
+        await fill(desk)
+        change = {"state": "reject", "approvers": ["ops"], "decisions": [{"by": "rob", "decision": "reject", "comment": ""}]}
+        await desk.ground.database["approvals"].update({"_id": ID}, {"$set": change})
+        answer = await (await log_in(desk, "pat")).send(f"/inbox/{ID}", decision="approve", comment="mine")
+        assert (answer.status_code, "somebody was faster" in answer.text, ">mine</pre>" in answer.text) == (403, False, True)
+
     async def test_several_must_approve(self, desk: Desk) -> None:
         await fill(desk)
         await desk.ground.database["approvals"].update({"_id": ID}, {"$set": {"required": 2}})
@@ -149,6 +177,18 @@ class TestList:
         same = await tab.get(f"/ui/inbox?{url}")
         assert (same.status_code, "hx-trigger" in same.headers) == (204, False)
         await tab.send(f"/inbox/{ID}", decision="approve")
+        assert (await tab.get(f"/ui/inbox?{url}")).headers["hx-trigger"] == "inbox-changed"
+
+    @pytest.mark.parametrize("show", ["pending", "all"])
+    async def test_it_is_news_when_one_comes_as_another_goes(self, desk: Desk, show: str) -> None:
+        now = desk.ground.clock.now()
+        first, second, last = (question(f"{RUN}.{n}:x:1", task_id="elsewhere", requested_at=now) for n in (1, 2, 3))
+        await desk.put("approvals", first, last)
+        tab = await log_in(desk, "pat")
+        url = (await tab.get(f"/inbox?show={show}")).text.partition('hx-get="/ui/inbox?')[2].partition('"')[0].replace("&amp;", "&")
+        await desk.deps.approvals.withdraw({"_id": first["_id"]})
+        if show == "pending":
+            await desk.put("approvals", second)
         assert (await tab.get(f"/ui/inbox?{url}")).headers["hx-trigger"] == "inbox-changed"
 
     async def test_many_are_shown_in_pages(self, desk: Desk) -> None:

@@ -5,9 +5,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import ValidationError
 
+from services.approvals.domain.submitting import MOST_NOTES
+from services.approvals.settings import ApprovalsSettings
 from services.approvals.web.plan import preview_of
-from services.approvals.web.submit import options_of, unambiguous
+from services.approvals.web.submit import LARGEST_BODY, LIMITS, input_lines, inputs_of, options_of, unambiguous
+from services.approvals.web.words import size
 from shared.contracts.approvals import ApprovalDecided, TaskControl, TaskSubmitted
 from shared.contracts.plan import Checkpoint, NotesFile, TaskSpec
 from shared.contracts.sequencer import ApprovalRequested
@@ -58,6 +62,13 @@ class TestSend:
         assert first == second
         assert changed != first
 
+    async def test_what_was_taken_in_part_is_the_same_run_when_it_is_sent_again(self, desk: Desk) -> None:
+        run = run_in(await send(desk))
+        # As if the service had died after it took the key: what was sent is not kept yet.
+        await desk.ground.database["submissions"].delete({"_id": run})
+        assert run_in(await send(desk)) == run
+        assert [doc["_id"] for doc in await desk.docs("submissions", kind="submission")] == [run]
+
     @pytest.mark.parametrize(
         ("fields", "said"),
         [
@@ -87,6 +98,14 @@ class TestSend:
         assert (answer.status_code, answer.headers["content-type"]) == (413, "text/html; charset=utf-8")
         assert "larger than" in answer.text
 
+    async def test_what_the_form_says_it_takes_is_taken_and_more_is_refused_in_its_words(self, desk: Desk) -> None:
+        assert f"{size(MOST_NOTES)} at most" in (await desk.as_("sue").get("/submit")).text
+        half = "x" * (MOST_NOTES // 2)
+        files = [("files", ("b.md", half.encode()))]
+        run_in(await send(desk, note_text=[half], files=files, max_tasks="3"))
+        much = await send(desk, key="k2", note_text=[half + "x"], files=files)
+        assert (much.status_code, f"more than the {MOST_NOTES} that one run may have" in much.text) == (413, True)
+
     async def test_only_who_may_submit_gets_there(self, desk: Desk) -> None:
         assert (await desk.as_("vic").get("/submit")).status_code == 403
         assert (await send(desk, "vic")).status_code == 403
@@ -99,6 +118,18 @@ class TestSend:
         assert 'value="evil.md"' in page
         assert 'value="3"' in page
         assert ">a=1</textarea>" in page
+
+    async def test_all_that_was_submitted_is_in_the_form(self, desk: Desk) -> None:
+        options = {"priority": 0, "concurrency": 2, "time_scale": 0.5, "max_width": 9, "inputs": {"a": "1\n2", "b": "3"}}
+        body = {"notes": [{"name": "a.md", "text": NOTES}], "options": options}
+        run = (await desk.as_("sue").post("/tasks", json=body)).json()["taskId"]
+        page = (await desk.as_("sue").get("/submit", params={"from": run})).text
+        fields = dict(re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', page))
+        inputs = re.search(r'<textarea id="inputs"[^>]*>([^<]*)</textarea>', page)
+        assert inputs
+        again = run_in(await send(desk, inputs=inputs[1].replace("\n", "\r\n"), **{name: fields[name] for name in LIMITS}))
+        first, second = [(await desk.docs("submissions", _id=one))[0]["event"]["options"] for one in (run, again)]
+        assert {**second, "review": False} == first
 
 
 async def drafted(desk: Desk, *specs: TaskSpec, title: str = "Run") -> str:
@@ -150,6 +181,13 @@ class TestPlan:
         assert (await desk.as_("sue").post(f"/runs/{run}/discard")).status_code == 303
         assert [event.action for event in event_of(desk.said, TaskControl, run) if isinstance(event, TaskControl)] == ["cancel"]
 
+    async def test_who_discards_is_led_to_what_they_may_see(self, desk: Desk) -> None:
+        for name, page in (("sue", "/submit"), ("pat", "/runs/{run}")):
+            run = await drafted(desk, TaskSpec(key="a", title="A"))
+            answer = await desk.as_(name).post(f"/runs/{run}/discard")
+            assert answer.headers["location"] == page.format(run=run)
+            assert (await desk.as_(name).get(answer.headers["location"])).status_code == 200
+
     async def test_what_was_started_meanwhile_is_not_discarded(self, desk: Desk) -> None:
         run = await drafted(desk, TaskSpec(key="a", title="A"))
         form = {"approval": f"{run}:plan:0", "digest": "d1"}
@@ -174,6 +212,18 @@ class TestPlan:
         run = run_in(await send(desk))
         page = (await desk.as_("sue").get(f"/runs/{run}/plan")).text
         assert f'hx-get="/ui/runs/{run}/plan"' in page
+
+    @pytest.mark.parametrize(
+        ("error", "said"),
+        [(None, "the run is cancelled"), ({"code": "cancelled", "message": "cancelled by pat: no"}, "cancelled by pat: no")],
+    )
+    async def test_of_a_run_that_is_over_no_plan_is_waited_for(self, desk: Desk, error: dict[str, str] | None, said: str) -> None:
+        run = run_in(await send(desk))
+        now = desk.ground.clock.now()
+        await desk.put("tasks", task(run, phase="cancelled", open=False, created_at=now, finished_at=now, error=error))
+        for path in (f"/runs/{run}/plan", f"/ui/runs/{run}/plan"):
+            page = (await desk.as_("sue").get(path)).text
+            assert ("nothing was started" in page, said in page, f'hx-get="/ui/runs/{run}/plan"' in page) == (True, True, False)
 
 
 class TestPreview:
@@ -202,6 +252,16 @@ class TestParts:
     def test_two_notes_of_one_name_are_refused(self) -> None:
         with pytest.raises(BadInput, match="two files named 'a'"):
             unambiguous([NotesFile(name="a", text="1"), NotesFile(name="a", text="2")])
+
+    @pytest.mark.parametrize("value", ["", " ", "1", "1\n2", "\n", "\n\n1", "1\n", " 1", "1\n    2\n\n=3", "x=y", "\u20281"])
+    def test_inputs_come_back_as_they_were(self, value: str) -> None:
+        inputs = {"a": value, "b": "2", "c": value}
+        assert inputs_of(input_lines(inputs)) == inputs
+        assert inputs_of(input_lines(inputs).replace("\n", "\r\n")) == inputs
+
+    def test_the_largest_body_is_the_largest_that_can_be_set(self) -> None:
+        with pytest.raises(ValidationError):
+            ApprovalsSettings(body_bytes=LARGEST_BODY + 1)
 
     def test_what_is_not_set_is_left_to_the_defaults(self) -> None:
         assert options_of({"planner": "", "max_tasks": " ", "inputs": "\n"}, review=True) == {"review": True, "inputs": {}}

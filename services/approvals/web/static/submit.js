@@ -23,10 +23,13 @@
     fresh.querySelector("textarea").focus();
   });
 
+  // In bytes and with the line ends that a form is sent with, as the server counts it.
+  const bytes = (text) => new Blob([text.replaceAll("\n", "\r\n")]).size;
   const check = () => {
     const most = Number(form.dataset.most);
     const chosen = [...files.files];
-    const total = chosen.reduce((sum, file) => sum + file.size, 0) + [...form.querySelectorAll("textarea")].reduce((sum, one) => sum + one.value.length, 0);
+    const texts = [...form.querySelectorAll("textarea[name=note_text]")];
+    const total = chosen.reduce((sum, file) => sum + file.size, 0) + texts.reduce((sum, one) => sum + bytes(one.value), 0);
     list.replaceChildren(...chosen.map((file) => {
       const line = document.createElement("li");
       line.textContent = `${file.name}, ${size(file.size)}`;
@@ -43,15 +46,4 @@
     event.stopImmediatePropagation();
     files.focus();
   }, { capture: true });
-
-  form.addEventListener("htmx:before:request", () => { document.getElementById("notice").replaceChildren(); });
-  form.addEventListener("htmx:after:swap", () => document.getElementById("notice").scrollIntoView({ block: "nearest" }));
-  form.addEventListener("htmx:error", () => {
-    const note = document.createElement("div");
-    note.className = "note bad";
-    note.setAttribute("role", "alert");
-    note.textContent = "This did not arrive: the connection broke off. Nothing was started; what you typed is still here, try again.";
-    document.getElementById("notice").replaceChildren(note);
-    note.scrollIntoView({ block: "nearest" });
-  });
 })();
