@@ -24,8 +24,6 @@
     const query = new URLSearchParams(values).toString();
     try {
       const answer = await fetch(`${base}/${path}${query ? `?${query}` : ""}`, { headers: { "HX-Request": "true" }, credentials: "same-origin", signal: AbortSignal.timeout(LONGEST_ANSWER) });
-      const login = answer.headers.get("HX-Redirect");
-      if (login) { location.href = login; return null; }
       if (answer.status === 204) return undefined;
       return answer.ok ? answer : null;
     } catch { return null; }
