@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from shared.contracts.checker import Evidence, Judgement
 from shared.contracts.executor import Outcome, Result
 from shared.contracts.phases import Phase
@@ -18,6 +20,9 @@ UNJUDGED: dict[str, Judgement] = {
     Outcome.CANCELLED.value: "cancelled",
 }
 NEEDS_FILES = frozenset({"command", "file", "model"})
+REFERRING = (b'"$ref"', b'"$dynamicRef"')
+QUICK = 4_000_000
+"""Bytes of a schema times bytes of what it is held against: some milliseconds at the worst."""
 ASKED_LAST = frozenset({"model"})
 NOT_JUDGED = "not_judged"
 Check = Mapping[str, Any]
@@ -48,7 +53,22 @@ class Case:
     @property
     def is_slow(self) -> bool:
         """Whether judging it takes longer than a message may be held: it lays out files, or runs something."""
-        return self.state == Outcome.EXECUTED and any(check["kind"] in NEEDS_FILES or check.get("path") for check in self.checks)
+        return self.state == Outcome.EXECUTED and any(_takes_long(check, self.result.data) for check in self.checks)
+
+
+def _takes_long(check: Check, data: Mapping[str, Any]) -> bool:
+    if check["kind"] in NEEDS_FILES or check.get("path") or check.get("pattern"):
+        return True
+    return check["kind"] == "schema" and not is_quick(check.get("schema"), data)
+
+
+def is_quick(schema: Any, value: Any) -> bool:
+    """Whether it is surely known at once if the value satisfies the schema: that takes no longer than their sizes multiplied.
+
+    It could be anything where parts of the schema are referred to: a kilobyte of them, each twice by the one before, takes years.
+    """
+    text = orjson.dumps(schema)
+    return not any(word in text for word in REFERRING) and len(text) * len(orjson.dumps(value)) <= QUICK
 
 
 def admitted(cases: Sequence[Case], held: Mapping[str, int], *, most: int) -> tuple[list[Case], list[Case]]:

@@ -16,7 +16,7 @@ __all__ = ["Check", "Judging", "NotJudged", "Subject", "Tools", "checks"]
 
 def checks(tools: Tools) -> dict[str, Check]:
     """All checks by kind. An entry point is a function that takes the tools and gives a check; it is known by its own name."""
-    own: tuple[Check, ...] = (Command(tools), FileExists(), Contains(tools), Schema(), ModelJudge(tools))
+    own: tuple[Check, ...] = (Command(tools), FileExists(), Contains(tools), Schema(tools), ModelJudge(tools))
     known: dict[str, Check] = {check.kind: check for check in own}
     for point in entry_points(group=GROUP):
         if point.name in known:

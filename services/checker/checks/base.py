@@ -2,19 +2,22 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from shared.artifacts import files_in
 from shared.catalogue.checks import CheckParams
 from shared.contracts.checker import Evidence
 from shared.contracts.executor import Result
-from shared.errors import TaskgroveError, Unavailable
+from shared.errors import BadInput, TaskgroveError, Unavailable
 from shared.models.port import Model
 from shared.models.prompts import Prompts
 from shared.models.settings import Commands
 from shared.sandbox import Limits, Pool, Sandbox
+
+Found = TypeVar("Found")
 
 LISTED = 20
 MOST_BYTES = 4 * 2**20
@@ -95,6 +98,15 @@ async def judged(title: str, look: Awaitable[tuple[bool, str]]) -> Evidence:
     except TaskgroveError as error:
         passed, detail = False, str(error)
     return Evidence(check=title, passed=passed, detail=detail)
+
+
+async def apart(pool: Pool, call: Callable[[], Found], *, what: str) -> Found:
+    """What the call gives, made in a process of its own that is ended when it does not come back. Raises BadInput then."""
+    try:
+        found: Found = await pool.call(call, seconds=PATIENCE)
+    except (TimeoutError, BrokenProcessPool) as error:
+        raise BadInput(f"{what} did not come back within {PATIENCE:g} s: trying all that it allows takes too long; simplify it") from error
+    return found
 
 
 def there_are(directory: Path) -> str:

@@ -3,11 +3,10 @@
 import asyncio
 import mmap
 import re
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
-from services.checker.checks.base import MOST_BYTES, PATIENCE, Check, Subject, Tools, judged, there_are
+from services.checker.checks.base import MOST_BYTES, Check, Subject, Tools, apart, judged, there_are
 from shared.artifacts import files_in, matching
 from shared.catalogue.checks import CheckParams, ContainsCheck
 from shared.contracts.checker import Evidence
@@ -55,10 +54,7 @@ class Contains(Check):
     async def _in_text(self, check: ContainsCheck, text: str) -> bool:
         if check.pattern is None:
             return str(check.text) in text
-        try:
-            return bool(await self._tools.pool.call(partial(found_by, check.pattern, text), seconds=PATIENCE))
-        except (TimeoutError, BrokenProcessPool) as error:
-            raise BadInput(f"the expression did not come back within {PATIENCE:g} s: it backtracks too much; simplify it") from error
+        return await apart(self._tools.pool, partial(found_by, check.pattern, text), what="the expression")
 
 
 def found_by(pattern: str, text: str) -> bool:

@@ -1,6 +1,7 @@
 """The check `schema`: a JSON Schema (draft 2020-12) that a file, or the data of the result, must satisfy."""
 
 import asyncio
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from services.checker.checks.base import MOST_BYTES, Check, Subject, judged, there_are
+from services.checker.checks.base import MOST_BYTES, Check, Subject, Tools, apart, judged, there_are
+from services.checker.domain import is_quick
 from shared.catalogue.checks import CheckParams, SchemaCheck
 from shared.contracts.checker import Evidence
 from shared.errors import BadInput
@@ -19,9 +21,12 @@ MESSAGE = 300
 
 
 class Schema(Check):
-    """Expressions in a schema are matched in linear time, and nothing is fetched for a `$ref`: a schema cannot hold up the checker."""
+    """Nothing is fetched for a `$ref`, and what may take long is checked in a process of its own: a schema cannot hold up the checker."""
 
     kind = "schema"
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
 
     async def judge(self, params: CheckParams, subject: Subject) -> Evidence:
         """Passed when there is no error; the first few errors are the detail. `format` is not asserted."""
@@ -30,10 +35,13 @@ class Schema(Check):
 
     async def _look(self, check: SchemaCheck, subject: Subject) -> tuple[bool, str]:
         if check.path is None:
-            errors = errors_in(subject.result.data, check.schema_)
+            value: Any = subject.result.data
         else:
             value = await asyncio.to_thread(_load, await subject.files(), check.path)
-            errors = await asyncio.to_thread(errors_in, value, check.schema_)
+        if check.path is None and is_quick(check.schema_, value):
+            errors = errors_in(value, check.schema_)
+        else:
+            errors = await apart(self._tools.pool, partial(errors_in, value, check.schema_), what="the schema")
         return not errors, "\n".join(errors) or "valid"
 
 

@@ -35,10 +35,15 @@ def test_what_claims_to_be_done_is_looked_at() -> None:
         ("executed", {"kind": "command", "run": "true"}, True),
         ("executed", {"kind": "contains", "text": "x", "path": "a"}, True),
         ("executed", {"kind": "contains", "text": "x"}, False),
+        ("executed", {"kind": "contains", "pattern": "x"}, True),
+        ("executed", {"kind": "schema", "schema": {"type": "object"}}, False),
+        ("executed", {"kind": "schema", "schema": {"type": "object"}, "path": "a"}, True),
+        ("executed", {"kind": "schema", "schema": {"$ref": "#/$defs/a", "$defs": {"a": {}}}}, True),
+        ("executed", {"kind": "schema", "schema": {"enum": ["x" * 3_000_000]}}, True),
         ("failed", {"kind": "command", "run": "true"}, False),
     ],
 )
-def test_what_needs_files_takes_longer_than_a_message_may_be_held(state: str, check: dict[str, Any], slow: bool) -> None:
+def test_what_may_take_longer_than_a_message_may_be_held(state: str, check: dict[str, Any], slow: bool) -> None:
     assert case(state, check).is_slow is slow
 
 
