@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import BadInput
@@ -37,6 +37,19 @@ class CommonSettings(BaseSettings):
     trace_ratio: float = Field(default=1.0, ge=0, le=1, description="share of the runs whose traces are sent")
     sweep_seconds: float = Field(default=1.0, ge=0.05, le=60, description="time between two looks for what is overdue")
     drain_seconds: float = Field(default=20.0, ge=0, le=600, description="time to finish or hand back work after SIGTERM")
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_reachable(cls, value: str) -> str:
+        """Raises ValueError for what no client could connect to, without the value: it holds a password."""
+        try:
+            url = urlsplit(value)
+            sound = url.scheme in ("amqp", "amqps") and bool(url.hostname) and url.port != 0
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValueError("is no URL such as amqp://user:password@host:5672/; write special characters in the password as %XX")
+        return value
 
     def hidden(self, more: str) -> list[Path]:
         """What programs that we did not write must not see: work of others, artifacts, secrets, and what `more` names, separated by ':'."""

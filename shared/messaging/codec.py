@@ -15,6 +15,8 @@ from shared.telemetry.traces import traceparent
 BATCH = "application/cloudevents-batch+json"
 SINGLE = "application/cloudevents+json"
 MOST_BYTES = 12 * 1024 * 1024
+MOST_EVENTS = 1_000
+"""Ten times what we say at once. Each of millions of tiny elements would be a finding, a task and a document of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ def decode(body: bytes, hears: Mapping[str, type[Event]], headers: Mapping[str, 
     elements = document if isinstance(document, list) else [document]
     if not elements:
         return [Poison("an empty batch", None)]
+    if len(elements) > MOST_EVENTS:
+        return [Poison(f"{len(elements)} events are more than the {MOST_EVENTS} that one message may hold; say them in several", None)]
     parent = (headers or {}).get("traceparent")
     return [_decode_one(element, hears, parent=parent if isinstance(parent, str) else "") for element in elements]
 

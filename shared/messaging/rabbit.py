@@ -181,6 +181,9 @@ class RabbitBroker:
                 log.warning(
                     "broker.unreachable", error=self.last_error, help="start RabbitMQ, or set TASKGROVE_BROKER_URL; it is tried again"
                 )
+            except Exception as error:  # whatever it is: a service that stops trying is alive, never ready, and says nothing
+                self.last_error = f"{type(error).__name__}: {error}"
+                log.exception("broker.broke")
             finally:
                 self._link = None
                 self._up.clear()

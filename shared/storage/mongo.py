@@ -10,7 +10,7 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from pymongo import AsyncMongoClient, ReadPreference, ReturnDocument, UpdateMany, WriteConcern, timeout
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure, PyMongoError
 
 from shared.clock import ServerClock
 from shared.errors import BadInput, StoreUnavailable
@@ -35,9 +35,13 @@ class MongoDatabase:
     """One client a process, made inside its running loop."""
 
     def __init__(self, url: str, name: str, clock: ServerClock) -> None:
-        self._client: AsyncMongoClient[Doc] = AsyncMongoClient(
-            url, serverSelectionTimeoutMS=3_000, connectTimeoutMS=3_000, timeoutMS=15_000, tz_aware=True, appname="taskgrove"
-        )
+        try:
+            self._client: AsyncMongoClient[Doc] = AsyncMongoClient(
+                url, serverSelectionTimeoutMS=3_000, connectTimeoutMS=3_000, timeoutMS=15_000, tz_aware=True, appname="taskgrove"
+            )
+        except (ConfigurationError, ValueError) as error:
+            mend = "write special characters in the password as %XX"
+            raise BadInput(f"TASKGROVE_STORE_URL is no address of a MongoDB: {error}; {mend}") from error
         self._clock = clock
         options: CodecOptions[Doc] = CodecOptions(tz_aware=True, tzinfo=UTC)
         self._database = self._client.get_database(

@@ -156,3 +156,10 @@ JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dict
 def test_no_json_makes_it_raise(element: dict[str, object]) -> None:
     for part in decode(orjson.dumps(element, option=orjson.OPT_NON_STR_KEYS), HEARS):
         assert isinstance(part, (Poison, Heard))
+
+
+def test_very_many_elements_are_one_finding() -> None:
+    """A message of millions of zeros has room in one message: each of them by itself would take the service's memory."""
+    (poison,) = decode(b"[" + b"0," * 100_000 + b"0]", HEARS)
+    assert isinstance(poison, Poison)
+    assert (poison.reason.startswith("100001 events are more than the 1000"), poison.raw) == (True, None)
