@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.contracts.checker import Evidence, Judgement
+from shared.contracts.checker import NO_CHECK, Evidence, Judgement
 from shared.contracts.executor import Outcome, Result
 from shared.contracts.phases import Phase
 
@@ -123,7 +123,9 @@ def not_wanted() -> dict[str, Any]:
 
 def claimed() -> Evidence:
     """What stands where a task has no check of its own."""
-    return Evidence(check="none", passed=True, detail="no check was asked for: all that is known is that the agent ended without an error")
+    return Evidence(
+        check=NO_CHECK, passed=True, detail="no check was asked for: all that is known is that the agent ended without an error"
+    )
 
 
 def of_children(children: Sequence[tuple[str, Phase]]) -> tuple[Evidence, list[str]]:

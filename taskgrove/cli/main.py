@@ -74,13 +74,13 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Exit status: 0 all verified, 1 a task failed, 2 bad input, 3 waits for a person.")
+@app.callback(epilog="Exit status: 0 completed, what had checks is verified; 1 a task failed; 2 bad input; 3 waits for a person.")
 def taskgrove(*, version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version.")) -> None:
     """Notes in, verified work out."""
 
 
 def main() -> NoReturn:
-    """Run the command line. Its exit status: 0 all verified, 1 a task failed, 2 bad input, 3 waits for a person."""
+    """Run the command line. It ends with 0 completed, what had checks is verified; 1 a task failed; 2 bad input; 3 waits for a person."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

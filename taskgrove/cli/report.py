@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from shared.contracts.checker import NO_CHECK
 from shared.contracts.executor import Artifact
 from shared.contracts.phases import Phase
 from shared.contracts.views import ApprovalView, TaskView
@@ -14,7 +15,7 @@ from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import count_of, duration, last_lines, line_of, short, size, spent, words
 from taskgrove.client import Client
 
-VERIFIED, TASK_FAILED, BAD_INPUT, WAITS = 0, 1, 2, 3
+COMPLETED, TASK_FAILED, BAD_INPUT, WAITS = 0, 1, 2, 3
 MOST_FAILED = 20
 MOST_ARTIFACTS = 40
 TAIL = 6
@@ -48,12 +49,12 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        """0 all verified, 1 a task failed, 3 waits for a person."""
+        """0 completed, what had checks is verified; 1 a task failed; 3 waits for a person."""
         if not self.seen.ended:
             return WAITS
         counts = self.seen.below()
         good = self.seen.root.phase in (Phase.COMPLETED, Phase.SKIPPED) and not counts.get(Phase.FAILED) and not counts.get(Phase.CANCELLED)
-        return VERIFIED if good else TASK_FAILED
+        return COMPLETED if good else TASK_FAILED
 
 
 async def report_on(client: Client, seen: Look, *, hint: str, out: Path | None = None, in_memory: bool = False) -> Report:
@@ -86,7 +87,7 @@ def show_report(screen: Screen, report: Report) -> None:
     """For people: what was done, what was not and why, where the results are, and what to type next."""
     seen, root = report.seen, report.seen.root
     screen.say()
-    style = "green" if report.exit_status == VERIFIED else "yellow" if report.exit_status == WAITS else "bold red"
+    style = "green" if report.exit_status == COMPLETED else "yellow" if report.exit_status == WAITS else "bold red"
     state = words(root.phase) if seen.ended else "waits for a person"
     screen.say(f"{line_of(root.title)}: {state} — {_figures(seen)}, {duration(seen.elapsed())}", style=style)
     cost = spent(root.usage)
@@ -99,10 +100,23 @@ def show_report(screen: Screen, report: Report) -> None:
 
 
 def _figures(seen: Look) -> str:
-    counts = seen.below()
-    parts = [f"{counts.get(Phase.COMPLETED, 0)} of {count_of(seen.total, 'task')} verified"]
+    counts, claims = seen.below(), unchecked(seen)
+    done, total = counts.get(Phase.COMPLETED, 0), count_of(seen.total, "task")
+    if claims is None:
+        parts = [f"{done} of {total} completed"]
+    else:
+        parts = [f"{done - len(claims)} of {total} verified", *([f"{len(claims)} done without a check"] if claims else [])]
     parts += [f"{count} {words(phase)}" for phase in (Phase.FAILED, Phase.CANCELLED, Phase.SKIPPED) if (count := counts.get(phase, 0))]
     return ", ".join(parts)
+
+
+def unchecked(seen: Look) -> list[TaskView] | None:
+    """Completed tasks that nothing speaks for but their agent: no check was asked for. None: not all tasks of so large a run were read."""
+    return [task for task in seen.tasks if _is_claim(task)] if seen.whole else None
+
+
+def _is_claim(task: TaskView) -> bool:
+    return task.phase is Phase.COMPLETED and bool(task.evidence) and all(one.check == NO_CHECK for one in task.evidence)
 
 
 def _show_failed(screen: Screen, task: TaskView, hint: str | None) -> None:
@@ -159,7 +173,7 @@ def _resumes(report: Report) -> list[str]:
 
 def report_document(report: Report) -> dict[str, Any]:
     """The same for programs."""
-    seen, root = report.seen, report.seen.root
+    seen, root, claims = report.seen, report.seen.root, unchecked(report.seen)
     return {
         "runId": root.run_id,
         "title": root.title,
@@ -170,6 +184,8 @@ def report_document(report: Report) -> dict[str, Any]:
         "tasks": seen.total,
         "usage": root.usage.wire(),
         "counts": {phase.value: count for phase, count in seen.below().items()},
+        "verified": None if claims is None else seen.below().get(Phase.COMPLETED, 0) - len(claims),
+        "unchecked": None if claims is None else [task.task_id for task in claims],
         "failed": [_failed_document(task) for task in report.failed],
         "artifacts": [
             {**one.artifact.wire(), "taskId": one.task.task_id, "task": one.task.title, "savedAs": str(one.saved) if one.saved else None}
