@@ -215,5 +215,5 @@ def _part(identifier: str) -> str:
 
 
 def ended_well(root: TaskView) -> bool:
-    """Whether all that was wanted is done and verified."""
+    """Whether all that was wanted is done; what had checks is verified."""
     return root.status is Status.COMPLETED

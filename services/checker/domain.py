@@ -143,7 +143,9 @@ def not_wanted() -> dict[str, Any]:
 
 def claimed() -> Evidence:
     """What stands where a task has no check of its own."""
-    return Evidence(check="none", passed=True, detail="no check was asked for: all that is known is that the agent ended without an error")
+    return Evidence(
+        check=NO_CHECK, passed=True, detail="no check was asked for: all that is known is that the agent ended without an error"
+    )
 
 
 def of_children(children: Sequence[tuple[str, Phase]]) -> tuple[Evidence, list[str]]:

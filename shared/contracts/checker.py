@@ -7,6 +7,10 @@ from shared.contracts.base import Event, Value
 Judgement = Literal["passed", "failed", "lost", "too_big", "asks", "released", "cancelled"]
 
 
+NO_CHECK = "none"
+"""The check in the evidence of a task that has none of its own: it claims to be done, and nobody looked."""
+
+
 class Evidence(Value):
     """What one check saw."""
 

@@ -66,6 +66,8 @@ def _load(name: str) -> Any:
 
 app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
+STATUSES = "0 completed, what had checks is verified; 1 a task failed or a result was not saved; 2 bad input; 3 waits for a person"
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -74,13 +76,13 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Exit status: 0 all verified, 1 a task failed, 2 bad input, 3 waits for a person.")
+@app.callback(epilog=f"Exit status: {STATUSES}.")
 def taskgrove(*, version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version.")) -> None:
     """Notes in, verified work out."""
 
 
 def main() -> NoReturn:
-    """Run the command line. Its exit status: 0 all verified, 1 a task failed, 2 bad input, 3 waits for a person."""
+    """Run the command line. Its exit status: 0 completed, 1 failed, 2 bad input, 3 waits for a person."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

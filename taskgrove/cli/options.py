@@ -58,7 +58,9 @@ ScriptedModelOption = Annotated[
     typer.Option("--scripted-model", metavar="SCRIPT", help="In place of a language model: what a script says.", show_default=False),
 ]
 
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Copy the results into it.", show_default=False)]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Copy the results into it; nothing is overwritten.", show_default=False)
+]
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, its first or last 4 characters or more, or `last`.")]
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Id of a task, such as last.2.1, or of a run.")]

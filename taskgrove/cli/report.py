@@ -1,32 +1,24 @@
 """What a run came to: for people, for programs, and as an exit status."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from shared.contracts.executor import Artifact
+from shared.contracts.checker import NO_CHECK
 from shared.contracts.phases import Phase
 from shared.contracts.views import ApprovalView, TaskView
 from taskgrove.cli.approval_text import next_command
 from taskgrove.cli.look import Look, seconds_of
+from taskgrove.cli.results import Kept, results, save
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import count_of, duration, last_lines, line_of, short, size, spent, words
 from taskgrove.client import Client
 
-VERIFIED, TASK_FAILED, BAD_INPUT, WAITS = 0, 1, 2, 3
+COMPLETED, FAILED, BAD_INPUT, WAITS = 0, 1, 2, 3
 MOST_FAILED = 20
 MOST_ARTIFACTS = 40
 TAIL = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A file of the run's result. `saved`: where a copy of it lies, if one was asked for."""
-
-    task: TaskView
-    artifact: Artifact
-    saved: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,45 +40,31 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        """0 all verified, 1 a task failed, 3 waits for a person."""
+        """0 completed, what had checks is verified; 1 a task failed or a result was not saved; 3 waits for a person."""
         if not self.seen.ended:
             return WAITS
+        return COMPLETED if self.good and not any(one.not_saved for one in self.kept) else FAILED
+
+    @property
+    def good(self) -> bool:
+        """Whether the run was completed, and all of it."""
         counts = self.seen.below()
-        good = self.seen.root.phase in (Phase.COMPLETED, Phase.SKIPPED) and not counts.get(Phase.FAILED) and not counts.get(Phase.CANCELLED)
-        return VERIFIED if good else TASK_FAILED
+        return self.seen.root.phase in (Phase.COMPLETED, Phase.SKIPPED) and not counts.get(Phase.FAILED) and not counts.get(Phase.CANCELLED)
 
 
 async def report_on(client: Client, seen: Look, *, hint: str, out: Path | None = None, in_memory: bool = False) -> Report:
     """Gather what the report needs; copy the results into `out`."""
     failed = [task for task in (*seen.tasks, seen.root) if task.phase is Phase.FAILED and (task.kind != "group" or not task.child_ids)]
-    kept = [await _save(client, one, out) if out else one for one in results(seen)] if seen.ended else []
+    kept = results(seen) if seen.ended else []
+    kept = await save(client, kept, out) if out else kept
     return Report(seen, tuple(failed[:MOST_FAILED]), tuple(kept), hint, seen.approvals, in_memory)
-
-
-def results(seen: Look) -> list[Kept]:
-    """The files of the run's own result; without any, those of its integration steps."""
-    own = list(_kept(seen.root))
-    return own or [one for task in seen.tasks if task.kind == "integration" for one in _kept(task)]
-
-
-def _kept(task: TaskView) -> Iterator[Kept]:
-    for artifact in task.result.artifacts if task.result else ():
-        yield Kept(task, artifact)
-
-
-async def _save(client: Client, kept: Kept, out: Path) -> Kept:
-    parts = [part for part in PurePosixPath(kept.artifact.name).parts if part not in ("/", "..", ".")]
-    target = out.joinpath(*parts or [kept.artifact.sha256])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(await client.artifact(kept.artifact.sha256))
-    return Kept(kept.task, kept.artifact, target)
 
 
 def show_report(screen: Screen, report: Report) -> None:
     """For people: what was done, what was not and why, where the results are, and what to type next."""
     seen, root = report.seen, report.seen.root
     screen.say()
-    style = "green" if report.exit_status == VERIFIED else "yellow" if report.exit_status == WAITS else "bold red"
+    style = "yellow" if not seen.ended else "green" if report.good else "bold red"
     state = words(root.phase) if seen.ended else "waits for a person"
     screen.say(f"{line_of(root.title)}: {state} — {_figures(seen)}, {duration(seen.elapsed())}", style=style)
     cost = spent(root.usage)
@@ -99,10 +77,23 @@ def show_report(screen: Screen, report: Report) -> None:
 
 
 def _figures(seen: Look) -> str:
-    counts = seen.below()
-    parts = [f"{counts.get(Phase.COMPLETED, 0)} of {count_of(seen.total, 'task')} verified"]
+    counts, claims = seen.below(), unchecked(seen)
+    done, total = counts.get(Phase.COMPLETED, 0), count_of(seen.total, "task")
+    if claims is None:
+        parts = [f"{done} of {total} completed"]
+    else:
+        parts = [f"{done - len(claims)} of {total} verified", *([f"{len(claims)} done without a check"] if claims else [])]
     parts += [f"{count} {words(phase)}" for phase in (Phase.FAILED, Phase.CANCELLED, Phase.SKIPPED) if (count := counts.get(phase, 0))]
     return ", ".join(parts)
+
+
+def unchecked(seen: Look) -> list[TaskView] | None:
+    """Completed tasks that nothing speaks for but their agent: no check was asked for. None: not all tasks of so large a run were read."""
+    return [task for task in seen.tasks if _is_claim(task)] if seen.whole else None
+
+
+def _is_claim(task: TaskView) -> bool:
+    return task.phase is Phase.COMPLETED and bool(task.evidence) and all(one.check == NO_CHECK for one in task.evidence)
 
 
 def _show_failed(screen: Screen, task: TaskView, hint: str | None) -> None:
@@ -126,14 +117,22 @@ def why(task: TaskView) -> list[str]:
 
 
 def _show_kept(screen: Screen, kept: Sequence[Kept], copy_command: str) -> None:
-    if kept:
+    there, missing = [one for one in kept if not one.not_saved], [one for one in kept if one.not_saved]
+    if there:
         screen.say()
         screen.say("Results:", style="bold")
-    for one in kept[:MOST_ARTIFACTS]:
-        screen.say(f"  {one.artifact.name}  {size(one.artifact.bytes)}  {one.saved or one.artifact.sha256[:12]}")
-    if len(kept) > MOST_ARTIFACTS:
-        screen.say(f"  … and {len(kept) - MOST_ARTIFACTS} more")
-    if kept and not kept[0].saved:
+    for one in there[:MOST_ARTIFACTS]:
+        other = f" (another {one.artifact.name} was there)" if one.renamed else ""
+        screen.say(f"  {one.artifact.name}  {size(one.artifact.bytes)}  {one.saved or one.artifact.sha256[:12]}{other}")
+    if len(there) > MOST_ARTIFACTS:
+        screen.say(f"  … and {len(there) - MOST_ARTIFACTS} more")
+    for one in missing[:MOST_ARTIFACTS]:
+        screen.warn(f"Not saved: {one.artifact.name}: {one.not_saved}")
+    if len(missing) > MOST_ARTIFACTS:
+        screen.warn(f"… and {len(missing) - MOST_ARTIFACTS} more were not saved")
+    if missing:
+        screen.warn(f"Mend that, or take another folder: {copy_command}")
+    elif kept and not kept[0].saved:
         screen.say(f"  to copy them: {copy_command}", style="dim")
 
 
@@ -159,7 +158,7 @@ def _resumes(report: Report) -> list[str]:
 
 def report_document(report: Report) -> dict[str, Any]:
     """The same for programs."""
-    seen, root = report.seen, report.seen.root
+    seen, root, claims = report.seen, report.seen.root, unchecked(report.seen)
     return {
         "runId": root.run_id,
         "title": root.title,
@@ -170,11 +169,10 @@ def report_document(report: Report) -> dict[str, Any]:
         "tasks": seen.total,
         "usage": root.usage.wire(),
         "counts": {phase.value: count for phase, count in seen.below().items()},
+        "verified": None if claims is None else seen.below().get(Phase.COMPLETED, 0) - len(claims),
+        "unchecked": None if claims is None else [task.task_id for task in claims],
         "failed": [_failed_document(task) for task in report.failed],
-        "artifacts": [
-            {**one.artifact.wire(), "taskId": one.task.task_id, "task": one.task.title, "savedAs": str(one.saved) if one.saved else None}
-            for one in report.kept
-        ],
+        "artifacts": [_kept_document(one) for one in report.kept],
         "waitsFor": [approval.wire() for approval in report.waits],
         "next": [next_command(approval, report.hint) for approval in report.waits] + _resumes(report) if not seen.ended else [],
     }
@@ -183,3 +181,8 @@ def report_document(report: Report) -> dict[str, Any]:
 def _failed_document(task: TaskView) -> dict[str, Any]:
     error = task.error.wire() if task.error else None
     return {"taskId": task.task_id, "title": task.title, "phase": task.phase, "error": error, "why": why(task)}
+
+
+def _kept_document(one: Kept) -> dict[str, Any]:
+    saved = str(one.saved) if one.saved else None
+    return {**one.artifact.wire(), "taskId": one.task.task_id, "task": one.task.title, "savedAs": saved, "notSaved": one.not_saved}

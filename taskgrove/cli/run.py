@@ -85,7 +85,7 @@ def run(
     """Plan the notes, or what a prompt asks for, show the plan, carry it out, ask at checkpoints, and report.
 
     Uses the Taskgrove that runs on the data directory, or starts one for this run.
-    Exit status: 0 all verified, 1 a task failed, 2 bad input, 3 waits for a person.
+    Exit status: 0 completed, what had checks is verified; 1 a task failed or a result was not saved; 2 bad input; 3 waits for a person.
     """
     screen, where = Screen(as_json=as_json), Where(api, data, in_memory)
     paths = [*(notes or ()), *(more or ())]

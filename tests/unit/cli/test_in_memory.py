@@ -73,7 +73,14 @@ def test_a_run_that_is_all_verified_ends_with_0_and_its_results(call: Any, tmp_p
     notes = write(tmp_path / "n.md", BUILD + "\n## All\n- integration: yes\n- check-file: all.txt\n\n```sh\necho all > all.txt\n```\n")
     report = document(call("run", "--notes", notes, "--out", tmp_path / "out", "--json"))
     assert (report["status"], report["exitStatus"], report["counts"]) == ("Completed", 0, {"completed": 2})
+    assert (report["verified"], report["unchecked"]) == (2, [])
     assert (tmp_path / "out" / "all.txt").read_text() == "all\n"
+
+
+def test_a_task_without_a_check_ends_with_0_and_is_not_called_verified(call: Any, tmp_path: Path) -> None:
+    notes = write(tmp_path / "n.md", BUILD + "\n## Docs\n### Say\n\n```sh\necho hello\n```\n")
+    report = document(call("run", "--notes", notes, "--json"))
+    assert (report["counts"], report["verified"], report["unchecked"]) == ({"completed": 3}, 2, [f"{report['runId']}.2.1"])
 
 
 def test_a_failed_task_ends_with_1_and_why(call: Any, tmp_path: Path) -> None:

@@ -1,19 +1,25 @@
 """What a run came to: the exit status, why tasks failed, and where the results go."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from services.checker.domain import claimed
 from shared.contracts.phases import Phase
 from shared.contracts.views import TaskView
-from taskgrove.cli.look import Look
-from taskgrove.cli.report import Report, report_document, report_on, why
+from taskgrove.cli.look import WHOLE, Look
+from taskgrove.cli.report import Report, report_document, report_on, show_report, why
+from taskgrove.cli.screen import Screen
 from taskgrove.client import Client
 from tests.unit.cli.views import RUN, approval, seen, task
 
 SHA = "ab" * 32
+SEEN = ({"check": "file a", "passed": True, "detail": "there"},)
+JOINED = ({"check": "children", "passed": True, "detail": "2 of 2 children done"},)
+CLAIM = (claimed().wire(),)
 
 
 def client() -> Client:
@@ -38,7 +44,7 @@ def with_file(path: str, name: str, **fields: Any) -> TaskView:
         (seen(task("1", Phase.AWAITING_APPROVAL), approvals=(approval(),)), 3),
     ],
 )
-def test_the_exit_status_is_0_verified_1_failed_3_waiting(look: Look, status: int) -> None:
+def test_the_exit_status_is_0_completed_1_failed_3_waiting(look: Look, status: int) -> None:
     assert Report(look, ()).exit_status == status
 
 
@@ -83,3 +89,28 @@ def test_a_report_for_programs_says_how_to_go_on() -> None:
 def test_what_is_paused_says_how_to_go_on_once() -> None:
     look = seen(task("1", Phase.BLOCKED, paused=True), root=Phase.EXPANDED, paused=True)
     assert report_document(Report(look, ()))["next"] == ["taskgrove resume a47254d0"]
+
+
+def shown(report: Report, capsys: pytest.CaptureFixture[str]) -> str:
+    show_report(Screen(as_json=False), report)
+    return capsys.readouterr().out
+
+
+def test_what_is_done_without_a_check_is_not_called_verified(capsys: pytest.CaptureFixture[str]) -> None:
+    group, checked, claim = task("1", kind="group", evidence=JOINED), task("1.1", evidence=SEEN), task("1.2", evidence=CLAIM)
+    report = Report(seen(group, checked, claim, root=Phase.COMPLETED), ())
+    assert "Release: completed — 2 of 3 tasks verified, 1 done without a check, 10 s" in shown(report, capsys)
+    document = report_document(report)
+    assert (document["verified"], document["unchecked"], document["exitStatus"]) == (2, [f"{RUN}.1.2"], 0)
+
+
+def test_where_all_have_checks_nothing_is_said_of_those_without(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = task("2", Phase.FAILED, evidence=({**SEEN[0], "passed": False},))
+    assert "1 of 2 tasks verified, 1 failed, 10 s" in shown(Report(seen(task("1", evidence=SEEN), failed, root=Phase.FAILED), ()), capsys)
+
+
+def test_a_run_that_is_too_large_to_be_read_is_completed_and_not_called_verified(capsys: pytest.CaptureFixture[str]) -> None:
+    look = replace(seen(root=Phase.COMPLETED), counts={Phase.COMPLETED: WHOLE + 2})
+    assert f"completed — {WHOLE + 1} of {WHOLE + 1} tasks completed, 10 s" in shown(Report(look, ()), capsys)
+    document = report_document(Report(look, ()))
+    assert (document["verified"], document["unchecked"]) == (None, None)
