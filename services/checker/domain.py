@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from shared.contracts.checker import Evidence, Judgement
+from shared.contracts.checker import NO_CHECK, Evidence, Judgement
 from shared.contracts.executor import Outcome, Result
 from shared.contracts.phases import Phase
 
