@@ -53,6 +53,8 @@ class Errand:
     approve_as: str | None
     out: Path | None
     keep: bool
+    submitting: bool = False
+    """It was sent: from now on the run may be there, even if nobody has told us its id yet."""
     run_id: str | None = None
     status: int | None = None
     hint: str = ""
@@ -117,6 +119,7 @@ async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
     async with place.client() as client, PersonClients(place, client) as persons:
         if errand.approve_as:
             await persons.of(errand.approve_as, groups=sorted(needed_groups(submission, errand.approve_as)))
+        errand.submitting = True
         root = await client.submit(submission.prompt, notes=submission.notes, options=submission.options, idempotency_key=new_id())
         errand.run_id = root.run_id
         screen.say(f"Run {root.run_id} (short: {short(root.run_id)})", style="dim")
@@ -158,12 +161,17 @@ def view_for(screen: Screen) -> View:
 def _interrupted(errand: Errand, screen: Screen, where: Where) -> None:
     if errand.status is not None:
         return
-    if errand.run_id is None:
-        screen.warn("Stopped before the run began.")
-    elif where.in_memory:
+    if where.in_memory:
         screen.warn("Stopped; a run in memory is not kept.")
-    else:
+    elif errand.run_id:
+        goes_on = "goes on there" if where.api else f"goes on while Taskgrove is up (`taskgrove up{errand.hint}`)"
         screen.warn(
-            f"Stopped. The run {errand.run_id} is kept: it goes on while Taskgrove is up (`taskgrove up{errand.hint}`); "
-            f"follow it with `taskgrove watch {short(errand.run_id)}{errand.hint}`."
+            f"Stopped. The run {errand.run_id} is kept: it {goes_on}; follow it with `taskgrove watch {short(errand.run_id)}{errand.hint}`."
         )
+    elif errand.submitting:
+        screen.warn(
+            "Stopped while the run was submitted; it is not known whether it began. "
+            f"Look with `taskgrove status{errand.hint}` before you start it again."
+        )
+    else:
+        screen.warn("Stopped before the run began.")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 import uvloop
@@ -14,11 +14,13 @@ import uvloop
 from taskgrove.cli.place import Place, hint_for, known_place, local_key
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import duration
+from taskgrove.interrupt import until_interrupted
 from taskgrove.local.home import default_home
 from taskgrove.local.in_memory import InMemoryStack
 from taskgrove.local.serve import serve
 from taskgrove.local.supervisor import LocalStack
 
+Result = TypeVar("Result")
 Work = Callable[[Place], Coroutine[Any, Any, int]]
 
 INTERRUPTED = 130
@@ -39,12 +41,12 @@ class Where:
 
 
 def work_at(where: Where, screen: Screen, work: Work) -> int | None:
-    """Do the work and return what it returns; None: Ctrl-C ended it. What was started for it is stopped in order."""
+    """Do the work and return what it returns; None: Ctrl-C or SIGTERM ended it. What was started for it is stopped in order."""
     if where.in_memory:
         return _interruptible(_in_memory(screen, work), run=uvloop.run)
     place = known_place(where.api, where.data)
     if place:
-        return _interruptible(work(place), run=asyncio.run)
+        return _interruptible(until_interrupted(work(place)), run=asyncio.run)
     log_plainly("warning")
     return asyncio.run(_local(where.root, screen, work))
 
@@ -74,13 +76,15 @@ async def _local(root: Path, screen: Screen, work: Work) -> int | None:
     return await serve(stack, started)
 
 
-async def _in_memory(screen: Screen, work: Work) -> int:
-    async with InMemoryStack() as stack:
+async def _in_memory(screen: Screen, work: Work) -> int | None:
+    async def started(stack: InMemoryStack) -> int:
         screen.say(f"Five services in memory, ready after {duration(stack.start_seconds)}: {stack.api_url}; nothing is kept", style="dim")
         return await work(Place(stack.api_url, local_key(stack.home), home=stack.home.root, in_memory=True))
 
+    return await serve(InMemoryStack(), started)
 
-def _interruptible(work: Coroutine[Any, Any, int], *, run: Callable[[Coroutine[Any, Any, int]], int]) -> int | None:
+
+def _interruptible(work: Coroutine[Any, Any, Result], *, run: Callable[[Coroutine[Any, Any, Result]], Result]) -> Result | None:
     try:
         return run(work)
     except KeyboardInterrupt:

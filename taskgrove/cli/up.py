@@ -14,7 +14,7 @@ from taskgrove.cli.dashboard import ONCE, OpenOption, dashboard_link, open_in_br
 from taskgrove.cli.options import DataOption, JsonOption, commands
 from taskgrove.cli.place import Place, hint_for, local_key
 from taskgrove.cli.screen import Screen
-from taskgrove.cli.stand import log_plainly
+from taskgrove.cli.stand import INTERRUPTED, log_plainly
 from taskgrove.cli.text import duration, last_lines
 from taskgrove.local.home import Home, default_home, prepare
 from taskgrove.local.serve import forever, serve
@@ -39,7 +39,11 @@ def up(
     """Start MongoDB, RabbitMQ and the five services on this machine, and keep them running until Ctrl-C."""
     screen, root = Screen(as_json=as_json), (data or default_home()).absolute()
     if detach:
-        place, seconds = _detached(root, port)
+        try:
+            place, seconds = _detached(root, port)
+        except KeyboardInterrupt:
+            screen.warn(f"Stopped before it was up; the data stay in {root}")
+            raise typer.Exit(INTERRUPTED) from None
         asyncio.run(_tell(screen, place, seconds, in_browser=in_browser))
         return
     log_plainly("info" if not as_json else "warning")
@@ -93,11 +97,21 @@ def _detached(root: Path, port: int | None) -> tuple[Place, float]:
     output = home.root / "up.log"
     with output.open("wb") as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)  # noqa: S603 (ourselves)
-    while time.monotonic() - began < DETACH_SECONDS:
+    try:
+        return _until_up(home, process, output), time.monotonic() - began
+    except BaseException:
+        # It has a session of its own, which Ctrl-C does not reach: it would come up all the same, and stay.
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _until_up(home: Home, process: subprocess.Popen[bytes], output: Path) -> Place:
+    deadline = time.monotonic() + DETACH_SECONDS
+    while time.monotonic() < deadline:
         if process.poll() is not None:
             raise Unavailable("Taskgrove did not start:\n" + "\n".join(last_lines(output.read_text(errors="replace"), 10)))
-        if "Taskgrove is up" in output.read_text(errors="replace") and (state := read_state(root)):
-            return Place(state.api_url, local_key(Home(root)), home=root), time.monotonic() - began
+        if "Taskgrove is up" in output.read_text(errors="replace") and (state := read_state(home.root)):
+            return Place(state.api_url, local_key(home), home=home.root)
         time.sleep(LOOK_SECONDS)
-    process.terminate()
     raise Unavailable(f"Taskgrove was not up after {DETACH_SECONDS:.0f} s; see {output} and {home.root / 'logs'}")

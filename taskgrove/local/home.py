@@ -30,6 +30,11 @@ class Home:
         return self.root / "state.json"
 
     @property
+    def lock(self) -> Path:
+        """Held by who runs on the directory, from the first moment of its start to its end."""
+        return self.root / "lock"
+
+    @property
     def ports(self) -> Path:
         return self.root / "ports.json"
 
@@ -88,13 +93,29 @@ def prepare(root: Path) -> Home:
 
 def lock(home: Home, *, holder: int | None) -> FileLock:
     """Take the directory for this process. The kernel gives it back when we die, however we die."""
-    held = FileLock(home.root / "lock")
+    held = FileLock(home.lock)
     try:
         held.acquire(blocking=False)
     except Timeout:
         who = f"process {holder}" if holder else "another process"
         raise AlreadyRunning(f"Taskgrove is already running on {home.root} ({who}). To end it: taskgrove down") from None
     return held
+
+
+@contextmanager
+def lock_if_free(home: Home) -> Iterator[bool]:
+    """Keep others from starting on the directory while the block lasts; False: somebody holds it already."""
+    held = FileLock(home.lock)
+    with clear_errors(home.lock):
+        try:
+            # Where there is no file nobody ever ran, and asking must not make it look as if.
+            free = not home.lock.exists() or bool(held.acquire(blocking=False))
+        except Timeout:
+            free = False
+    try:
+        yield free
+    finally:
+        held.release()
 
 
 def rotate_logs(home: Home) -> None:

@@ -70,3 +70,5 @@ class Keeper:
             self._changed()
         except (TaskgroveError, OSError) as error:
             self._log.error("restart_failed", name=component.name, reason=str(error))
+        except Exception as error:  # noqa: BLE001 (whatever it was: a watcher that ends here leaves the component dead for good)
+            self._log.error("restart_failed", name=component.name, reason=f"{type(error).__name__}: {error}", exc_info=True)

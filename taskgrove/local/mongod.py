@@ -20,6 +20,7 @@ from taskgrove.local.process import Child
 
 REPLICA_SET = "rs0"
 START_SECONDS = 60.0
+GRANT_MILLISECONDS = 5_000
 NOT_YET_INITIATED = 94
 UNAUTHORIZED = 13
 WRONG_PASSWORD = 18
@@ -120,7 +121,10 @@ class Mongod:
                     raise child.failure("Is the disk full, or is another mongod using this directory?")
                 await asyncio.sleep(0.05)
         if self._passwords:
-            await asyncio.to_thread(self._grant)
+            try:
+                await asyncio.to_thread(self._grant)
+            except PyMongoError as error:
+                raise child.failure(f"Its users were not granted their rights ({error}). Is the disk full?") from error
 
     def _client(self, user: str | None = None) -> AsyncMongoClient[dict[str, Any]]:
         """Without a `user` one that may ask for the node's state, and as long as there are no users, everything."""
@@ -165,7 +169,8 @@ class Mongod:
         return True
 
     def _grant(self) -> None:
-        with MongoClient[dict[str, Any]](self.url) as client:
+        # It was primary a moment ago: if it is not found soon, it died, and who watches it must hear that before long.
+        with MongoClient[dict[str, Any]](self.url, serverSelectionTimeoutMS=GRANT_MILLISECONDS) as client:
             grant_slices(client, self._database, self._passwords)
 
     async def _configure(self, client: AsyncMongoClient[dict[str, Any]]) -> None:

@@ -7,9 +7,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import psutil
-
 from shared.errors import Unavailable
+from taskgrove.local.process_ref import ProcessRef
 
 STOP_SECONDS = 15.0
 
@@ -21,7 +20,7 @@ class Child:
         self.name = name
         self.log = log
         self.pid = process.pid
-        self.born = _born(process.pid)
+        self.ref = ProcessRef.of(process.pid)
         self._process = process
 
     @classmethod
@@ -76,10 +75,3 @@ def tail(log: Path, *, lines: int = 12) -> str:
     except OSError as error:
         return f"  (not readable: {error})"
     return "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
-
-
-def _born(pid: int) -> float:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return 0.0

@@ -6,28 +6,13 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, ValidationError
 
-from taskgrove.local.home import Home, write_atomically
+from shared.errors import AlreadyRunning
+from taskgrove.local.home import Home, lock_if_free, write_atomically
 from taskgrove.local.process import kill_group
+from taskgrove.local.process_ref import ProcessRef
 
 STOP_SECONDS = 60.0
 ORPHAN_SECONDS = 10.0
-
-
-class ProcessRef(BaseModel):
-    """A process for sure: pids are used again, a pid with the time it was born is not."""
-
-    pid: int
-    born: float
-    restarts: int = 0
-
-    def process(self) -> psutil.Process | None:
-        """The process if it still runs, and is the one that was meant."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.born) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return None
-        return process if same else None
 
 
 class State(BaseModel):
@@ -53,7 +38,7 @@ class State(BaseModel):
 
 def own_ref() -> ProcessRef:
     """This process."""
-    return ProcessRef(pid=os.getpid(), born=psutil.Process().create_time())
+    return ProcessRef.of(os.getpid())
 
 
 def read_state(root: Path) -> State | None:
@@ -70,16 +55,26 @@ def write_state(home: Home, state: State) -> None:
 
 
 def stop_running(root: Path) -> bool:
-    """End what runs on `root`, in order, and come back when it is gone. False if nothing ran."""
-    state = read_state(root)
-    if state is None:
-        return False
-    supervisor = state.supervisor.process()
+    """End what runs on `root`, in order, and come back when it is gone. False if nothing ran.
+
+    Raises AlreadyRunning if somebody holds the directory who has not written down yet what to end: it is still starting.
+    """
+    home, state = Home(root), read_state(root)
+    supervisor = state.supervisor.process() if state else None
     if supervisor:
         _end([supervisor], seconds=STOP_SECONDS)
-    orphans = end_orphans(state)
-    Home(root).state.unlink(missing_ok=True)
-    return supervisor is not None or orphans > 0
+    with lock_if_free(home) as free:
+        if free:
+            orphans = end_orphans(state) if state else 0
+            home.state.unlink(missing_ok=True)
+            return supervisor is not None or orphans > 0
+    if supervisor is None:
+        raise AlreadyRunning(
+            f"Taskgrove is still starting on {root}, or did not write down what runs there; nothing was stopped. "
+            "Wait until it is up, then call `taskgrove down` again. To end it now, press Ctrl-C where it was started; "
+            f"`fuser {home.lock}` names its process."
+        )
+    return True
 
 
 def end_orphans(state: State) -> int:

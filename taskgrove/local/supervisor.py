@@ -23,7 +23,7 @@ from taskgrove.local.parts import find_mongod, find_rabbitmq
 from taskgrove.local.ports import assign
 from taskgrove.local.rabbit import Rabbit
 from taskgrove.local.service import Service
-from taskgrove.local.state import ProcessRef, State, end_orphans, own_ref, read_state, write_state
+from taskgrove.local.state import State, end_orphans, own_ref, read_state, write_state
 
 SERVICES = ("planner", "sequencer", "executor", "checker", "approvals")
 BACKEND_PORTS = ("mongod", "amqp", "dist", "epmd")
@@ -188,7 +188,7 @@ class LocalStack:
     def _write_state(self) -> None:
         store, broker = self._running()
         children = [*store.children, *broker.children, *(child for service in self._services.values() for child in service.children)]
-        refs = {child.name: ProcessRef(pid=child.pid, born=child.born, restarts=self.restarts(child.name)) for child in children}
+        refs = {child.name: child.ref.model_copy(update={"restarts": self.restarts(child.name)}) for child in children}
         state = State(
             supervisor=own_ref(),
             started_at=self._started_at,

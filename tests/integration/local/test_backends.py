@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aio_pika
@@ -15,6 +15,7 @@ from taskgrove.local.mongod import Mongod
 from taskgrove.local.parts import Program, find_mongod, find_rabbitmq
 from taskgrove.local.ports import assign
 from taskgrove.local.rabbit import Rabbit
+from taskgrove.local.supervisor import SERVICES
 
 
 @pytest.fixture
@@ -50,6 +51,33 @@ async def test_a_store_that_cannot_start_says_what_it_wrote(tmp_path: Path) -> N
     node = Mongod(Program(script), tmp_path / "data", port=1, log=tmp_path / "mongod.log")
     with pytest.raises(Unavailable, match=r"ended with status 3(.|\n)*mongod\.log(.|\n)*no space left on device"):
         await node.start()
+
+
+class Deadly(dict[str, str]):
+    """Passwords of users; `deed` is done when that of a service is taken, which is in the middle of granting."""
+
+    deed: Callable[[], None] = staticmethod(lambda: None)
+
+    def __getitem__(self, user: str) -> str:
+        if user in SERVICES:
+            self.deed()
+        return super().__getitem__(user)
+
+
+async def test_a_store_that_dies_while_its_users_are_granted_says_so(parts_directory: Path) -> None:
+    directory = parts_directory / "dying-mongod"
+    passwords = Deadly(dict.fromkeys(("admin", *SERVICES), "secret"))
+    log = parts_directory / "dying-mongod.log"
+    node = Mongod(find_mongod(), directory, port=assign(["mongod"], kept={})["mongod"], log=log, passwords=passwords)
+
+    def kill() -> None:
+        assert node.child
+        os.kill(node.child.pid, signal.SIGKILL)
+
+    passwords.deed = kill
+    with pytest.raises(Unavailable, match=r"mongod did not become ready(.|\n)*Is the disk full\?(.|\n)*dying-mongod\.log"):
+        await node.start()
+    await node.stop()
 
 
 async def test_broker_keeps_its_messages_and_takes_every_process_with_it(parts_directory: Path) -> None:

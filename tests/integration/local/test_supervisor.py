@@ -18,7 +18,8 @@ import pytest
 
 from shared.errors import AlreadyRunning, Unavailable
 from taskgrove.local.home import throw_away_home
-from taskgrove.local.state import ProcessRef, State, read_state, stop_running
+from taskgrove.local.process_ref import ProcessRef
+from taskgrove.local.state import State, read_state, stop_running
 from taskgrove.local.supervisor import SERVICES, LocalStack
 
 Commands = Mapping[str, list[str]]
@@ -109,6 +110,15 @@ async def test_sigterm_and_down_end_everything_and_the_ports_are_kept(root: Path
     assert json.loads((root / "ports.json").read_text()) == state.ports
 
 
+async def test_down_during_a_start_says_so_and_the_start_goes_on(root: Path, fake_commands: Commands) -> None:
+    async with LocalStack(root, commands=fake_commands) as stack:
+        stack.home.state.rename(root / "later.json")  # as it is until broker, store and services are spawned
+        with pytest.raises(AlreadyRunning, match=r"still starting on .*Wait until it is up"):
+            stop_running(root)
+        (root / "later.json").rename(stack.home.state)
+        assert len(alive(read_state(root))) == len(SERVICES) + 3
+
+
 async def test_a_killed_supervisor_takes_its_children_along_and_the_next_start_works(root: Path, fake_commands: Commands) -> None:
     process = await spawn(root, fake_commands)
     state = read_state(root)
@@ -131,7 +141,7 @@ async def test_a_service_that_cannot_start_is_an_error_with_its_last_lines(root:
 def test_orphans_are_ended_by_pid_and_birth(root: Path) -> None:
     orphan = subprocess.Popen(["sleep", "60"], start_new_session=True)
     gone = ProcessRef(pid=orphan.pid, born=0)
-    left = ProcessRef(pid=orphan.pid, born=psutil.Process(orphan.pid).create_time())
+    left = ProcessRef.of(orphan.pid)
     urls = {"api_url": "", "broker_url": "", "store_url": "", "store_name": "", "keys_file": ""}
     state = State(supervisor=gone, started_at=0, ports={}, processes={"planner": left}, **urls)
     (root / "state.json").write_text(state.model_dump_json())
