@@ -18,7 +18,7 @@ from services.approvals.domain.principals import APPROVER, SUBMITTER
 from services.approvals.web.pages import page, render, see_other
 from services.approvals.web.plan import load_plan
 from services.approvals.web.run import Here, find_run
-from shared.contracts.phases import Action
+from shared.contracts.phases import Action, Phase
 from shared.errors import Conflict, NotFound
 from shared.storage.port import Doc
 
@@ -72,7 +72,7 @@ async def _values(deps: Deps, run_id: str, here: Here, *, who: CallerHere) -> di
     review = await _review(deps, run_id)
     by = await submitter_of(deps, run_id)
     is_made = header is None and not here.head.ended
-    is_taken_up = preview is not None and review is None and str(here.head.phase) == "expanding"
+    is_taken_up = preview is not None and review is None and _is_about_to_ask(here)
     return {
         "run_id": run_id,
         "head": here.head,
@@ -83,6 +83,12 @@ async def _values(deps: Deps, run_id: str, here: Here, *, who: CallerHere) -> di
         "may_discard": who.has(APPROVER, SUBMITTER) and who.may_order(by),
         "planning": is_made or is_taken_up,
     }
+
+
+def _is_about_to_ask(here: Here) -> bool:
+    """Whether the plan is there and nobody was asked yet: the question is written a moment after the task waits for its answer."""
+    phase, asked = here.head.phase, (here.root or {}).get("approval_id") or ""
+    return phase == Phase.EXPANDING or (phase == Phase.AWAITING_APPROVAL and ":plan:" in asked)
 
 
 def _why_none(header: Doc | None, here: Here) -> str:

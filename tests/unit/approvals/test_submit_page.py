@@ -213,6 +213,16 @@ class TestPlan:
         page = (await desk.as_("sue").get(f"/runs/{run}/plan")).text
         assert f'hx-get="/ui/runs/{run}/plan"' in page
 
+    @pytest.mark.parametrize(("asks", "again"), [("plan", True), ("checkpoint", False)])
+    async def test_until_somebody_is_asked_about_the_plan_the_page_asks_again(self, desk: Desk, asks: str, again: bool) -> None:
+        """The task waits for the answer a moment before the question is there to be answered."""
+        run = await drafted(desk, TaskSpec(key="a", title="A"))
+        await desk.ground.database["approvals"].delete({"run_id": run})
+        await desk.ground.database["tasks"].delete({"_id": run})
+        await desk.put("tasks", task(run, phase="awaiting_approval", approval_id=f"{run}:{asks}:0"))
+        page = (await desk.as_("pat").get(f"/runs/{run}/plan")).text
+        assert (f'hx-get="/ui/runs/{run}/plan"' in page, "carried out" in page) == (again, not again)
+
     @pytest.mark.parametrize(
         ("error", "said"),
         [(None, "the run is cancelled"), ({"code": "cancelled", "message": "cancelled by pat: no"}, "cancelled by pat: no")],
