@@ -9,7 +9,7 @@ from tests.integration.house import House
 
 async def process_of(house: House, run_id: str) -> psutil.Process | None:
     """The process of a script that wrote its number into the file `pid`."""
-    for path in (house.directory / "work" / run_id).glob("*/*/pid"):
+    for path in (house.directory / "work").glob(f"executor-*/{run_id}*/*/pid"):
         if text := path.read_text().strip():
             return psutil.Process(int(text))
     return None
