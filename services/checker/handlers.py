@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.checker.domain import unjudged
+from services.checker.domain import Case, unjudged
 from services.checker.judge import Judge
 from services.checker.store import VerdictStore
 from shared.aside import in_steps
@@ -42,8 +42,10 @@ async def on_runs_imported(events: Sequence[RunImported], deps: Deps) -> Says:
 async def judged(attempts: Sequence[str], deps: Deps) -> Says:
     """Judge these attempts; verdicts that exist already are said again."""
     cases = await deps.verdicts.cases(attempts)
-    slow = [case for case in cases if case.is_slow and case.attempt_id not in deps.judge.running]
-    quick = [case for case in cases if not case.is_slow]
+    quick, slow = list[Case](), list[Case]()
+    for case in cases:
+        (slow if case.is_slow else quick).append(case)
+    slow = [case for case in slow if case.attempt_id not in deps.judge.running]
     found = [unjudged(case) or await deps.judge.verdict(case) async for case in in_steps(quick)]
     await deps.verdicts.keep([case.document() | judgement for case, judgement in zip(quick, found, strict=True)])
     deps.judge.metrics.judged(judgement["judgement"] for judgement in found)

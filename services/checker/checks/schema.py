@@ -38,10 +38,9 @@ class Schema(Check):
             value: Any = subject.result.data
         else:
             value = await asyncio.to_thread(_load, await subject.files(), check.path)
-        if check.path is None and is_quick(check.schema_, value):
-            errors = errors_in(value, check.schema_)
-        else:
-            errors = await apart(self._tools.pool, partial(errors_in, value, check.schema_), what="the schema")
+        look = partial(errors_in, value, check.schema_)
+        at_once = check.path is None and is_quick(check.schema_, value)
+        errors = look() if at_once else await apart(self._tools.pool, look, what="the schema")
         return not errors, "\n".join(errors) or "valid"
 
 
