@@ -14,6 +14,16 @@ NOTES = "# From a file\n\n## One\n\n```sh\necho one > one.txt\n```\n\n## Two\n- 
 WRONG = "# Wrong\n\n## One\n- after: Twoo\n\n```sh\ntrue\n```\n\n## Two\n\n```sh\ntrue\n```\n"
 
 
+async def drafted(visitor: Visitor, title: str) -> str:
+    """The run of a draft that was submitted by the form; its plan is shown."""
+    page = visitor.page
+    await visitor.go("/submit")
+    await page.get_by_label("Text").fill(NOTES.replace("From a file", title))
+    await page.get_by_role("button", name="Preview plan").click()
+    await page.wait_for_url("**/plan")
+    return str(page.url.split("/")[-2])
+
+
 async def test_errors_of_the_notes_stand_with_file_and_line_and_can_be_mended(visitor: Visitor, http: httpx2.AsyncClient) -> None:
     page = visitor.page
     await visitor.go("/submit")
@@ -90,12 +100,7 @@ async def test_what_is_not_known_is_said_and_sending_it_again_is_one_run(visitor
 
 
 async def test_a_draft_is_seen_as_one_and_can_be_discarded(visitor: Visitor, http: httpx2.AsyncClient) -> None:
-    page = visitor.page
-    await visitor.go("/submit")
-    await page.get_by_label("Text").fill(NOTES.replace("From a file", "Only a draft"))
-    await page.get_by_role("button", name="Preview plan").click()
-    await page.wait_for_url("**/plan")
-    run = page.url.split("/")[-2]
+    page, run = visitor.page, await drafted(visitor, "Only a draft")
     await expect(page.get_by_role("button", name="Discard")).to_be_visible()
     await visitor.go(f"/runs/{run}")
     await expect(page.locator("#run-head")).to_contain_text("draft, not started")
@@ -111,12 +116,7 @@ async def stay(route: Route) -> None:
 
 
 async def test_a_button_whose_answer_was_stopped_works_again(visitor: Visitor, http: httpx2.AsyncClient) -> None:
-    page = visitor.page
-    await visitor.go("/submit")
-    await page.get_by_label("Text").fill(NOTES.replace("From a file", "Stopped"))
-    await page.get_by_role("button", name="Preview plan").click()
-    await page.wait_for_url("**/plan")
-    run = page.url.split("/")[-2]
+    page, run = visitor.page, await drafted(visitor, "Stopped")
     await page.route("**/discard", stay)
     await page.get_by_role("button", name="Discard").click()
     await expect(page.locator("form[data-sent]")).to_have_count(1)
