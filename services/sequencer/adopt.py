@@ -115,7 +115,9 @@ async def _grow(
     documents = grow(specs, order, soil)
     growing = Growing(store, task, tell, documents, len(specs))
     grown_before, _ = await asyncio.gather(growing.written(), store.insert_sequence(_derived(soil, specs, order=order)))
-    fields = (("children", len(specs)), ("plan_version", version), ("error", None), ("agent", "integrate"))
+    # In the order of a first plan, the children need not be read to be named: their ids count them.
+    in_order = version == 1 and all(key == spec.key for key, spec in zip(order.order, specs, strict=True))
+    fields = (("children", len(specs)), ("in_order", in_order), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
     if not done:
         now = (await store.get([task.task_id])).get(task.task_id)

@@ -13,7 +13,7 @@ from shared.memory.changes import Step, changed, fresh, prepared, project
 from shared.memory.query import MISSING, array_in, leaves, matches, resolved, sort_value
 from shared.memory.values import stored
 from shared.storage.language import check_docs, check_grouping, check_reading, check_update, check_where
-from shared.storage.port import Change, Collection, Doc, Index, Schema, Update, Where
+from shared.storage.port import Change, Collection, Doc, Index, Read, Schema, Update, Where, one_by_one
 
 EXPIRY = timedelta(seconds=60)
 
@@ -27,6 +27,9 @@ class MemoryDatabase:
 
     def __getitem__(self, name: str) -> Collection:
         return self._collection(name)
+
+    async def read(self, reads: Sequence[Read]) -> list[list[Doc]]:
+        return await one_by_one(self, reads)
 
     async def ready(self) -> None:
         """It is always ready."""

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from shared.errors import StoreUnavailable
-from shared.storage.port import Change, Collection, Database, Doc, Schema, Update, Where
+from shared.storage.port import Change, Collection, Database, Doc, Read, Schema, Update, Where
 from shared.telemetry.metrics import OPERATIONS, ServiceMetrics
 
 
@@ -39,6 +39,10 @@ class MeasuredDatabase:
 
     def __getitem__(self, name: str) -> Collection:
         return MeasuredCollection(self.inner[name], self._operations)
+
+    async def read(self, reads: Sequence[Read]) -> list[list[Doc]]:
+        with self._operations["read"].timed():
+            return await self.inner.read(reads)
 
     async def ready(self) -> None:
         await self.inner.ready()

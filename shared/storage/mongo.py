@@ -1,9 +1,9 @@
 """The port on a real MongoDB, by pymongo's async client: majority and journaled writes, short time-outs, the server's clock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import Any
 
 from bson.codec_options import CodecOptions
@@ -14,9 +14,10 @@ from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure,
 
 from shared.clock import ServerClock
 from shared.errors import BadInput, StoreUnavailable
-from shared.storage.language import check_docs, check_grouping, check_reading, check_update, check_where
-from shared.storage.port import Change, Collection, Doc, Schema, ServerNow, Update, Where
+from shared.storage.language import check_docs, check_grouping, check_reading, check_update
+from shared.storage.port import Change, Collection, Doc, Read, Schema, Update, Where
 from shared.storage.together import runs, together
+from shared.storage.translation import in_turn, server_change, server_where
 from shared.storage.whole import never_cancelled
 
 DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
@@ -28,7 +29,7 @@ CLOSE_SECONDS = 1.0
 # DollarPrefixedFieldName, EmptyFieldName, DottedFieldName, ImmutableField, CannotIndexParallelArrays, too large, taken by another document,
 # bad $regex, ambiguous field name: what was asked for is wrong, and asking again changes nothing.
 OUR_FAULT = frozenset({2, 9, 14, 15, 22, 28, 40, 52, 56, 57, 66, 171, 10_334, DUPLICATE, 16_746, 17_280, 17_419, 17_420, 51_091})
-CLOCK_TOLERANCE = timedelta(seconds=30)
+BATCH = 10_000
 
 
 class MongoDatabase:
@@ -50,6 +51,15 @@ class MongoDatabase:
 
     def __getitem__(self, name: str) -> Collection:
         return MongoCollection(self._database[name], self._clock)
+
+    @never_cancelled
+    async def read(self, reads: Sequence[Read]) -> list[list[Doc]]:
+        found: list[list[Doc]] = [[] for _ in reads]
+        async with translated(f"find in {', '.join(dict.fromkeys(one.name for one in reads))}"):
+            cursor = await self._database[reads[0].name].aggregate(in_turn(reads, self._clock), batchSize=BATCH)
+            for one in await cursor.to_list():
+                found[one["of"]].append(one["doc"])
+        return found
 
     @never_cancelled
     async def ready(self) -> None:
@@ -102,7 +112,7 @@ class MongoCollection:
     ) -> list[Doc]:
         check_reading(fields, sort, limit=limit, skip=skip)
         async with translated(f"find in {self.name}"):
-            cursor = self._collection.find(self._where(where), list(fields) or None, limit=limit, skip=skip, batch_size=10_000)
+            cursor = self._collection.find(self._where(where), list(fields) or None, limit=limit, skip=skip, batch_size=BATCH)
             return await (cursor.sort(list(sort)) if sort else cursor).to_list()
 
     @never_cancelled
@@ -177,23 +187,7 @@ class MongoCollection:
             return {group["_id"]: group["n"] for group in await grouped.to_list()}
 
     def _where(self, where: Where) -> Doc:
-        check_where(where)
-        return self._translated(where)
-
-    def _translated(self, where: Where) -> Doc:
-        """`ServerNow` becomes `$expr` with `$$NOW`, behind a coarse range that an index can serve."""
-        plain: Doc = {}
-        exact: list[Doc] = []
-        for key, condition in where.items():
-            plain[key] = [self._translated(part) for part in condition] if key == "$or" else condition
-            if isinstance(condition, Mapping):
-                for operator, operand in condition.items():
-                    if isinstance(operand, ServerNow):
-                        exact.append({operator: [f"${key}", _server_date(operand)]})
-                        plain[key] = {**plain[key], operator: self._clock.now() + timedelta(seconds=operand.seconds) + CLOCK_TOLERANCE}
-        if exact:
-            plain["$expr"] = {"$and": exact}
-        return plain
+        return server_where(where, self._clock)
 
 
 @asynccontextmanager
@@ -210,20 +204,6 @@ async def translated(what: str) -> AsyncIterator[None]:
         raise BadInput(f"{what}: not a document: {error}") from error
     except PyMongoError as error:
         raise StoreUnavailable(f"{what}: MongoDB did not answer ({type(error).__name__}: {error}); it will be tried again") from error
-
-
-def server_change(change: Change) -> Doc | list[Doc]:
-    """The change, as a pipeline where the server's clock is needed."""
-    fields = change.get("$set", {})
-    if not any(isinstance(value, ServerNow) for value in fields.values()):
-        return dict(change)
-    staged: Doc = {key: _server_date(v) if isinstance(v, ServerNow) else {"$literal": v} for key, v in fields.items()}
-    unset = list(change.get("$unset", {}))
-    return [{"$set": staged}, *([{"$unset": unset}] if unset else [])]
-
-
-def _server_date(moment: ServerNow) -> Any:
-    return {"$add": ["$$NOW", int(moment.seconds * 1000)]} if moment.seconds else "$$NOW"
 
 
 def _duplicates(error: BulkWriteError) -> set[str]:

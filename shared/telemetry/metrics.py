@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = (1, 2, 5, 10, 25, 50, 100, 200, 500, 1_000, 2_000)
 PARTS = ("broker", "store")
-OPERATIONS = ("find", "insert", "update", "bulk", "take", "delete", "count", "count_by")
+OPERATIONS = ("find", "read", "insert", "update", "bulk", "take", "delete", "count", "count_by")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.messaging.port import Broker, Delivery, Message, Queue
-from shared.storage.port import Change, Collection, Database, Doc, Schema, Update, Where
+from shared.storage.port import Change, Collection, Database, Doc, Read, Schema, Update, Where, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,9 @@ class PointedDatabase:
 
     def __getitem__(self, name: str) -> Collection:
         return PointedCollection(self._inner[name], self._points)
+
+    async def read(self, reads: Sequence[Read]) -> list[list[Doc]]:
+        return await one_by_one(self, reads)
 
     async def ready(self) -> None:
         with self._points.around("store.ready"):

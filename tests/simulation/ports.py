@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import BrokerUnavailable, StoreUnavailable, Unavailable
 from shared.memory.broker import MemoryBroker
 from shared.messaging.port import Delivery, Message, Queue
-from shared.storage.port import Change, Collection, Doc, Schema, Update, Where
+from shared.storage.port import Change, Collection, Doc, Read, Schema, Update, Where, one_by_one
 
 if TYPE_CHECKING:
     from tests.simulation.world import Process
@@ -132,6 +132,9 @@ class SimulatedDatabase(Line):
 
     def __getitem__(self, name: str) -> Collection:
         return SimulatedCollection(self, self._world.store[name])
+
+    async def read(self, reads: Sequence[Read]) -> list[list[Doc]]:
+        return await one_by_one(self, reads)
 
     async def ready(self) -> None:
         (now,) = await self.ask("store.ready", [self._world.server_now], writes=False)

@@ -1,6 +1,7 @@
 """Finding a task, wherever it is yet: among the tasks, or still a submission."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -10,7 +11,7 @@ from services.approvals.deps import Deps
 from services.approvals.domain.submitting import waiting_view
 from services.approvals.domain.summary import group_view
 from services.approvals.domain.tree import nested_view
-from services.approvals.domain.views import UNKNOWN, Beside, is_group
+from services.approvals.domain.views import is_group, task_view
 from shared.contracts.views import RerunView
 from shared.downstream import Graph
 from shared.errors import Conflict, NotFound
@@ -33,20 +34,14 @@ async def _submission(deps: Deps, run_id: str) -> Doc:
 
 async def load_view(deps: Deps, task_id: str) -> dict[str, Any]:
     """`TaskView` of one task, without its children; of a root with counts. Raises NotFound."""
-    run_id = run_of(task_id)
-    found = await deps.reads.tasks({task_id, run_id})  # together: a group shows what is added up for its run
-    task = found.get(task_id)
-    if task is None:
+    look = await deps.reads.look(task_id)
+    if look is None:
         return waiting_view(await _submission(deps, task_id))
+    task = look.task
     if task.get("parent_id") and not is_group(task):
-        return (await deps.reads.joined([task], related=True))[0][1]
-    summary, children, around, (attempt, verdict) = await asyncio.gather(
-        deps.summaries.of(found.get(run_id, task), fresh=True),
-        deps.reads.children(task),
-        deps.reads.around(task),
-        deps.reads.of_attempt(task),
-    )
-    return group_view(task, Beside(attempt, verdict, UNKNOWN, children, *around), summary.of(task_id))
+        return task_view(task, look.beside)
+    summary, children = await asyncio.gather(deps.summaries.of(look.root, fresh=True), deps.reads.children(task))
+    return group_view(task, replace(look.beside, child_ids=children), summary.of(task_id))
 
 
 async def answer_tree(deps: Deps, task_id: str) -> Response:

@@ -12,8 +12,8 @@ from services.approvals.domain.tree import Branch, by_task
 from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, is_group, task_view, usage_of
 from shared.aside import aside
 from shared.downstream import FIELDS
-from shared.ids import attempt_id, in_run, plan_id, run_of, subtree
-from shared.storage.port import Collection, Database, Doc, Where
+from shared.ids import attempt_id, child_id, in_run, plan_id, run_of, subtree
+from shared.storage.port import Collection, Database, Doc, Read, Where
 
 COUNTED = ("parent_id", "phase", "kind", "children", "epoch")
 ADDED = ("task_id", "state", "usage", "claimed_at")
@@ -33,6 +33,15 @@ class Edges:
     def of(self, task_id: str) -> tuple[list[str], list[str]]:
         """Its dependencies and its dependents."""
         return self.before[task_id], self.after[task_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One task, with what else says something of it, and the root of its run."""
+
+    task: Doc
+    root: Doc
+    beside: Beside
 
 
 class Reads:
@@ -89,20 +98,36 @@ class Reads:
                 counting.calls(page)
         return await aside(counting.summary, size=counting.size)
 
+    async def look(self, task_id: str) -> Look | None:
+        """One task as it is now, without children and what they cost; None: there is none. In one round trip: somebody waits for it."""
+        run_id, of_it = run_of(task_id), {"_id": {"$gt": f"{task_id}:", "$lt": f"{task_id};"}}
+        tasks, dependents, fed, attempts, verdicts, *calls = await self._database.read(
+            [
+                Read("tasks", {"_id": {"$in": [run_id, task_id]}}),
+                Read("tasks", {"dependencies": task_id}, ("dependencies",)),
+                Read("tasks", {"feeds": task_id}, ("feeds",)),
+                Read("attempts", of_it, sort=(("epoch", -1),), limit=MOST_EPOCHS),
+                Read("verdicts", of_it, sort=(("epoch", -1),), limit=MOST_EPOCHS),
+                *(Read(name, {"run_id": run_id, "task_id": task_id}, COST) for name in CALLS),
+            ]
+        )
+        found = {task["_id"]: task for task in tasks}
+        if (task := found.get(task_id)) is None:
+            return None
+        edges, paid = _edges_in([task, *dependents, *fed]), [call for some in calls for call in some]
+        (beside,) = _beside([task], attempts, verdicts=verdicts, children=(), edges=edges, calls=paid)
+        return Look(task, found.get(run_id, task), beside)
+
     async def children(self, parent: Doc) -> list[str]:
         """The ids of the tasks right below this one, in the order of their positions."""
+        if parent.get("in_order"):
+            return [child_id(parent["_id"], 1, number) for number in range(1, parent["children"] + 1)]
         found = await self._tasks.find({"parent_id": parent["_id"]}, ("parent_id", "position"))
         return _below(found)[parent["_id"]]
 
     async def around(self, task: Doc) -> tuple[list[str], list[str]]:
         """Its dependencies and its dependents."""
         return (await self._edges([task])).of(task["_id"])
-
-    async def of_attempt(self, task: Doc) -> tuple[Doc | None, Doc | None]:
-        """The attempt that counts, whole, and the verdict on it."""
-        where = {"_id": current(task)}
-        attempt, verdict = await asyncio.gather(self._attempts.find(where), self._verdicts.find(where))
-        return (attempt[0] if attempt else None), (verdict[0] if verdict else None)
 
     async def page(self, where: Where, *, sort: int, limit: int) -> list[Doc]:
         """Tasks by id, ascending or descending."""
@@ -120,7 +145,8 @@ class Reads:
             self._edges(tasks, both=related),
             self._calls({"run_id": {"$in": list({task["run_id"] for task in tasks})}, "task_id": {"$in": ids}}),
         )
-        return _views(tasks, attempts, verdicts=verdicts, children=children, edges=edges, calls=calls)
+        besides = _beside(tasks, attempts, verdicts=verdicts, children=children, edges=edges, calls=calls)
+        return [(task, task_view(task, beside)) for task, beside in zip(tasks, besides, strict=True)]
 
     async def sequence(self, task_id: str) -> tuple[Doc, list[Doc]] | None:
         """The newest sequence of a task, and its children; None: it has none."""
@@ -144,11 +170,7 @@ class Reads:
             self._tasks.find({"dependencies": {"$in": ids}}, ("dependencies",)) if both else self._none(),
             self._tasks.find({"feeds": {"$in": wide}}, ("feeds",)) if wide and both else self._none(),
         )
-        edges = Edges()
-        for before, after in sorted({edge for task in [*tasks, *dependents, *fed] for edge in dependencies_in(task)}):
-            edges.before[after].append(before)
-            edges.after[before].append(after)
-        return edges
+        return _edges_in([*tasks, *dependents, *fed])
 
     async def _calls(self, where: Where) -> list[Doc]:
         """What the models' calls cost, of all services."""
@@ -168,7 +190,7 @@ class Reads:
         return []
 
 
-def _views(
+def _beside(
     tasks: Sequence[Doc],
     attempts: Sequence[Doc],
     *,
@@ -176,7 +198,7 @@ def _views(
     children: Sequence[Doc],
     edges: Edges,
     calls: Sequence[Doc],
-) -> list[tuple[Doc, dict[str, Any]]]:
+) -> list[Beside]:
     tried = {attempt["_id"]: attempt for attempt in attempts}
     judged = {verdict["_id"]: verdict for verdict in verdicts}
     used, paid = by_task(attempts), by_task(calls)
@@ -187,7 +209,15 @@ def _views(
         usage = UNKNOWN if task.get("kind") == "group" else usage_of(used[name], paid[name])
         return Beside(tried.get(key), judged.get(key), usage, below[name], *edges.of(name))
 
-    return [(task, task_view(task, beside(task))) for task in tasks]
+    return [beside(task) for task in tasks]
+
+
+def _edges_in(tasks: Iterable[Doc]) -> Edges:
+    edges = Edges()
+    for before, after in sorted({edge for task in tasks for edge in dependencies_in(task)}):
+        edges.before[after].append(before)
+        edges.after[before].append(after)
+    return edges
 
 
 def _below(children: Sequence[Doc]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from shared.clock import ServerClock
 from shared.ids import new_id
 from shared.storage.mongo import MongoDatabase
-from shared.storage.port import Change, Collection, Database, Doc, Schema, ServerNow, Update, Where
+from shared.storage.port import Change, Collection, Database, Doc, Read, Schema, ServerNow, Update, Where, one_by_one
 from tests.integration.chores import lines
 from tests.integration.conftest import Open
 from tests.integration.house import SERVICES, House, Parts, hurrying, work
@@ -66,6 +66,9 @@ class Heard:
 
     def __getitem__(self, name: str) -> Collection:
         return HeardCollection(self._inner[name], self._service, self._ear)
+
+    async def read(self, reads: Sequence[Read]) -> list[list[Doc]]:
+        return await one_by_one(self, reads)
 
     async def ready(self) -> None:
         await self._inner.ready()
