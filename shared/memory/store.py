@@ -12,7 +12,7 @@ from shared.errors import BadInput
 from shared.memory.changes import Step, changed, fresh, prepared, project
 from shared.memory.query import MISSING, array_in, leaves, matches, resolved, sort_value
 from shared.memory.values import stored
-from shared.storage.language import check_docs, check_grouping, check_reading, check_update, check_where
+from shared.storage.language import check_docs, check_grouping, check_reading, check_reads, check_update, check_where
 from shared.storage.port import Change, Collection, Doc, Index, Read, Schema, Update, Where, one_by_one
 
 EXPIRY = timedelta(seconds=60)
@@ -29,6 +29,7 @@ class MemoryDatabase:
         return self._collection(name)
 
     async def read(self, reads: Sequence[Read]) -> list[list[Doc]]:
+        check_reads(reads)
         return await one_by_one(self, reads)
 
     async def ready(self) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from shared.errors import BadInput
-from shared.storage.port import Change, ServerNow, Update, Where
+from shared.storage.port import Change, Read, ServerNow, Update, Where
 
 ORDER = frozenset({"$gt", "$gte", "$lt", "$lte"})
 FILTERS = ORDER | {"$eq", "$ne", "$in", "$nin", "$exists", "$regex"}
@@ -56,6 +56,14 @@ def check_reading(fields: Sequence[str], sort: Sequence[tuple[str, int]], *, lim
         _check_path(path)
         _expect(direction in DIRECTIONS, "{} is sorted by 1 or -1, not by {!r}", path, direction)
     _expect(limit >= 0 and skip >= 0, "limit and skip are 0 or more")
+
+
+def check_reads(reads: Sequence[Read]) -> None:
+    """Raises BadInput that names what cannot be read in turn."""
+    for one in reads:
+        check_where(one.where)
+        check_reading(one.fields, one.sort, limit=one.limit)
+        _expect("$text" not in one.where, "words are looked for by find alone, not beside other reads")
 
 
 def check_grouping(field: str) -> None:

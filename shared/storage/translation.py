@@ -5,8 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.clock import ServerClock
-from shared.errors import BadInput
-from shared.storage.language import check_reading, check_where
+from shared.storage.language import check_reads, check_where
 from shared.storage.port import Change, Doc, Read, ServerNow, Where
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
@@ -30,14 +29,12 @@ def server_change(change: Change) -> Doc | list[Doc]:
 
 def in_turn(reads: Sequence[Read], clock: ServerClock) -> list[Doc]:
     """One pipeline over the first collection that finds all of them; each document as `doc`, `of` says by which. Raises BadInput."""
+    check_reads(reads)
     first, *others = [_read(one, number, clock) for number, one in enumerate(reads)]
     return [*first, *({"$unionWith": {"coll": one.name, "pipeline": stages}} for one, stages in zip(reads[1:], others, strict=True))]
 
 
 def _read(one: Read, number: int, clock: ServerClock) -> list[Doc]:
-    check_reading(one.fields, one.sort, limit=one.limit)
-    if "$text" in one.where:
-        raise BadInput("words are looked for by find alone, not beside other reads")
     return [
         {"$match": server_where(one.where, clock)},
         *([{"$sort": dict(one.sort)}] if one.sort else []),
