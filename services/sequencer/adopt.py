@@ -112,11 +112,11 @@ async def _grow(
     soil = Soil(
         run_id, task.task_id, header["_id"], version, task.depth + 1, task.paused, store.clock.now(), by_model=by_model, reruns=task.reruns
     )
+    # Of a first plan in its own order, the children need not be read to be named: their ids count them.
+    in_order = version == 1 and all(key == spec.key for key, spec in zip(order.order, specs, strict=True))
     documents = grow(specs, order, soil)
     growing = Growing(store, task, tell, documents, len(specs))
     grown_before, _ = await asyncio.gather(growing.written(), store.insert_sequence(_derived(soil, specs, order=order)))
-    # In the order of a first plan, the children need not be read to be named: their ids count them.
-    in_order = version == 1 and all(key == spec.key for key, spec in zip(order.order, specs, strict=True))
     fields = (("children", len(specs)), ("in_order", in_order), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
     if not done:

@@ -21,6 +21,7 @@ NOT_ASKING = (
     "shared/storage/mongo.py",
     "shared/storage/measured.py",
     "shared/storage/together.py",
+    "shared/storage/translation.py",
     "shared/storage/prepare.py",
 )
 SUITES = {"store": "tests/contracts/store", "broker": "tests/contracts/broker"}
