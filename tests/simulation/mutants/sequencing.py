@@ -79,7 +79,8 @@ SEQUENCING = (
     fields = (("children", len(specs)), ("in_order", in_order), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
 """,
-        """    fields = (("children", len(specs)), ("in_order", in_order), ("plan_version", version), ("error", None), ("agent", "integrate"))
+        """\
+    fields = (("children", len(specs)), ("in_order", in_order), ("plan_version", version), ("error", None), ("agent", "integrate"))
     done = await store.write([Move(task, How(Phase.EXPANDED, wait=PARENT_SECONDS, fields=fields))])
     grown_before, _ = await asyncio.gather(growing.written(), store.insert_sequence(_derived(soil, specs, order=order)))
 """,
