@@ -34,8 +34,8 @@ tops = ("/", "/opt", "/opt/taskgrove", "/etc", "/usr", "/var/lib", "/var/lib/tas
 print("writable", sorted(top for top in tops if os.access(top, os.W_OK)))
 print("user", os.getuid(), os.getgid())
 """
-SHARED_WITH_MORE = ("shared.models", "shared.artifacts", "shared.memory")
-"""Packages that only services with the extra for them use: the import may fail where nobody asks for it."""
+SHARED_WITH_MORE = ("shared.models", "shared.artifacts", "shared.memory", "shared.workplace")
+"""What only services with the extra for them use: the import may fail where nobody asks for it."""
 
 
 def look(stack: Stack, service: str) -> dict[str, str]:
