@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class Clock(Protocol):
     """What the house knows of time."""
@@ -21,12 +23,27 @@ class Clock(Protocol):
         """Come back after `seconds`."""
 
 
-class ServerClock:
-    """The store's clock, carried forward by this process's monotonic one: a wrong or jumping wall clock here changes nothing."""
+def since_boot() -> float:
+    """Seconds that never run backwards and do not stand still while the machine sleeps, as those of `time.monotonic` do on Linux."""
+    return time.clock_gettime(CLOCK)
 
-    def __init__(self, *, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+
+class ServerClock:
+    """The store's clock, carried forward by one of this machine that nobody sets: a wrong or jumping wall clock here changes nothing.
+
+    What was carried forward by a clock that stood still would lie in the store's past when a machine wakes up: leases would end at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        carried: Callable[[], float] | None = None,
+    ) -> None:
         self._monotonic = monotonic
-        self._offset = wall() - monotonic()
+        self._carried = carried or (since_boot if monotonic is time.monotonic else monotonic)
+        self._offset = wall() - self._carried()
 
     def set(self, server_now: datetime, *, took: float = 0.0) -> None:
         """Take over what the store just said; called on each connection and by the sweep.
@@ -34,11 +51,11 @@ class ServerClock:
         It read its clock at some moment of the `took` seconds that it took to answer. Where ours may be right, it stays: a slow answer
         must not set it back by as long as the answer took.
         """
-        latest = server_now.replace(tzinfo=server_now.tzinfo or UTC).timestamp() - self._monotonic()
+        latest = server_now.replace(tzinfo=server_now.tzinfo or UTC).timestamp() - self._carried()
         self._offset = min(max(self._offset, latest), latest + took)
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self._offset + self._monotonic(), UTC)
+        return datetime.fromtimestamp(self._offset + self._carried(), UTC)
 
     def monotonic(self) -> float:
         return self._monotonic()

@@ -14,6 +14,7 @@ from services.approvals.store.submissions import said_by
 from shared.contracts.approvals import ApprovalDecided, RunImported
 from shared.contracts.base import Event
 from shared.messaging.publisher import Says
+from shared.orders import FIELDS as NOTED
 from shared.storage.port import Doc
 
 log = structlog.get_logger()
@@ -33,7 +34,7 @@ async def _submissions(deps: Deps) -> Sequence[Event]:
     submitted = [doc for doc in due if doc["kind"] == "submission"]
     ordered = [doc for doc in due if doc["kind"] == "control"]
     planned = await deps.reads.planned([doc["_id"] for doc in submitted])
-    tasks = await deps.reads.tasks({doc["task_id"] for doc in ordered}, ("last_control",))
+    tasks = await deps.reads.tasks({doc["task_id"] for doc in ordered}, NOTED)
     await settle(deps.submissions.collection, [doc for doc in submitted if doc["_id"] in planned], state="planned")
     carried_out = {doc["_id"] for doc in ordered if is_done_with(doc, tasks.get(doc["task_id"]))}
     await settle(deps.submissions.collection, [doc for doc in ordered if doc["_id"] in carried_out], state="done")

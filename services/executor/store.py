@@ -1,7 +1,7 @@
 """The executor's slice, `attempts`; and what it reads of the tasks."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from shared.clock import Clock
 from shared.contracts.executor import Outcome, Result
 from shared.contracts.phases import TERMINAL, Phase
 from shared.errors import BadInput, StoreUnavailable
-from shared.ids import above, attempt_id, epoch_of, run_of, task_of
+from shared.ids import above, attempt_id, epoch_of, task_of
 from shared.messaging.hints import note_unknown
 from shared.models.ledger import calls_schema
 from shared.storage.leases import Leases
@@ -61,8 +61,9 @@ class AttemptStore:
         capped = [run for run in runs if run in self.caps]
         if not capped:
             return {}
-        begun, doubted = await self._begun(capped), Counter(run_of(attempt) for attempt in self.leases.doubted())
-        return {run: self.caps[run] - max(begun.get(run, 0) - doubted[run], here(run)) for run in capped}
+        # What is doubted may have been claimed or not, and may have ended since: only the store knows, so it is left out there.
+        begun = await self._begun(capped, but=self.leases.doubted())
+        return {run: self.caps[run] - max(begun.get(run, 0), here(run)) for run in capped}
 
     async def over_their_caps(self, won: Collection[str], claims: Sequence[Claim]) -> set[str]:
         """Hand back what was claimed beyond the cap of its run, because another executor claimed at the same time.
@@ -84,8 +85,9 @@ class AttemptStore:
             raise
         return over
 
-    async def _begun(self, runs: Sequence[str]) -> dict[str, int]:
-        return await self._attempts.count_by({"capped": {"$in": list(runs)}, "state": Outcome.RUNNING.value}, "capped")
+    async def _begun(self, runs: Sequence[str], *, but: Collection[str] = ()) -> dict[str, int]:
+        others = {"_id": {"$nin": list(but)}} if but else {}
+        return await self._attempts.count_by({"capped": {"$in": list(runs)}, "state": Outcome.RUNNING.value, **others}, "capped")
 
     async def hand_back(self, attempts: Iterable[str]) -> list[str]:
         """End those of these that nobody has claimed before they begin: they are offered anew, to others. Those that are over now."""

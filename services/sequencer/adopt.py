@@ -1,6 +1,7 @@
 """A plan becomes tasks: derive its sequence, grow its documents, let what waits for nothing go."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence as SequenceOf
 from typing import Any
 
@@ -40,6 +41,7 @@ async def adopt(store: TaskStore, event: PlanProposed, *, tell: Tell) -> list[Ev
     if task.parent_id is None and header["options"].get("review") and not await _reviewed(store, task):
         return await _ask_for_review(store, task, header)
     try:
+        _refuse_unfit(specs)
         order = await aside(lambda: sequence(specs), size=len(specs))
         await _refuse_too_large(store, task, header["version"], count=len(specs))
     except BadInput as error:
@@ -88,6 +90,14 @@ async def _ask_for_review(store: TaskStore, task: Task, header: dict[str, Any]) 
     asking, question = asking_plan(task.title, task.task_id, header["digest"]), approval_id(task, "plan")
     how = How(Phase.AWAITING_APPROVAL, wait=ASK_SECONDS, fields=(("asking", Frozen(asking)), ("approval_id", question)))
     return [approval_requested(move.task, question, asking) for move in await store.write([Move(task, how)])]
+
+
+def _refuse_unfit(specs: SequenceOf[TaskSpec]) -> None:
+    """What no planner of ours proposes. Others' plans are not read before they are kept."""
+    if not specs:
+        raise BadInput("the plan has no tasks")
+    if twice := [key for key, count in Counter(spec.key for spec in specs).items() if count > 1]:
+        raise BadInput(f"the plan has several tasks with the key {twice[0]!r}")
 
 
 async def _refuse_too_large(store: TaskStore, task: Task, version: int, *, count: int) -> None:

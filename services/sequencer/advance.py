@@ -32,19 +32,21 @@ async def advance(store: TaskStore, moves: Sequence[Move], *, closed: Iterable[T
     says: list[Event] = []
     opened: list[str] = []
     back: list[str] = []
-    over = list(closed)
-    again = {task.task_id for task in over}
-    passed = {task.task_id for task in over if task.phase in FOR_GOOD}
-    while moves or over:
+    wave, over = list(closed), list[Task]()
+    again = {task.task_id for task in wave}
+    passed = {task.task_id for task in wave if task.phase in FOR_GOOD}
+    while moves or wave:
         relaxed = all(move.closes and move.task.dependents for move in moves)
         done = await store.write(moves, relaxed=relaxed) if moves else []
         says += say(done)
         back += [move.task.task_id for move in done if move.how.target is Phase.BLOCKED]
         opened += [move.task.task_id for move in done if move.opens]
-        over += [move.task for move in done if move.closes]
+        wave += [move.task for move in done if move.closes]
         says += say([move for one in done if one.abandons for move in await cancel_below(store, one.task, ITS_PARENT_ENDED)])
         passed |= {move.task.task_id for move in done if move.how.target in FOR_GOOD}
-        moves = await consequences(store, over, passed=passed) if over else []
+        moves = await consequences(store, wave, passed=passed) if wave else []
+        over += wave
+        wave = []  # what follows from these is known: a failure may run down a chain of thousands
         if any(move.closes for move in moves):
             continue
         settled = [task.task_id for task in over if task.dependents or task.task_id in again]

@@ -28,7 +28,8 @@ DISPATCHED = (Phase.READY, Phase.INTEGRATING)
 async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
     """Carry out an order, if the task's phase still allows it; note it on the task either way, so that it is not sent again.
 
-    One that comes again after it was noted, or after a later one, changes nothing. One that was interrupted is carried out to its end.
+    One that comes again after it was noted changes nothing. One that was interrupted is carried out to its end. Of two orders the later one
+    counts: what comes after it was carried out is refused, but for a cancel, which somebody was promised and which can be undone.
     """
     task = (await store.get([order.task_id])).get(order.task_id)
     if task is None and order.action is Action.CANCEL and order.task_id == order.run_id:
@@ -38,12 +39,14 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
         return []
     if task.obeyed == order.control_id:
         await store.note(order.task_id, order.control_id)
-    if await store.has_obeyed(order.task_id, order.control_id):
+    noted = await store.noted(order.task_id)
+    if noted.is_dealt_with(order.control_id):
         return await _said_again(store, order)
-    if refused := await _refused(store, task, order):
+    overtaken = noted.is_overtaken(order.control_id) and order.action is not Action.CANCEL
+    if refused := "a later order was carried out before it" if overtaken else await _refused(store, task, order):
         log.warning("control.refused", task_id=order.task_id, action=order.action, phase=task.phase, why=refused)
         await store.note(order.task_id, order.control_id, refused=refused)
-        return []
+        return await _said_again(store, order) if overtaken else []
     log.info("control.obeyed", task_id=order.task_id, action=order.action, by=order.by)
     went_on = _begun(task, order)
     says = await ORDERS[order.action](store, task, order)
@@ -113,7 +116,7 @@ async def _pause(store: TaskStore, task: Task, _order: TaskControl) -> list[Even
 async def _resume(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:
     for where in ({"_id": task.task_id}, {"_id": subtree(task.task_id)}):
         await store.change({**where, "open": True}, {"paused": False})
-    expanded = {"_id": {"$gte": task.task_id, "$lt": f"{task.task_id}/"}, "phase": Phase.EXPANDED}
+    expanded = {"$or": [{"_id": task.task_id}, {"_id": subtree(task.task_id)}], "phase": Phase.EXPANDED}
     await store.change(expanded, {"due_at": store.clock.now()})
     says = await look_again(store, task)
     # All below some of them may have come to its end while they were paused.

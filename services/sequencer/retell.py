@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 from services.sequencer.advance import (
     ITS_PARENT_ENDED,
+    advance,
     approval_requested,
     cancel_below,
     free,
     look_below,
+    parents_through,
     plan_requested,
     tasks_over,
     tasks_ready,
@@ -80,7 +82,7 @@ async def freed_by(store: TaskStore, over: Sequence[Task]) -> list[Event]:
         # Only what ended without a verdict of its own: the others' ends are said by whoever hears of their verdicts.
         wave = [task for task in fresh if (task.error or {}).get("code") == "dependency_failed"]
     parents = [name for name, task in found.items() if name not in freed and task.phase is Phase.EXPANDED and not task.paused]
-    says = [*still_wanted(list(found.values())), *(await look_below(store, parents) if parents else ())]
+    says = [*still_wanted(list(found.values())), *await advance(store, await parents_through(store, parents))]
     for task in (*over, *found.values()):
         if task.closed and not task.passes and task.is_group:
             # What waits below one that ended before it began goes with it; whoever ended it may not have come so far.

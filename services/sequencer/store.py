@@ -18,6 +18,8 @@ from shared.contracts.phases import TERMINAL, Phase
 from shared.contracts.plan import TaskSpec
 from shared.ids import in_run, subtree, task_of
 from shared.messaging.hints import note_unknown
+from shared.orders import FIELDS as NOTED
+from shared.orders import Noted, noted_in
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow, Update, Where
 
 SCHEMAS = (
@@ -140,12 +142,21 @@ class TaskStore:
 
     async def note(self, task_id: str, control_id: str, *, refused: str | None = None) -> None:
         """An order is dealt with: carried out, or refused for this reason. Nothing of the task is another by that."""
-        last = {"$or": [{"last_control": {"$exists": False}}, {"last_control": {"$lt": control_id}}]}
-        await self._tasks.update({"_id": task_id, **last}, {"$set": {"last_control": control_id, "refused": refused}})
+        fields = {"refused": refused, "refused_control": control_id} if refused else {}
+        change = {} if refused else {"$max": {"last_control": control_id}}
+        while found := await self._tasks.find({"_id": task_id}, NOTED):
+            noted = noted_in(found[0])
+            if noted.is_dealt_with(control_id):
+                return
+            as_read = {"dealt": list(noted.dealt) if noted.dealt else {"$exists": False}}
+            kept = {**fields, "dealt": noted.with_order(control_id)}
+            if await self._tasks.update({"_id": task_id, **as_read}, {"$set": kept, **change}):
+                return
 
-    async def has_obeyed(self, task_id: str, control_id: str) -> bool:
-        """Whether this order, or a later one, was carried out: their ids grow with time."""
-        return bool(await self._tasks.find({"_id": task_id, "last_control": {"$gte": control_id}}, ("last_control",)))
+    async def noted(self, task_id: str) -> Noted:
+        """What is noted of the orders for a task."""
+        found = await self._tasks.find({"_id": task_id}, NOTED)
+        return noted_in(found[0] if found else None)
 
     async def cancel_open(self, where: Where, error: dict[str, Any], *, wait: float | None = None) -> int:
         """Cancel all of these that are not over: from every such phase the table allows it."""

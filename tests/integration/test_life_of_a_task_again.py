@@ -155,7 +155,7 @@ async def test_of_a_version_that_there_is_no_more(house: House, trace: str) -> N
     assert (stale.status_code, lines(trace)) == (409, ["a"])
     order = TaskControl(run_id=run, task_id=task["_id"], control_id="0" * 32, action=Action.RERUN, by="ann", version=1)
     await house.running[-1].ground.publisher.say([order])
-    refused = await house.until(lambda: house.docs("tasks", _id=task["_id"], last_control="0" * 32))
+    refused = await house.until(lambda: house.docs("tasks", _id=task["_id"], refused_control="0" * 32))
     assert "which has version" in refused[0]["refused"]
     assert lines(trace) == ["a"]
 

@@ -72,10 +72,7 @@ class People:
         watch = self._watch
         if watch.open or watch.questions or self._busy or not all(task.done() for task in self._tasks):
             return False
-        return all(run.run_id in watch.tasks for run in self._runs) and all(
-            name in watch.given_up or (watch.tasks.get(control["task_id"], {}).get("last_control") or "") >= name
-            for name, control in watch.controls.items()
-        )
+        return all(run.run_id in watch.tasks for run in self._runs) and watch.controls.keys() <= watch.given_up | watch.noted.keys()
 
     async def _submit(self, run: Run) -> None:
         await asyncio.sleep(self._draw.uniform(0.0, 1.0))

@@ -10,8 +10,6 @@ from tests.simulation.evidence import Evidence
 Finds = Iterator[str]
 
 TRIED = (Phase.READY, Phase.INTEGRATING, Phase.EXPANDING)
-AT_ONCE = 5.0
-"""Orders that are given within so many seconds have no order among each other: as long may one be on its way to the store."""
 NOT_BEFORE_OVER = {
     "approve": (Phase.FAILED, Phase.SKIPPED), "skip": (Phase.FAILED, Phase.COMPLETED, Phase.READY, Phase.INTEGRATING),
     "fail": (Phase.COMPLETED, Phase.SKIPPED, Phase.READY, Phase.INTEGRATING), "reject": (Phase.COMPLETED, Phase.SKIPPED, Phase.READY),
@@ -45,7 +43,7 @@ def accepted_answers_count(seen: Evidence) -> Finds:
 
 
 def accepted_orders_count(seen: Evidence) -> Finds:
-    """An order that was accepted was carried out or refused, or given up once it was impossible; or a later one was, before it."""
+    """An order that was accepted was carried out or refused, or given up once it was impossible."""
     watch = seen.watch
     wanted = Counter(seen.accepted.orders)
     for (task_id, action), times in wanted.items():
@@ -53,12 +51,7 @@ def accepted_orders_count(seen: Evidence) -> Finds:
         if len(kept) < times:
             yield f"{times} orders to {action} {task_id} were accepted, and {len(kept)} are kept"
     for name, control in watch.controls.items():
-        rivals = [
-            other for other, one in watch.controls.items() if one["task_id"] == control["task_id"] and one["order"] != control["order"]
-        ]
-        later = [other for other in rivals if watch.controls[other]["seen_at"] > control["seen_at"] - AT_ONCE]
-        dealt_with = watch.noted.keys() | watch.given_up
-        if name not in dealt_with and not any(other in dealt_with for other in later):
+        if name not in watch.noted.keys() | watch.given_up:
             yield f"the order {control['event']['action']} of {control['task_id']} was passed over"
 
 

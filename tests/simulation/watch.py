@@ -97,7 +97,7 @@ def _task(watch: Watch, before: Document | None, after: Document | None) -> list
         watch.paused.pop(name, None)
     if earlier is not phase and phase is Phase.EXPANDING:
         watch.moments.append(("planned", name))
-    if control := after.get("last_control"):
+    for control in after.get("dealt", ()):
         watch.noted.setdefault(control, watch.next())
     _changed(watch, before or {}, after, earlier=earlier, phase=phase)
     problems = _state(after, phase)

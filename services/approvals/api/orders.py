@@ -17,6 +17,8 @@ from shared.contracts.approvals import TaskControl
 from shared.contracts.views import TaskView
 from shared.errors import Conflict, Forbidden
 from shared.ids import id_at
+from shared.orders import FIELDS as NOTED
+from shared.orders import noted_in
 
 router = APIRouter(tags=["tasks"])
 log = structlog.get_logger()
@@ -61,9 +63,9 @@ async def _carried_out(deps: Deps, event: TaskControl) -> None:
     clock = deps.ground.clock
     deadline = clock.monotonic() + deps.settings.control_seconds
     while clock.monotonic() < deadline:
-        task = (await deps.reads.tasks([event.task_id], ("last_control", "refused"))).get(event.task_id, {})
-        if task.get("last_control") == event.control_id and task.get("refused"):
-            raise Conflict(f"{event.task_id}: {event.action} was not carried out: {task['refused']}; look at it again")
-        if (task.get("last_control") or "") >= event.control_id:
+        noted = noted_in((await deps.reads.tasks([event.task_id], NOTED)).get(event.task_id))
+        if why := noted.refusal(event.control_id):
+            raise Conflict(f"{event.task_id}: {event.action} was not carried out: {why}; look at it again")
+        if noted.is_dealt_with(event.control_id):
             return
         await clock.sleep(LOOK_EVERY)

@@ -7,6 +7,7 @@ from typing import Any
 from shared.contracts.phases import Action, Phase, Status, legal_actions
 from shared.contracts.views import TaskUpdate
 from shared.errors import BadInput, Conflict, IllegalMove, VersionMismatch
+from shared.orders import noted_in
 
 BY_STATUS = {Status.COMPLETED: Action.COMPLETE, Status.FAILED: Action.CANCEL}
 
@@ -63,14 +64,13 @@ def check_version(view: Mapping[str, Any], if_match: str | None) -> None:
 
 
 def is_done_with(control: Mapping[str, Any], task: Mapping[str, Any] | None) -> bool:
-    """Whether the order, or a later one, was dealt with: the sequencer notes each, carried out or refused; ids grow with time.
+    """Whether the order was dealt with: the sequencer notes each, carried out or refused.
 
     One that has become impossible meanwhile is said all the same: it may be half carried out, and whoever gave it is told the reason.
     """
     if task is None:
         return bool(control["task_id"] != control["run_id"])  # it was there to be ordered about: its plan was given up, and it with that
-    last = task.get("last_control")
-    return last is not None and str(last) >= control["_id"]
+    return noted_in(task).is_dealt_with(control["_id"])
 
 
 def _named(word: str) -> Action:

@@ -89,7 +89,8 @@ def _failed(task: Task, verdict: Verdict, patience: Patience) -> How:
     if error.get("code") in FINAL_ERRORS:
         return failed(task, error)
     if not error.get("permanent") and task.attempts < task.max_attempts and not task.own:
-        return How(Phase.RETRYING, wait=patience.before_retry(task), fields=(("error", Frozen(error)),))
+        in_a_row = () if verdict.judgement == "lost" else (("losses", 0),)
+        return How(Phase.RETRYING, wait=patience.before_retry(task), fields=(("error", Frozen(error)), *in_a_row))
     if task.on_failure != "ask":
         return failed(task, error)
     if task.parent_id is None or error.get("code") in FOR_PEOPLE or task.own:

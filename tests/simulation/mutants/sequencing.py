@@ -150,7 +150,7 @@ SEQUENCING = (
     Mutant(
         "an order is carried out each time it comes",
         CONTROL,
-        "    if await store.has_obeyed(order.task_id, order.control_id):",
+        "    if noted.is_dealt_with(order.control_id):",
         "    if order.task_id == order.control_id:",
         "the phase says whether it is still possible",
         workload="meddling",

@@ -5,7 +5,6 @@ from typing import Any
 
 from shared.contracts.approvals import TaskControl
 from shared.contracts.views import TaskView
-from shared.ids import new_id
 from tests.unit.approvals.desk import Desk, attempt, event_of, task, until
 
 
@@ -21,7 +20,8 @@ async def obey(desk: Desk, run_id: str, **fields: Any) -> TaskControl:
     await until(lambda: _ordered(desk, run_id))
     event = event_of(desk.said, TaskControl, run_id)[-1]
     assert isinstance(event, TaskControl)
-    await desk.ground.database["tasks"].update({"_id": event.task_id}, {"$set": {"last_control": event.control_id, **fields}})
+    fields |= {"refused_control": event.control_id} if "refused" in fields else {}
+    await desk.ground.database["tasks"].update({"_id": event.task_id}, {"$set": {"dealt": [event.control_id], **fields}})
     return event
 
 
@@ -43,7 +43,8 @@ class TestOrders:
         answer = await desk.as_("sue").put(f"/tasks/{run_id}.1", json={"action": "pause"})
         assert (answer.status_code, answer.json()["paused"]) == (202, False)
         assert event_of(await desk.sweep_all("submissions"), TaskControl, run_id)
-        await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": {"last_control": new_id()}})
+        (order,) = await desk.docs("submissions", kind="control", run_id=run_id)
+        await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": {"dealt": [order["_id"]]}})
         assert not event_of(await desk.sweep_all("submissions"), TaskControl, run_id)
 
     async def test_what_became_impossible_is_said_until_it_is_refused(self, desk: Desk) -> None:
@@ -54,7 +55,8 @@ class TestOrders:
         for _ in range(3):
             said = event_of(await desk.sweep_all("submissions"), TaskControl, run_id)
             assert len(said) == 1
-        noted = {"last_control": said[0].wire()["controlId"], "refused": "the task is completed by now"}
+        control = said[0].wire()["controlId"]
+        noted = {"dealt": [control], "refused_control": control, "refused": "the task is completed by now"}
         await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": noted})
         assert not event_of(await desk.sweep_all("submissions"), TaskControl, run_id)
 
@@ -112,7 +114,7 @@ class TestOrders:
         half = {"phase": "blocked", "reruns": [f"{control.control_id}-"]}
         await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": half})
         assert event_of(await desk.sweep_all("submissions"), TaskControl, run_id)
-        await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": {"last_control": control.control_id}})
+        await desk.ground.database["tasks"].update({"_id": f"{run_id}.1"}, {"$set": {"dealt": [control.control_id]}})
         assert not event_of(await desk.sweep_all("submissions"), TaskControl, run_id)
 
     async def test_submitters_order_in_their_own_runs_only(self, desk: Desk) -> None:

@@ -134,6 +134,14 @@ class TestOfARun:
 
         assert await watch([executor], "capped", all_done) == 3
 
+    async def test_a_claim_that_was_doubted_and_is_wanted_no_more_leaves_no_room(self, start: Start, store: Store) -> None:
+        """Its task went on under another epoch: it was taken off what others had begun, for ever."""
+        one, other = await start(), await start()
+        await on_tasks_ready([await put(store, "capped", 3, cap=2)], other.service.deps)
+        attempts = one.service.deps.attempts
+        attempts.leases.doubt(["capped.1:0"])
+        assert await attempts.rooms({"capped"}, here=lambda _: 0) == {"capped": 0}
+
     async def test_the_next_goes_when_the_end_is_written_however_late(
         self, start: Start, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -37,6 +37,7 @@ STATE = (
     "children",
     "plan_version",
     "last_control",
+    "dealt",
     "refused",
     "reruns",
     "agent",

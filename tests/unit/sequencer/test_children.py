@@ -35,3 +35,14 @@ async def test_of_a_later_plan_it_is_not_said() -> None:
     (root,) = await bench.database["tasks"].find({"_id": RUN})
     assert (root["plan_version"], root["in_order"]) == (2, False)
     assert len(await Reads(bench.database).children(root)) == 2 * len(IN_ORDER)
+
+
+@pytest.mark.parametrize("tasks", [(), (spec("a"), spec("a"))], ids=["no tasks", "a key twice"])
+async def test_a_plan_that_is_none_fails_with_its_reason(tasks: tuple[TaskSpec, ...]) -> None:
+    """Planners of other packages may propose anything."""
+    bench = Bench()
+    await bench.adopts(await bench.plan(*tasks))
+    (root,) = await bench.database["tasks"].find({"_id": RUN})
+    assert root["phase"] == Phase.FAILED
+    assert root["error"]["message"].startswith("the plan has ")
+    await bench.sweeps()

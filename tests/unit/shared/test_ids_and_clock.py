@@ -96,6 +96,15 @@ def test_a_slow_answer_does_not_set_the_clock_back(ours: float, said: float, too
     assert clock.now() == datetime.fromtimestamp(then, UTC)
 
 
+def test_a_machine_that_slept_knows_the_servers_time() -> None:
+    awake, since_boot = [5.0], [5.0]
+    clock = ServerClock(wall=lambda: 1_000.0, monotonic=lambda: awake[0], carried=lambda: since_boot[0])
+    clock.set(datetime.fromtimestamp(3_000, UTC))
+    awake[0] += 1.0
+    since_boot[0] += 121.0
+    assert (clock.now(), clock.monotonic()) == (datetime.fromtimestamp(3_121, UTC), 6.0)
+
+
 def test_the_servers_time_is_carried_forward() -> None:
     clock = ServerClock()
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=1)
