@@ -135,7 +135,8 @@ class AgentFailed(TaskgroveError):
 
 
 class ModelFailed(AgentFailed):
-    """The model gave no usable answer. `code` is model_refused, model_busy, model_unreachable, model_timed_out or model_nonsense.
+    """The model gave no usable answer. `code` is model_refused, model_busy, model_unreachable, model_timed_out,
+    model_broke_off or model_nonsense.
 
     `retry_after` is what the endpoint asked for, in seconds; None when it did not say.
     """
