@@ -66,7 +66,10 @@ class Judge:
     async def _found(self, case: Case, slot: Slot) -> dict[str, Any]:
         made: list[Path] = []
         files = _once(lambda: self._laid_out(case, made))
-        subject = Subject(case.result, case.title, files, run_id=case.run_id, task_id=case.task_id, by_model=case.by_model)
+        subject = Subject(
+            case.result, case.title, files, run_id=case.run_id, task_id=case.task_id, attempt_id=case.attempt_id, by_model=case.by_model,
+            anew=case.anew,
+        )  # fmt: skip
         evidence: list[Evidence] = []
         missed: list[str] = []
         if case.is_parent:

@@ -170,7 +170,7 @@ class Watching(Check):
         self.asked.append(self._turns._free == 0)  # noqa: SLF001
         if self._error:
             raise self._error
-        return Evidence(check="model: x", passed=self._says, detail=f"{params.kind} of {subject.task_id} in {subject.run_id}")
+        return Evidence(check="model: x", passed=self._says, detail=f"{params.kind} of {subject.attempt_id} in {subject.run_id}, {subject.anew}")
 
 
 MODEL = {"kind": "model", "criteria": "x"}
@@ -187,11 +187,12 @@ def watch(checker: Running, monkeypatch: pytest.MonkeyPatch, **how: Any) -> Watc
 async def test_a_model_is_asked_last_and_holds_no_slot(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     watching = watch(checker, monkeypatch)
     event = await put(checker, "run.1", MODEL, {"kind": "contains", "text": "did"}, {"kind": "command", "run": "true"})
+    await checker.ground.database["tasks"].update({"_id": "run.1"}, {"$set": {"anew": "order 1"}})
     assert not await on_tasks_executed([event], checker.service.deps)
     found = await verdict(checker, "run.1:1")
     assert [one["check"].partition(":")[0] for one in found["evidence"]] == ["contains", "command", "model"]
     assert (found["judgement"], watching.asked) == ("passed", [False])
-    assert found["evidence"][-1]["detail"] == "model of run.1 in run"
+    assert found["evidence"][-1]["detail"] == "model of run.1:1 in run, order 1"
 
 
 async def test_a_model_is_not_asked_about_what_failed_already(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
