@@ -170,7 +170,8 @@ class Watching(Check):
         self.asked.append(self._turns._free == 0)  # noqa: SLF001
         if self._error:
             raise self._error
-        return Evidence(check="model: x", passed=self._says, detail=f"{params.kind} of {subject.attempt_id} in {subject.run_id}, {subject.anew}")
+        detail = f"{params.kind} of {subject.attempt_id} in {subject.run_id}, {subject.anew}"
+        return Evidence(check="model: x", passed=self._says, detail=detail)
 
 
 MODEL = {"kind": "model", "criteria": "x"}
