@@ -117,6 +117,10 @@ class StoreUnavailable(Unavailable):
     """The store did not acknowledge in time, or there is no primary."""
 
 
+class SandboxFailed(Unavailable):
+    """Nothing can be run on this machine now. What was to be run has not begun."""
+
+
 class AlreadyRunning(BadInput):
     """Another Taskgrove already uses this data directory."""
 
