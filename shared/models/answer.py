@@ -1,5 +1,6 @@
 """What an endpoint answered, looked at with suspicion: a Reply, or why it cannot be used and what it cost all the same."""
 
+import json
 from typing import Any
 
 import orjson
@@ -139,8 +140,7 @@ def _calls(message: Message, question: Question, mode: ToolMode) -> tuple[ToolCa
         if called.function.name not in known:
             raise ValueError(f"there is no tool {called.function.name[:SHOWN]!r}; there are {', '.join(sorted(known))}")
         given = called.function.arguments
-        arguments = given if isinstance(given, dict) else object_in(given or "{}")
-        _refuse_deep(arguments)
+        arguments = object_in(json.dumps(given) if isinstance(given, dict) else given or "{}")
         calls.append(ToolCall(called.id or steps.call_id(question, number), called.function.name, arguments))
     return tuple(calls)
 
