@@ -236,9 +236,11 @@ async def test_prices() -> None:
         ({"base_url": "http://h/v1#very-secret"}, "give http://h/v1,"),
         ({"name": ""}, "TASKGROVE_MODEL_NAME"),
         ({"api_key": "sk-very secret"}, "TASKGROVE_MODEL_API_KEY"),
+        ({"usd_per_million_prompt_tokens": 1.0}, "TASKGROVE_MODEL_USD_PER_MILLION_COMPLETION_TOKENS is missing"),
+        ({"usd_per_million_completion_tokens": 0.0}, "TASKGROVE_MODEL_USD_PER_MILLION_PROMPT_TOKENS is missing"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_without_showing_the_key(given: dict[str, str], says: str) -> None:
+def test_settings_that_cannot_work_are_refused_without_showing_the_key(given: dict[str, Any], says: str) -> None:
     with pytest.raises(BadInput, match=says) as raised:
         settings(**given).refuse_incomplete()
     assert "very" not in str(raised.value)
