@@ -1,6 +1,7 @@
 """What an endpoint answered, looked at with suspicion: a Reply, or why it cannot be used and what it cost all the same."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -135,14 +136,21 @@ def _calls(message: Message, question: Question, mode: ToolMode) -> tuple[ToolCa
     if mode == "json":
         return (steps.call_in(object_in(message.content or ""), question),)
     known = {tool.name for tool in question.tools}
+    wanted = message.tool_calls or []
     calls = []
-    for number, called in enumerate(message.tool_calls or ()):
+    for call_id, called in zip(_ids(wanted, question), wanted, strict=True):
         if called.function.name not in known:
             raise ValueError(f"there is no tool {called.function.name[:SHOWN]!r}; there are {', '.join(sorted(known))}")
         given = called.function.arguments
         arguments = object_in(json.dumps(given) if isinstance(given, dict) else given or "{}")
-        calls.append(ToolCall(called.id or steps.call_id(question, number), called.function.name, arguments))
+        calls.append(ToolCall(call_id, called.function.name, arguments))
     return tuple(calls)
+
+
+def _ids(wanted: Sequence[Called], question: Question) -> list[str]:
+    """Their ids; ours for all of them where some have none, or one twice: endpoints refuse a conversation with such calls in it."""
+    given = [called.id or "" for called in wanted]
+    return given if all(given) and len({*given}) == len(given) else [steps.call_id(question, number) for number in range(len(given))]
 
 
 def object_in(text: str) -> dict[str, Any]:

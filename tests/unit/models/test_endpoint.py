@@ -66,6 +66,19 @@ async def test_native_tools() -> None:
     assert said[2] == {"role": "tool", "tool_call_id": "c1", "content": "the text"}
 
 
+@pytest.mark.parametrize(("given", "ids"), [
+    (["c1", "c1"], ["call_2_0", "call_2_1"]),
+    (["c1", None], ["call_2_0", "call_2_1"]),
+    (["call_2_1", "call_2_1", "c"], ["call_2_0", "call_2_1", "call_2_2"]),
+    (["b", "a"], ["b", "a"]),
+])  # fmt: skip
+async def test_calls_of_one_answer_have_ids_of_their_own(given: list[str | None], ids: list[str]) -> None:
+    """Sent back with the same id twice, endpoints refuse the conversation."""
+    calls = [{"id": one, "type": "function", "function": {"name": "read_file", "arguments": "{}"}} for one in given]
+    reply = await Wire(lambda _: completion(None, tool_calls=calls)).ask(asking(tools=(READ,)))
+    assert [call.id for call in reply.calls] == ids
+
+
 async def test_tools_as_json_for_models_that_cannot_call_them() -> None:
     wire = Wire(lambda _: completion('{"tool": "read_file", "arguments": {"path": "a"}}'), tools="json")
     reply = await wire.ask(asking(tools=(READ, DONE)))
