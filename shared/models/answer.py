@@ -107,19 +107,19 @@ def reply_in(completion: Completion, question: Question, *, spent: Spent, mode: 
     choice = completion.choices[0]
     text, finish = choice.message.content or "", choice.finish_reason or "stop"
     _refuse_withheld(choice, spent)
+    said = "\n".join([text, *(str(called.function.arguments) for called in choice.message.tool_calls or ())])
     bound = question.schema is not None or bool(question.tools)
     if finish == CUT_OFF and bound:
         used = "" if spent.completion_tokens is None else f" after {spent.completion_tokens} tokens"
         hint = "ask for less, or raise TASKGROVE_MODEL_MAX_TOKENS"
-        raise Unusable(f"the model's answer was cut off{used}, before it was complete; {hint}", said=text, spent=spent)
+        raise Unusable(f"the model's answer was cut off{used}, before it was complete; {hint}", said=said, spent=spent)
     try:
         if question.schema is not None:
             text = orjson.dumps(object_in(text)).decode()
         calls = _calls(choice.message, question, mode)
     except ValueError as error:
-        raise Unusable(f"the model's answer cannot be used: {error}", said=text, spent=spent) from error
-    said = "" if calls and mode == "json" else text
-    return Reply(text=said, calls=calls, finish=finish, model=completion.model or "", spent=spent)
+        raise Unusable(f"the model's answer cannot be used: {error}", said=said, spent=spent) from error
+    return Reply(text="" if calls and mode == "json" else text, calls=calls, finish=finish, model=completion.model or "", spent=spent)
 
 
 def _refuse_withheld(choice: Choice, spent: Spent) -> None:

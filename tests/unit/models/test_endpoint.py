@@ -118,6 +118,14 @@ async def test_nonsense_is_called_so_and_its_cost_is_known(answer: httpx2.Respon
     assert raised.value.spent == Spent(10, 5, None)
 
 
+async def test_of_a_call_that_was_cut_off_what_there_is_counts_as_said() -> None:
+    """Where the endpoint does not count, that is all that is known of its cost."""
+    cut = completion("I write", finish="length", usage={}, **native_call("read_file", '{"path": "aaaa'))
+    with pytest.raises(Unusable) as raised:
+        await Wire(lambda _: cut).ask(asking(tools=(READ,)))
+    assert (raised.value.said, raised.value.spent) == ('I write\n{"path": "aaaa', Spent())
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"choices": []}', b'{"choices": [{"message": {"content": 7}}]}', b"\xff"])
 async def test_what_is_no_completion_at_all(body: bytes) -> None:
     with pytest.raises(ModelFailed, match="TASKGROVE_MODEL_BASE_URL") as raised:
