@@ -117,6 +117,10 @@ class StoreUnavailable(Unavailable):
     """The store did not acknowledge in time, or there is no primary."""
 
 
+class SandboxFailed(Unavailable):
+    """Nothing can be run on this machine now. What was to be run has not begun."""
+
+
 class AlreadyRunning(BadInput):
     """Another Taskgrove already uses this data directory."""
 
@@ -135,7 +139,8 @@ class AgentFailed(TaskgroveError):
 
 
 class ModelFailed(AgentFailed):
-    """The model gave no usable answer. `code` is model_refused, model_busy, model_unreachable, model_timed_out or model_nonsense.
+    """The model gave no usable answer. `code` is model_refused, model_busy, model_unreachable, model_timed_out,
+    model_broke_off or model_nonsense.
 
     `retry_after` is what the endpoint asked for, in seconds; None when it did not say.
     """

@@ -45,6 +45,7 @@ class Case:
     checks: tuple[Mapping[str, Any], ...]
     is_parent: bool
     by_model: bool = False
+    anew: str = ""
 
     def document(self) -> dict[str, Any]:
         """What every verdict on it carries."""

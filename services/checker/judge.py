@@ -16,10 +16,10 @@ from services.checker.metrics import CheckerMetrics
 from services.checker.store import VerdictStore
 from shared.artifacts import ArtifactStore, on_disk
 from shared.catalogue.checks import parse_check
-from shared.clock import Clock
+from shared.clock import Clock, full_jitter
 from shared.contracts.checker import Evidence, TaskVerified
 from shared.ending import end
-from shared.errors import BadInput, TaskgroveError, Unavailable
+from shared.errors import BadInput, SandboxFailed, TaskgroveError, Unavailable
 from shared.ids import new_id
 from shared.messaging.publisher import Publisher, by_run
 from shared.removal import remove_tree
@@ -29,6 +29,8 @@ from shared.watching import Watch
 from shared.workplace import Workplace
 
 Slot = AbstractAsyncContextManager[None]
+MOST_UNMADE = 240
+"""So often a judgement is tried again on a machine whose sandbox does not work, in some ten minutes; then a person is asked."""
 
 log = structlog.get_logger()
 
@@ -66,7 +68,10 @@ class Judge:
     async def _found(self, case: Case, slot: Slot) -> dict[str, Any]:
         made: list[Path] = []
         files = _once(lambda: self._laid_out(case, made))
-        subject = Subject(case.result, case.title, files, run_id=case.run_id, task_id=case.task_id, by_model=case.by_model)
+        subject = Subject(
+            case.result, case.title, files, run_id=case.run_id, task_id=case.task_id, attempt_id=case.attempt_id, by_model=case.by_model,
+            anew=case.anew,
+        )  # fmt: skip
         evidence: list[Evidence] = []
         missed: list[str] = []
         if case.is_parent:
@@ -174,14 +179,17 @@ class Judge:
             self.running.pop(case.attempt_id, None)
 
     async def _verdict_in_time(self, case: Case) -> dict[str, Any]:
-        failures = 0
+        failures = unmade = 0
         while True:
             try:
                 found = await self.verdict(case, slot=self._turns.one(case.run_id))
             except Unavailable as error:
                 failures += 1
+                unmade += isinstance(error, SandboxFailed)
                 log.warning("verdict.waits", attempt=case.attempt_id, error=str(error))
-                await asyncio.sleep(min(5.0, 0.2 * 2**failures))
+                if unmade >= MOST_UNMADE:
+                    return not_judged((), f"the work is there, and could not be judged: {error}")
+                await asyncio.sleep(full_jitter(failures, base=0.4, cap=5.0))
             except TaskgroveError as error:
                 return verdict([Evidence(check="files", passed=False, detail=str(error))], failed_children=())
             else:

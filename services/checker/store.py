@@ -15,6 +15,7 @@ from shared.storage.leases import NOBODY, Leases
 from shared.storage.port import Database, Doc, Index, Schema, ServerNow
 
 SCHEMAS = (Schema("verdicts", (Index((("due_at", 1),), partial=True),)), calls_schema("checker"))
+TASK_FIELDS = ("title", "checks", "children", "by_model", "anew")
 PAGE = 500
 
 
@@ -33,7 +34,7 @@ class VerdictStore:
         over = {"_id": {"$in": list(attempts)}, "state": {"$ne": "running"}}
         ended, tasks = await asyncio.gather(
             self._attempts.find(over, ("run_id", "task_id", "epoch", "state", "result", "error", "reason")),
-            self._tasks.find({"_id": {"$in": [task_of(attempt) for attempt in attempts]}}, ("title", "checks", "children", "by_model")),
+            self._tasks.find({"_id": {"$in": [task_of(attempt) for attempt in attempts]}}, TASK_FIELDS),
         )
         by_id = {task["_id"]: task for task in tasks}
         note_unknown((task_of(attempt) for attempt in attempts), by_id)
@@ -83,4 +84,5 @@ def _case(attempt: Doc, task: Doc) -> Case:
         checks=tuple(task.get("checks", ())),
         is_parent=bool(task.get("children")),
         by_model=bool(task.get("by_model")),
+        anew=task.get("anew") or "",
     )

@@ -9,7 +9,10 @@ from services.executor.agents.base import Around
 from shared.ids import above, run_of
 from shared.storage.port import Database, Doc
 
-PASSING = frozenset({"model_busy", "model_unreachable", "model_timed_out", "sandbox_failed", "timed_out", "exception"})
+PASSING = frozenset({
+    *("model_busy", "model_unreachable", "model_timed_out", "model_broke_off", "model_refused", "no_model", "not_judged"),
+    *("bad_inputs", "sandbox_failed", "timed_out", "exception"),
+})  # fmt: skip
 """Failures that say nothing about the work. They are kept from the next try, which then asks the same and is answered from the ledger."""
 TRIES = 20
 OUTPUT = 2_000

@@ -1,5 +1,7 @@
 """What an endpoint answered, looked at with suspicion: a Reply, or why it cannot be used and what it cost all the same."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -105,19 +107,19 @@ def reply_in(completion: Completion, question: Question, *, spent: Spent, mode: 
     choice = completion.choices[0]
     text, finish = choice.message.content or "", choice.finish_reason or "stop"
     _refuse_withheld(choice, spent)
+    said = "\n".join([text, *(str(called.function.arguments) for called in choice.message.tool_calls or ())])
     bound = question.schema is not None or bool(question.tools)
     if finish == CUT_OFF and bound:
         used = "" if spent.completion_tokens is None else f" after {spent.completion_tokens} tokens"
         hint = "ask for less, or raise TASKGROVE_MODEL_MAX_TOKENS"
-        raise Unusable(f"the model's answer was cut off{used}, before it was complete; {hint}", said=text, spent=spent)
+        raise Unusable(f"the model's answer was cut off{used}, before it was complete; {hint}", said=said, spent=spent)
     try:
         if question.schema is not None:
             text = orjson.dumps(object_in(text)).decode()
         calls = _calls(choice.message, question, mode)
     except ValueError as error:
-        raise Unusable(f"the model's answer cannot be used: {error}", said=text, spent=spent) from error
-    said = "" if calls and mode == "json" else text
-    return Reply(text=said, calls=calls, finish=finish, model=completion.model or "", spent=spent)
+        raise Unusable(f"the model's answer cannot be used: {error}", said=said, spent=spent) from error
+    return Reply(text="" if calls and mode == "json" else text, calls=calls, finish=finish, model=completion.model or "", spent=spent)
 
 
 def _refuse_withheld(choice: Choice, spent: Spent) -> None:
@@ -134,15 +136,21 @@ def _calls(message: Message, question: Question, mode: ToolMode) -> tuple[ToolCa
     if mode == "json":
         return (steps.call_in(object_in(message.content or ""), question),)
     known = {tool.name for tool in question.tools}
+    wanted = message.tool_calls or []
     calls = []
-    for number, called in enumerate(message.tool_calls or ()):
+    for call_id, called in zip(_ids(wanted, question), wanted, strict=True):
         if called.function.name not in known:
             raise ValueError(f"there is no tool {called.function.name[:SHOWN]!r}; there are {', '.join(sorted(known))}")
         given = called.function.arguments
-        arguments = given if isinstance(given, dict) else object_in(given or "{}")
-        _refuse_deep(arguments)
-        calls.append(ToolCall(called.id or steps.call_id(question, number), called.function.name, arguments))
+        arguments = object_in(json.dumps(given) if isinstance(given, dict) else given or "{}")
+        calls.append(ToolCall(call_id, called.function.name, arguments))
     return tuple(calls)
+
+
+def _ids(wanted: Sequence[Called], question: Question) -> list[str]:
+    """Their ids; ours for all of them where some have none, or one twice: endpoints refuse a conversation with such calls in it."""
+    given = [called.id or "" for called in wanted]
+    return given if all(given) and len({*given}) == len(given) else [steps.call_id(question, number) for number in range(len(given))]
 
 
 def object_in(text: str) -> dict[str, Any]:

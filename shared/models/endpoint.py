@@ -7,19 +7,20 @@ from typing import Any
 import httpx2
 import openai
 
-from shared.errors import ModelFailed
 from shared.models import failures
-from shared.models.answer import completion_in, reply_in
+from shared.models.answer import Unusable, completion_in, reply_in
 from shared.models.bounded import MOST_BYTES, PLAIN, bound
 from shared.models.connections import Connections
 from shared.models.messages import body_of
-from shared.models.port import About, Question, Reply
+from shared.models.port import About, Question, Reply, Spent
 from shared.models.prices import Prices
 from shared.models.settings import ModelSettings
 
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 ADAPTABLE = ("max_tokens", "temperature", "response_format")
+NOT_SENT = (httpx2.ConnectError, httpx2.ProxyError, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
+"""Failures before the question was on its way. After all others the endpoint may have answered, and billed it."""
 UNSUPPORTED = ("unsupported", "not supported", "does not support")
 
 
@@ -56,12 +57,14 @@ class Endpoint:
         except (TimeoutError, openai.APITimeoutError) as error:
             raise failures.timed_out(self._settings, limit) from error
         except openai.APIConnectionError as error:
-            raise failures.unreachable(self._settings, str(error.__cause__ or error)) from error
+            why = error.__cause__ or error
+            failed = failures.unreachable if isinstance(why, NOT_SENT) else failures.broke_off
+            raise failed(self._settings, str(why)) from error
         except openai.APIStatusError as error:
             raise failures.of_status(error.status_code, self._settings, headers=error.response.headers, body=error.body) from error
         except openai.OpenAIError as error:
             text = f"{self._settings.url} answered in a way that cannot be read: {error}"
-            raise ModelFailed(text, code="model_nonsense") from error
+            raise Unusable(text, said="", spent=Spent()) from error
         completion = completion_in(body, url=self._settings.url)
         spent = self._prices.priced(completion.spent, cached_tokens=completion.cached_tokens)
         return reply_in(completion, question, spent=spent, mode=self._settings.tools)

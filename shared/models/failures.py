@@ -16,6 +16,8 @@ NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached")
 BAD_REQUEST, UNAUTHORIZED, PAYMENT, FORBIDDEN, NOT_FOUND, REQUEST_TIMEOUT = 400, 401, 402, 403, 404, 408
 TOO_LARGE, SERVER_ERROR, GATEWAY_TIMEOUT = 413, 500, 504
 BUSY = (409, 425, 429)
+MAYBE_PAID = frozenset({"model_timed_out", "model_broke_off"})
+"""The answer did not arrive, but the endpoint may have made it, and billed it."""
 
 
 def of_status(status: int, settings: ModelSettings, *, headers: Mapping[str, str], body: Any) -> ModelFailed:
@@ -60,6 +62,12 @@ def unreachable(settings: ModelSettings, why: str) -> ModelFailed:
     """Nothing answers there."""
     text = f"nothing answers at {settings.url} ({why}); start the model's server, or mend TASKGROVE_MODEL_BASE_URL"
     return ModelFailed(text, code="model_unreachable")
+
+
+def broke_off(settings: ModelSettings, why: str) -> ModelFailed:
+    """The connection ended after the question was sent, before the answer was there."""
+    text = f"the connection to {settings.url} ended before the answer was complete ({why}); it may have been billed all the same"
+    return ModelFailed(f"{text}. See the log of the model's server, and what is between", code="model_broke_off")
 
 
 def timed_out(settings: ModelSettings, seconds: float) -> ModelFailed:

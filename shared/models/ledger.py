@@ -14,6 +14,7 @@ from shared.clock import Clock
 from shared.errors import ModelFailed, StoreUnavailable
 from shared.ids import new_id
 from shared.models.answer import Unusable
+from shared.models.failures import MAYBE_PAID
 from shared.models.metrics import ModelMetrics
 from shared.models.port import About, Model, Question, Reply, Spent, ToolCall
 from shared.storage.patience import answered
@@ -22,8 +23,6 @@ from shared.telemetry.traces import Traces
 from shared.turns import Turns
 
 ANSWERED, REUSED, GIVEN_UP = "answered", "reused", "given_up"
-MAYBE_PAID = frozenset({"model_timed_out", GIVEN_UP})
-"""Nobody waited for the answer, but the endpoint may have gone on and billed it: kept as a call whose price is not known."""
 NOTING_SECONDS = 1.0
 KEEPING_SECONDS = 300.0
 """So long a paid answer waits for a store that is away, also when whoever asked is gone by then: the next try need not pay again."""
@@ -52,8 +51,8 @@ class Ledger:
     """A Model in front of another. The same question about the same task is answered from the collection: after a crash it costs nothing.
 
     So a retry that wants another answer must ask another question (with what failed in it). Answers that cannot be used are kept for their
-    cost only, and asked for again; so are questions whose answer came too late, or was not waited for, at a cost that nobody knows. `turns`
-    bounds the calls at once; who waits for one has not asked yet.
+    cost only, and asked for again; so are questions whose answer came too late, broke off, or was not waited for, at a cost that nobody
+    knows. `turns` bounds the calls at once; who waits for one has not asked yet.
     """
 
     model: Closable

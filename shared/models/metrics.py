@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-OUTCOMES = ("answered", "reused", "model_refused", "model_busy", "model_unreachable", "model_timed_out", "model_nonsense")
+OUTCOMES = (
+    *("answered", "reused"),
+    *("model_refused", "model_busy", "model_unreachable", "model_timed_out", "model_broke_off", "model_nonsense"),
+)
 KINDS = ("prompt", "completion")
 SECONDS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 

@@ -70,6 +70,10 @@ class ModelSettings(BaseSettings):
             )
         if not self.name:
             raise BadInput(f"TASKGROVE_MODEL_NAME is missing: say which model {self.url} is to use; GET {self.url}/models lists them")
+        prices = {"PROMPT": self.usd_per_million_prompt_tokens, "COMPLETION": self.usd_per_million_completion_tokens}
+        if len(missing := [name for name, usd in prices.items() if usd is None]) == 1:
+            variable = f"TASKGROVE_MODEL_USD_PER_MILLION_{missing[0]}_TOKENS"
+            raise BadInput(f"{variable} is missing: one price alone prices nothing; set both, 0 for what is free, or neither")
         self.key()
 
 

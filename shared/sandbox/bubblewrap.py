@@ -32,6 +32,8 @@ OWN_CODE = Path(__file__).resolve().parents[2]
 RESOLVER = ("/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager/resolv.conf")
 NO_NESTING = ("--unshare-user", "--disable-userns")
 PROBE_SECONDS = 10
+NOWHERE = 0
+"""Its standard input, which is /dev/null."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,15 @@ class View:
     network: bool = False
 
 
-def command(program: str, view: View, *, nesting: Sequence[str]) -> list[str]:
+def command(program: str, view: View, *, nesting: Sequence[str], status: int) -> list[str]:
     """bubblewrap and its options, up to the program to run. Order matters: what is mounted later lies on top.
+
+    `status` is the number of an open file in which bubblewrap says how it goes.
 
     No `--new-session`: the caller starts a session without a terminal anyway, and one session can be paused as a whole.
     """
     share = ("--share-net",) if view.network else ()
-    base = (program, "--unshare-all", *nesting, *share, "--die-with-parent", "--cap-drop", "ALL")
+    base = (program, "--unshare-all", *nesting, *share, "--die-with-parent", "--cap-drop", "ALL", "--json-status-fd", str(status))
     system = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/var/tmp")  # noqa: S108
     own = ("--bind", str(view.directory), str(view.directory), "--chdir", str(view.directory), "--")
     return [*base, *system, "--bind", str(view.scratch), "/tmp", *_shown(view), *_masks(view), *_visible(view), *own]  # noqa: S108
@@ -62,7 +66,7 @@ async def probe(program: str, view: View) -> tuple[Sequence[str] | None, str]:
     """The options that keep the inside from making user namespaces, as far as they work here; None, and why, when nothing works."""
     said = ""
     for nesting in (NO_NESTING, ()):
-        argv = [*command(program, view, nesting=nesting), "true"]
+        argv = [*command(program, view, nesting=nesting, status=NOWHERE), "true"]
         process = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.DEVNULL, stdout=-1, stderr=asyncio.subprocess.STDOUT)
         output, _ = await asyncio.wait_for(process.communicate(), PROBE_SECONDS)
         if process.returncode == 0:

@@ -15,13 +15,14 @@ from typing import Self
 
 import structlog
 
-from shared.errors import BadInput, MissingPart, Unavailable
+from shared.errors import BadInput, MissingPart, SandboxFailed, Unavailable
 from shared.removal import remove_tree
 from shared.sandbox import bubblewrap
 from shared.sandbox.capture import Capture
 from shared.sandbox.control import ProcessControl
 from shared.sandbox.family import MARK, Family
 from shared.sandbox.pipe import Pipe
+from shared.sandbox.status import Status
 from shared.sandbox.values import Finished, Level, Limits
 
 GRACE = 2.0
@@ -84,22 +85,24 @@ class Sandbox:
 
         `env` is added to an environment that holds nothing of ours. `on_line` is called on the event loop and must not block or raise.
         `readable` is seen in spite of what is hidden; `shown` only in spite of an own /tmp.
-        Raises Unavailable when the sandbox itself could not be set up.
+        Raises SandboxFailed when the sandbox itself could not be set up, Unavailable where there is no room.
         """
         started = time.monotonic()
         output = Capture(limits.output_bytes, on_line)
         mark = secrets.token_hex(8)
-        async with _scratch(directory) as scratch:
-            view = self._view(directory, scratch, readable=readable, shown=shown, network=network)
-            wrapped = [*self._wrap(view, limits), *argv]
-            environment = {**self._environment(view), **env, MARK: mark}
-            async with self._started(wrapped, view, environment, output=output, mark=mark) as (process, family):
-                timed_out = await _wait(process, family, seconds=limits.seconds, control=control or ProcessControl())
+        with Status() as status:
+            async with _scratch(directory) as scratch:
+                view = self._view(directory, scratch, readable=readable, shown=shown, network=network)
+                wrapped = [*self._wrap(view, limits, status), *argv]
+                environment = {**self._environment(view), **env, MARK: mark}
+                async with self._started(wrapped, view, environment, output=output, mark=mark, status=status) as (process, family):
+                    timed_out = await _wait(process, family, seconds=limits.seconds, control=control or ProcessControl())
+            self._refuse_not_begun(process, output, status, timed_out=timed_out)
         return self._finished(process, output, timed_out=timed_out, seconds=time.monotonic() - started)
 
     @asynccontextmanager
     async def _started(
-        self, argv: Sequence[str], view: bubblewrap.View, environment: Mapping[str, str], *, output: Capture, mark: str
+        self, argv: Sequence[str], view: bubblewrap.View, environment: Mapping[str, str], *, output: Capture, mark: str, status: Status
     ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Family]]:
         """The process, its output being read; on leaving, all of its family has ended and all of its output is in."""
         with Pipe() as pipe:
@@ -112,9 +115,10 @@ class Sandbox:
                     stdout=pipe.write_end,
                     stderr=pipe.write_end,
                     start_new_session=True,
+                    pass_fds=[status.write_end] if self.level == "bubblewrap" else [],
                 )
             except OSError as error:
-                raise Unavailable(f"no process could be started in {view.directory}: {error}; check the disk and the limits") from error
+                raise SandboxFailed(f"no process could be started in {view.directory}: {error}; check the disk and the limits") from error
             finally:
                 os.close(pipe.write_end)
             reading = asyncio.create_task(output.read(pipe))
@@ -129,11 +133,12 @@ class Sandbox:
         seen = [path.resolve() for path in readable]
         return bubblewrap.View(directory.resolve(), scratch.resolve(), seen, self._hidden, tuple(shown), network or self._network)
 
-    def _wrap(self, view: bubblewrap.View, limits: Limits) -> list[str]:
+    def _wrap(self, view: bubblewrap.View, limits: Limits, status: Status) -> list[str]:
         if self.level == "process":
             return [*self._launcher, *_prlimit(limits, processes=None)]
         processes = None if os.geteuid() == 0 else limits.processes
-        return [*bubblewrap.command(self._bwrap, view, nesting=self._nesting), *_prlimit(limits, processes=processes)]
+        wrapped = bubblewrap.command(self._bwrap, view, nesting=self._nesting, status=status.write_end)
+        return [*wrapped, *_prlimit(limits, processes=processes)]
 
     def _environment(self, view: bubblewrap.View) -> dict[str, str]:
         python = str(Path(sys.executable).parent)
@@ -147,10 +152,12 @@ class Sandbox:
             **certificates,
         }
 
+    def _refuse_not_begun(self, process: asyncio.subprocess.Process, output: Capture, status: Status, *, timed_out: bool) -> None:
+        if self.level == "bubblewrap" and process.returncode == 1 and not timed_out and not status.began():
+            raise SandboxFailed(f"the sandbox could not be set up: {output.text().strip()[:500]}")
+
     def _finished(self, process: asyncio.subprocess.Process, output: Capture, *, timed_out: bool, seconds: float) -> Finished:
         code, text = process.returncode, output.text()
-        if self.level == "bubblewrap" and code == 1 and not timed_out and text.startswith("bwrap: "):
-            raise Unavailable(f"the sandbox could not be set up: {text.strip()[:500]}")
         killed = -code if code is not None and code < 0 else None
         return Finished(
             exit_code=None if killed or timed_out else code,

@@ -28,7 +28,7 @@ PATIENCE = 10.0
 class Subject:
     """What is judged: the result of one attempt. `files` lays its files out in a fresh directory, once, and gives that directory.
 
-    `by_model` says that a language model decided the task's checks.
+    `by_model` says that a language model decided the task's checks; `anew` is the order by which a person wants the task done again.
     """
 
     result: Result
@@ -37,7 +37,9 @@ class Subject:
     env: Mapping[str, str] = field(default_factory=dict)
     run_id: str = ""
     task_id: str = ""
+    attempt_id: str = ""
     by_model: bool = False
+    anew: str = ""
 
 
 class NotJudged(TaskgroveError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +26,9 @@ TITLE = 120
 TRIES = 2
 MOST_ANSWER = 4_096
 LONGEST_WAIT = 30.0
-PASSING = ("model_busy", "model_unreachable", "model_timed_out")
+PASSING = ("model_busy", "model_unreachable", "model_timed_out", "model_broke_off")
+MOST_BILLED = 2
+"""So often the same is asked again although an answer may have been made, and billed, that never came."""
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -130,21 +133,30 @@ class _Case:
 
     async def _asked(self, turns: tuple[Turn, ...]) -> Opinion | Unusable:
         question = Question(turns, schema=SCHEMA, schema_name="judgement", max_tokens=MOST_ANSWER)
+        opinion, is_old = await self._opinion_on(question, anew=self.subject.anew)
+        if is_old and isinstance(opinion, Unusable):  # kept from an earlier attempt: it would be the answer to every later one
+            opinion, _ = await self._opinion_on(question, anew=self.subject.attempt_id)
+        return opinion
+
+    async def _opinion_on(self, question: Question, *, anew: str) -> tuple[Opinion | Unusable, bool]:
+        """What the judge says, and whether it was said before and kept."""
         try:
-            reply = await self._answer(question)
+            reply = await self._answer(question, anew=anew)
         except ModelFailed as error:
             if error.code == "model_nonsense":
-                return Unusable(str(error))
+                return Unusable(str(error)), False
             raise NotJudged(f"the work is there, and could not be judged: {error}") from error
-        return usable(reply.text, self.shown)
+        return usable(reply.text, self.shown), reply.reused
 
-    async def _answer(self, question: Question) -> Reply:
+    async def _answer(self, question: Question, *, anew: str) -> Reply:
         """The model's reply. One that is away or busy is waited for, as long as the patience lasts: that is no fault of the work."""
-        model, seconds, task_id = self.judging.model, self.judging.patience_seconds, self.subject.task_id
-        about = About(self.subject.run_id, task_id, PURPOSE)
-        patience = Patience(lambda error: error.code in PASSING, base=1.0, cap=LONGEST_WAIT, seconds=seconds)
+        judging, task_id = self.judging, self.subject.task_id
+        about = About(self.subject.run_id, task_id, PURPOSE, anew)
+        patience = Patience(
+            lambda error: error.code in PASSING, base=1.0, cap=LONGEST_WAIT, seconds=judging.patience_seconds, most_billed=MOST_BILLED
+        )
         return await patience.get(
-            lambda: model.ask(question, about, seconds=seconds),
+            lambda: judging.model.ask(question, about, seconds=math.inf),  # TASKGROVE_MODEL_TIMEOUT_SECONDS bounds each answer
             waits=lambda error, wait: log.warning("judge.waits", task_id=task_id, seconds=round(wait, 3), error=str(error)),
         )
 

@@ -33,7 +33,6 @@ class Asks:
     """A person must answer or do something first."""
 
     question: str
-    choices: tuple[str, ...] = ()
 
 
 Answer = Done | TooBig | Asks

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,20 +9,15 @@ import pytest
 from services.checker.checks import Check, NotJudged, Subject
 from services.checker.domain import Case, admitted
 from services.checker.handlers import on_tasks_executed, sweep
-from services.checker.wiring import wire
 from shared.artifacts import ArtifactStore
 from shared.catalogue.checks import CheckParams
-from shared.clock import ServerClock
 from shared.contracts.checker import Evidence, TaskVerified
-from shared.contracts.executor import Result, TaskExecuted
+from shared.contracts.executor import Result
 from shared.errors import TaskgroveError
-from shared.memory.broker import MemoryBroker, MemoryExchange
-from shared.memory.store import MemoryDatabase
-from shared.service import Running, assemble, lay_ground
-from shared.settings import CommonSettings
-from shared.storage.port import Doc
+from shared.service import Running
 from shared.turns import Turns
 from shared.workplace import Workplace
+from tests.unit.checker.judging import put, verdict, verdicts
 
 FILE = {"kind": "file", "path": "a"}
 
@@ -36,47 +29,6 @@ class Broken(Check):
 
     async def judge(self, params: CheckParams, subject: Subject) -> Evidence:
         raise ZeroDivisionError(f"{params.kind} of {subject.title}")
-
-
-@pytest.fixture
-async def checker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
-    monkeypatch.setenv("TASKGROVE_CHECKER_SANDBOX", "process")
-    clock = ServerClock()
-    settings = CommonSettings(artifacts_url=f"memory://{tmp_path}", work_dir=tmp_path, sweep_seconds=60)
-    ground = lay_ground("checker", settings, broker=MemoryBroker(MemoryExchange()), database=MemoryDatabase(clock), clock=clock)
-    running = await assemble(ground, wire)
-    await asyncio.create_task(running.start(http=False))
-    yield running
-    await running.stop(seconds=0)
-
-
-async def put(checker: Running, name: str, *checks: dict[str, Any], by_model: bool = False, **attempt: Any) -> TaskExecuted:
-    """A task and its attempt that claims to have done it, and the hint at it."""
-    task = {
-        "_id": name,
-        "run_id": "run",
-        "title": name,
-        "checks": list(checks),
-        "children": attempt.pop("children", None),
-        "by_model": by_model,
-        "phase": "ready",
-        "epoch": 1,
-    }
-    done = {"run_id": "run", "task_id": name, "epoch": 1, "state": "executed", "result": {"summary": "did it"}, **attempt}
-    await checker.ground.database["tasks"].insert([task])
-    await checker.ground.database["attempts"].insert([{"_id": f"{name}:1", **done}])
-    return TaskExecuted(run_id="run", attempts=(f"{name}:1",))
-
-
-async def verdicts(checker: Running) -> dict[str, Doc]:
-    return {doc["_id"]: doc for doc in await checker.ground.database["verdicts"].find({})}
-
-
-async def verdict(checker: Running, name: str) -> Doc:
-    async with asyncio.timeout(5):
-        while (found := (await verdicts(checker)).get(name)) is None or found["state"] != "done":
-            await asyncio.sleep(0.01)
-    return found
 
 
 async def test_what_is_quick_is_judged_and_said_at_once(checker: Running) -> None:
@@ -170,7 +122,8 @@ class Watching(Check):
         self.asked.append(self._turns._free == 0)  # noqa: SLF001
         if self._error:
             raise self._error
-        return Evidence(check="model: x", passed=self._says, detail=f"{params.kind} of {subject.task_id} in {subject.run_id}")
+        detail = f"{params.kind} of {subject.attempt_id} in {subject.run_id}, {subject.anew}"
+        return Evidence(check="model: x", passed=self._says, detail=detail)
 
 
 MODEL = {"kind": "model", "criteria": "x"}
@@ -187,11 +140,12 @@ def watch(checker: Running, monkeypatch: pytest.MonkeyPatch, **how: Any) -> Watc
 async def test_a_model_is_asked_last_and_holds_no_slot(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     watching = watch(checker, monkeypatch)
     event = await put(checker, "run.1", MODEL, {"kind": "contains", "text": "did"}, {"kind": "command", "run": "true"})
+    await checker.ground.database["tasks"].update({"_id": "run.1"}, {"$set": {"anew": "order 1"}})
     assert not await on_tasks_executed([event], checker.service.deps)
     found = await verdict(checker, "run.1:1")
     assert [one["check"].partition(":")[0] for one in found["evidence"]] == ["contains", "command", "model"]
     assert (found["judgement"], watching.asked) == ("passed", [False])
-    assert found["evidence"][-1]["detail"] == "model of run.1 in run"
+    assert found["evidence"][-1]["detail"] == "model of run.1:1 in run, order 1"
 
 
 async def test_a_model_is_not_asked_about_what_failed_already(checker: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,10 @@ async def test_the_latest_failure_of_the_work_with_what_the_checks_printed(datab
     assert "fine" not in told
 
 
-@pytest.mark.parametrize("code", ["model_busy", "model_unreachable", "model_timed_out", "timed_out", "sandbox_failed"])
+OF_MODELS = ["model_busy", "model_unreachable", "model_timed_out", "model_broke_off", "model_refused", "no_model"]
+
+
+@pytest.mark.parametrize("code", [*OF_MODELS, "timed_out", "sandbox_failed", "bad_inputs", "not_judged"])
 async def test_what_only_passed_by_is_not_told(database: MemoryDatabase, code: str) -> None:
     """Or the next try would ask something else, and pay for it all again."""
     await put(database)

@@ -1,5 +1,6 @@
 """What may be claimed, and how an answer or a failure is written down."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -47,6 +48,7 @@ def test_is_wanted_as_long_as_its_epoch_lasts() -> None:
 def test_answers() -> None:
     assert written(Done(Result(summary="did it")))["result"]["summary"] == "did it"
     assert written(Asks("which?")) == {"state": Outcome.ASKS, "reason": "which?"}
+    assert [field.name for field in fields(Asks)] == ["question"], "all that an agent asks with is written"
     big = written(TooBig("much", (TaskSpec(key="a", title="A"),)))
     assert (big["state"], big["reason"], big["proposal"][0]["key"]) == (Outcome.TOO_BIG, "much", "a")
 

@@ -66,6 +66,19 @@ async def test_native_tools() -> None:
     assert said[2] == {"role": "tool", "tool_call_id": "c1", "content": "the text"}
 
 
+@pytest.mark.parametrize(("given", "ids"), [
+    (["c1", "c1"], ["call_2_0", "call_2_1"]),
+    (["c1", None], ["call_2_0", "call_2_1"]),
+    (["call_2_1", "call_2_1", "c"], ["call_2_0", "call_2_1", "call_2_2"]),
+    (["b", "a"], ["b", "a"]),
+])  # fmt: skip
+async def test_calls_of_one_answer_have_ids_of_their_own(given: list[str | None], ids: list[str]) -> None:
+    """Sent back with the same id twice, endpoints refuse the conversation."""
+    calls = [{"id": one, "type": "function", "function": {"name": "read_file", "arguments": "{}"}} for one in given]
+    reply = await Wire(lambda _: completion(None, tool_calls=calls)).ask(asking(tools=(READ,)))
+    assert [call.id for call in reply.calls] == ids
+
+
 async def test_tools_as_json_for_models_that_cannot_call_them() -> None:
     wire = Wire(lambda _: completion('{"tool": "read_file", "arguments": {"path": "a"}}'), tools="json")
     reply = await wire.ask(asking(tools=(READ, DONE)))
@@ -103,6 +116,14 @@ async def test_nonsense_is_called_so_and_its_cost_is_known(answer: httpx2.Respon
         await Wire(lambda _: answer, tools=mode).ask(question)
     assert (raised.value.code, raised.value.permanent) == ("model_nonsense", False)
     assert raised.value.spent == Spent(10, 5, None)
+
+
+async def test_of_a_call_that_was_cut_off_what_there_is_counts_as_said() -> None:
+    """Where the endpoint does not count, that is all that is known of its cost."""
+    cut = completion("I write", finish="length", usage={}, **native_call("read_file", '{"path": "aaaa'))
+    with pytest.raises(Unusable) as raised:
+        await Wire(lambda _: cut).ask(asking(tools=(READ,)))
+    assert (raised.value.said, raised.value.spent) == ('I write\n{"path": "aaaa', Spent())
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"choices": []}', b'{"choices": [{"message": {"content": 7}}]}', b"\xff"])
@@ -236,9 +257,11 @@ async def test_prices() -> None:
         ({"base_url": "http://h/v1#very-secret"}, "give http://h/v1,"),
         ({"name": ""}, "TASKGROVE_MODEL_NAME"),
         ({"api_key": "sk-very secret"}, "TASKGROVE_MODEL_API_KEY"),
+        ({"usd_per_million_prompt_tokens": 1.0}, "TASKGROVE_MODEL_USD_PER_MILLION_COMPLETION_TOKENS is missing"),
+        ({"usd_per_million_completion_tokens": 0.0}, "TASKGROVE_MODEL_USD_PER_MILLION_PROMPT_TOKENS is missing"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_without_showing_the_key(given: dict[str, str], says: str) -> None:
+def test_settings_that_cannot_work_are_refused_without_showing_the_key(given: dict[str, Any], says: str) -> None:
     with pytest.raises(BadInput, match=says) as raised:
         settings(**given).refuse_incomplete()
     assert "very" not in str(raised.value)

@@ -69,6 +69,21 @@ async def test_calls_come_back_as_they_were_whatever_their_arguments_hold(ledger
     assert first.calls == again.calls == (ToolCall("c9", "t", {"$set": {"a.b": 1}, "big": 123456789012345678, "": [None]}),)
 
 
+@pytest.mark.parametrize("arguments", ['{"n": 123456789012345678901}', {"n": 123456789012345678901}], ids=["text", "object"])
+async def test_numbers_that_no_document_can_hold_are_kept_all_the_same(
+    ledger_of: LedgerOf, database: MemoryDatabase, arguments: Any
+) -> None:
+    wire = Wire(
+        lambda _: completion(None, tool_calls=[{"id": "c9", "type": "function", "function": {"name": "t", "arguments": arguments}}])
+    )
+    question = Question((Turn("user", "x"),), tools=(Tool("t", "", {"type": "object"}),))
+    first, again = [await ledger_of(wire).ask(question, ABOUT, seconds=5) for _ in range(2)]
+    assert first.calls == again.calls == (ToolCall("c9", "t", {"n": 123456789012345678901.0}),)
+    assert (len(wire.requests), len(await rows(database))) == (1, 1)
+    after = replace(question, turns=(*question.turns, Turn("assistant", "", first.calls), Turn("tool", "ok", answers="c9")))
+    assert (await ledger_of(wire).ask(after, ABOUT, seconds=5)).calls == first.calls
+
+
 async def test_whoever_asked_died_after_the_reply(ledger_of: LedgerOf, database: MemoryDatabase) -> None:
     """The answer is written down even when the asking task is cancelled while it is; asked again, it costs nothing."""
     wire = Wire(answers("paid"))

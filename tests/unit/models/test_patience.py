@@ -45,6 +45,13 @@ async def test_what_does_not_pass_is_told_at_once() -> None:
     assert asked.slept == []
 
 
+async def test_what_may_have_been_billed_is_counted_by_itself() -> None:
+    lost = [ModelFailed("lost", code=code) for code in ("model_timed_out", "model_broke_off")]
+    assert await Asked(BUSY, *lost, BUSY, "yes").with_patience(most_billed=2) == "yes"
+    with pytest.raises(ModelFailed, match="lost"):
+        await Asked(BUSY, *lost, "too late").with_patience(most_billed=1)
+
+
 @pytest.mark.parametrize(("bounds", "waits"), [({"most_waits": 2}, 2), ({"seconds": 6.0}, 0)])
 async def test_patience_ends(bounds: dict[str, float], waits: int) -> None:
     asked = Asked(BUSY, BUSY, BUSY, "too late")

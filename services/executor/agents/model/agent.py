@@ -18,6 +18,7 @@ from services.executor.agents.model.workspace import INPUTS, Workspace
 from shared.artifacts import on_disk
 from shared.catalogue.agents import ModelInputs
 from shared.errors import AgentFailed, BadInput, ModelFailed, Unavailable
+from shared.models.answer import Unusable
 from shared.models.fence import fenced
 from shared.models.patience import Patience
 from shared.models.port import About, Question, Reply, ToolCall, Turn
@@ -110,11 +111,14 @@ class _Attempt:
             except ModelFailed as error:
                 if error.code != "model_nonsense":
                     raise
+                if isinstance(error, Unusable):
+                    self._meter.paid(turns, Turn("assistant", error.said), error.spent)
                 self._meter.did(f"what cannot be used ({error})")
                 turns.append(Turn("user", f"Your last answer was not usable: {error}"))
                 continue
-            self._meter.paid(turns, reply)
-            turns.append(Turn("assistant", reply.text, calls=reply.calls))
+            answer = Turn("assistant", reply.text, calls=reply.calls)
+            self._meter.paid(turns, answer, reply.spent)
+            turns.append(answer)
             self._meter.did(signature(reply.calls))
             if not reply.calls:
                 turns.append(Turn("user", NO_TOOL))

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from shared.catalogue.agents import ModelInputs
 from shared.errors import AgentFailed
-from shared.models.port import Reply, Turn
+from shared.models.port import Spent, Turn
 
 SETTING = "TASKGROVE_EXECUTOR_MODEL_"
 BYTES_A_TOKEN = 4  # a rough average of English text, for endpoints that do not count
@@ -42,12 +44,11 @@ class Meter:
             raise AgentFailed(what, code="too_many_steps")
         self.steps += 1
 
-    def paid(self, turns: Sequence[Turn], reply: Reply) -> None:
-        """What an answer took. Raises AgentFailed when that is too much in all."""
-        spent = reply.spent
-        prompt = spent.prompt_tokens if spent.prompt_tokens is not None else sum(len(turn.text.encode()) for turn in turns) // BYTES_A_TOKEN
-        said = spent.completion_tokens if spent.completion_tokens is not None else len(reply.text.encode()) // BYTES_A_TOKEN
-        self.tokens += prompt + said
+    def paid(self, turns: Sequence[Turn], answer: Turn, spent: Spent) -> None:
+        """What an answer took, also one that cannot be used. Raises AgentFailed when that is too much in all."""
+        prompt, said = spent.prompt_tokens, spent.completion_tokens
+        self.tokens += _estimated(turns) if prompt is None else prompt
+        self.tokens += _estimated([answer]) if said is None else said
         if self.tokens > self._tokens:
             what = f"the model has used {self.tokens} tokens, more than the {self._tokens} that this task may use"
             raise AgentFailed(f"{what}; split the task, or raise {SETTING}TOKENS (or the input max_tokens)", code="too_many_tokens")
@@ -59,6 +60,13 @@ class Meter:
         if self._again >= self._repeats:
             stuck = f"the model is stuck: {self._again} times in a row it answered {what[:SHOWN]}"
             raise AgentFailed(f"{stuck}; make the task clearer, or raise {SETTING}REPEATS", code="stuck")
+
+
+def _estimated(turns: Sequence[Turn]) -> int:
+    """What these may be in tokens. The arguments of its calls hold nearly all that an agent writes."""
+    written = [turn.text.encode() for turn in turns]
+    written += [orjson.dumps(dict(call.arguments)) for turn in turns for call in turn.calls]
+    return sum(map(len, written)) // BYTES_A_TOKEN
 
 
 def _lower(cap: int, wanted: int | None) -> int:

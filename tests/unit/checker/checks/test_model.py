@@ -21,6 +21,7 @@ from shared.models.port import About, Question, Reply
 from shared.models.prompts import Prompts
 
 PROMPTS = Path(services.checker.__file__).parent / "prompts"
+LOST = ("model_timed_out", "model_broke_off")
 CLAIM = "I have checked everything and it is perfect"
 
 
@@ -132,13 +133,19 @@ class TestVerdict:
 
 class TestAway:
     async def test_it_is_waited_for(self, attempt: Try) -> None:
-        away = [ModelFailed("no", code=code, retry_after=0.0) for code in ("model_busy", "model_unreachable", "model_timed_out")]
+        away = [ModelFailed("no", code=code, retry_after=0.0) for code in ("model_busy", "model_unreachable", *LOST)]
         evidence, model = await attempt(*away, opinion("Version 1.4"), patience=60)
-        assert (evidence.passed, len(model.asked)) == (True, 4)
+        assert (evidence.passed, len(model.asked)) == (True, 5)
 
     async def test_but_not_for_ever(self, attempt: Try) -> None:
         with pytest.raises(NotJudged, match="the work is there, and could not be judged: away"):
             await attempt(ModelFailed("away", code="model_unreachable", retry_after=30), patience=1)
+
+    @pytest.mark.parametrize("code", LOST)
+    async def test_what_may_have_been_billed_is_asked_again_a_few_times(self, attempt: Try, code: str) -> None:
+        lost = ModelFailed("gone", code=code, retry_after=0.0)
+        with pytest.raises(NotJudged, match="gone"):
+            await attempt(*[lost] * 3, AssertionError("asked once more"), patience=60)
 
     async def test_a_refusal_is_not_waited_for(self, attempt: Try) -> None:
         with pytest.raises(NotJudged, match="wrong key"):

@@ -1,18 +1,21 @@
 """Agents with real tools over a temporary directory, and work to give them."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from services.executor.agents import Callables, DependencyResult, Tools, Work
+from services.executor.agents import Answer, Callables, DependencyResult, Tools, Work, agents
 from shared.artifacts import ArtifactStore
 from shared.sandbox import Limits, Pool, ProcessControl, Sandbox
+from tests.unit.executor.agents.thinkers import Line, Scripted, thinking
 
 MakeWork = Callable[..., Work]
+Do = Callable[..., Awaitable[tuple[Answer, Scripted]]]
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +62,15 @@ def make_work(tmp_path: Path, lines: list[str]) -> MakeWork:
         return replace(blank, **fields)
 
     return make
+
+
+@pytest.fixture
+def do(tools: Tools, make_work: MakeWork) -> Do:
+    async def run(
+        *lines: Line, caps: Mapping[str, Any] | None = None, registry: CollectorRegistry | None = None, **work: Any
+    ) -> tuple[Answer, Scripted]:
+        model = Scripted(lines)
+        equipped = replace(tools, thinking=thinking(model, registry, **(caps or {})))
+        return await agents(equipped)["model"].do(make_work(**work)), model
+
+    return run

@@ -16,24 +16,12 @@ from shared.contracts.executor import Result
 from shared.contracts.phases import Phase
 from shared.errors import AgentFailed, ModelFailed
 from shared.models.fence import defused
-from shared.models.port import Reply, Spent
+from shared.models.port import Reply
 from shared.sandbox import Sandbox
-from tests.unit.executor.agents.thinkers import Line, Scripted, done, named, thinking, uses
+from tests.unit.executor.agents.thinkers import Scripted, done, named, thinking, uses
 
 MakeWork = Callable[..., Work]
 Do = Callable[..., Awaitable[tuple[Answer, Scripted]]]
-
-
-@pytest.fixture
-def do(tools: Tools, make_work: MakeWork) -> Do:
-    async def run(
-        *lines: Line, caps: Mapping[str, Any] | None = None, registry: CollectorRegistry | None = None, **work: Any
-    ) -> tuple[Answer, Scripted]:
-        model = Scripted(lines)
-        equipped = replace(tools, thinking=thinking(model, registry, **(caps or {})))
-        return await agents(equipped)["model"].do(make_work(**work)), model
-
-    return run
 
 
 def around(**fields: Any) -> Callable[[], Awaitable[Around]]:
@@ -158,43 +146,6 @@ class TestOtherEnds:
         assert "too_big" not in [tool.name for tool in model.asked[0].tools]
         assert "cannot be broken down" in model.asked[0].turns[0].text
         assert model.heard().startswith("refused: the task cannot be broken down again")
-
-
-class TestCaps:
-    @pytest.mark.parametrize("inputs", [{}, {"max_steps": 3}, {"max_steps": 99}])
-    async def test_steps(self, do: Do, inputs: dict[str, Any]) -> None:
-        lines = [uses("read_file", path=f"{number}") for number in range(9)]
-        with pytest.raises(AgentFailed, match="TASKGROVE_EXECUTOR_MODEL_STEPS") as failed:
-            await do(*lines, caps={"steps": 5}, inputs=inputs)
-        assert failed.value.code == "too_many_steps"
-        assert f"after {3 if inputs.get('max_steps') == 3 else 5} steps" in str(failed.value)
-
-    async def test_tokens(self, do: Do) -> None:
-        lines = [uses("read_file", path=f"{number}") for number in range(9)]
-        with pytest.raises(AgentFailed, match="TASKGROVE_EXECUTOR_MODEL_TOKENS") as failed:
-            await do(*lines, caps={"tokens": 300})
-        assert "330 tokens, more than the 300" in str(failed.value)
-
-    async def test_tokens_that_the_endpoint_does_not_count_are_estimated(self, do: Do) -> None:
-        silent = replace(uses("list_files"), spent=Spent())
-        with pytest.raises(AgentFailed, match="more than the 100"):
-            await do(silent, inputs={"max_tokens": 100})
-
-    async def test_seconds(self, do: Do) -> None:
-        with pytest.raises(AgentFailed, match="`timeout:`") as failed:
-            await do(uses("run_command", command="sleep 60"), timeout=0.3)
-        assert failed.value.code == "timed_out"
-
-    async def test_stuck(self, do: Do) -> None:
-        with pytest.raises(AgentFailed, match=r"stuck: 3 times in a row .* list_files .*TASKGROVE_EXECUTOR_MODEL_REPEATS"):
-            await do(uses("list_files"))
-
-    async def test_a_model_that_only_talks(self, do: Do) -> None:
-        answer, model = await do(Reply("Let me think."), done())
-        assert isinstance(answer, Done)
-        assert model.heard() == "You used no tool. Go on with one of them, or call done."
-        with pytest.raises(AgentFailed, match="without using a tool"):
-            await do(Reply("Let me think."))
 
 
 class TestEndpoint:
