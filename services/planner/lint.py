@@ -10,11 +10,12 @@ from typing import Literal
 from pydantic import ValidationError
 
 from services.planner import domain
-from services.planner.names import Guesses, circle, did_you_mean, slug
+from services.planner.names import Guesses, circle, did_you_mean
 from shared.catalogue.agents import AGENTS
 from shared.catalogue.checks import parse_check
 from shared.contracts.plan import Plan, TaskSpec
 from shared.errors import BadInput
+from shared.headings import slug
 
 Severity = Literal["error", "warning"]
 Path = tuple[str, ...]
