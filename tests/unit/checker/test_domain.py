@@ -41,6 +41,7 @@ def test_what_claims_to_be_done_is_looked_at() -> None:
         ("executed", {"kind": "schema", "schema": {"type": "object"}, "path": "a"}, True),
         ("executed", {"kind": "schema", "schema": {"$ref": "#/$defs/a", "$defs": {"a": {}}}}, True),
         ("executed", {"kind": "schema", "schema": {"enum": ["x" * 3_000_000]}}, True),
+        ("executed", {"kind": "of another package"}, True),
         ("failed", {"kind": "command", "run": "true"}, False),
     ],
 )
