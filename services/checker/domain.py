@@ -19,7 +19,7 @@ UNJUDGED: dict[str, Judgement] = {
     Outcome.RELEASED.value: "released",
     Outcome.CANCELLED.value: "cancelled",
 }
-NEEDS_FILES = frozenset({"command", "file", "model"})
+MAY_BE_QUICK = frozenset({"contains", "schema"})
 REFERRING = (b'"$ref"', b'"$dynamicRef"')
 QUICK = 4_000_000
 """Bytes of a schema times bytes of what it is held against: some milliseconds at the worst."""
@@ -54,13 +54,13 @@ class Case:
     @property
     def is_slow(self) -> bool:
         """Whether judging it takes longer than a message may be held: it lays out files, or runs something."""
-        return self.state == Outcome.EXECUTED and any(_takes_long(check, self.result.data) for check in self.checks)
+        return self.state == Outcome.EXECUTED and any(_takes_long(check, self.result) for check in self.checks)
 
 
-def _takes_long(check: Check, data: Mapping[str, Any]) -> bool:
-    if check["kind"] in NEEDS_FILES or check.get("path") or check.get("pattern"):
+def _takes_long(check: Check, result: Result) -> bool:
+    if check["kind"] not in MAY_BE_QUICK or check.get("path") or check.get("pattern"):
         return True
-    return check["kind"] == "schema" and not is_quick(check.get("schema"), data)
+    return check["kind"] == "schema" and bool(result.data_file or not is_quick(check.get("schema"), result.data))
 
 
 def is_quick(schema: Any, value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from shared.catalogue.checks import CHECKS
+from shared.catalogue.checks import known_checks
 from shared.contracts.checker import Judgement
 
 SECONDS = (0.001, 0.01, 0.1, 0.5, 1, 5, 30, 120, 600)
@@ -20,7 +20,7 @@ class CheckerMetrics:
         seconds = Histogram("taskgrove_check_seconds", "Time one check took.", ["kind"], buckets=SECONDS, registry=registry)
         for judgement in get_args(Judgement):
             self._verdicts.labels(judgement)
-        self._took = {kind: seconds.labels(kind).observe for kind in CHECKS}
+        self._took = {kind: seconds.labels(kind).observe for kind in known_checks()}
 
     def judged(self, judgements: Iterable[str]) -> None:
         """Count these verdicts."""

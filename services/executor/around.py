@@ -1,11 +1,11 @@
 """What lies around a task, for agents that ask for it: the goals above it, its notes, what earlier tries lacked, what people said."""
 
 import asyncio
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.executor.agents.base import Around
+from shared.headings import headings, lines_of, place_of
 from shared.ids import above, run_of
 from shared.storage.port import Database, Doc
 
@@ -17,8 +17,6 @@ PASSING = frozenset({
 TRIES = 20
 OUTPUT = 2_000
 TASK_FIELDS = ("title", "description", "kind", "depth", "checks", "notes", "answers", "options")
-HEADING = re.compile(r"(#{1,6})[ \t]+(.+)")
-FENCE = re.compile(r"[ \t]{0,3}(```|~~~)")
 
 
 async def around(database: Database, task_id: str) -> Around:
@@ -62,8 +60,8 @@ async def _notes(database: Database, task_id: str, places: Sequence[str]) -> tup
     files = _files(submissions[0]) if submissions else {}
     found = {}
     for place in places:
-        name, _, heading = place.partition("#")
-        if text := section_of(files.get(name, ""), heading):
+        name, address = place_of(place, files)
+        if text := section_of(files.get(name, ""), address):
             found[place] = text
     return tuple(found.items())
 
@@ -73,24 +71,14 @@ def _files(submission: Doc) -> Mapping[str, str]:
     return {one["name"]: one["text"] for one in event.get("notes") or ()}
 
 
-def section_of(text: str, heading: str) -> str:
-    """From the heading with this address (its words, in lower case, joined by hyphens) to the next of its level; no address: all."""
-    if not heading:
+def section_of(text: str, address: str) -> str:
+    """From the heading with this address to the next of its level; no address: all."""
+    if not address:
         return text.strip()
-    lines = text.splitlines()
-    headings = list(_headings(lines))
-    for place, (line, level, address) in enumerate(headings):
-        if address == heading:
-            end = next((other for other, depth, _ in headings[place + 1 :] if depth <= level), len(lines))
-            return "\n".join(lines[line:end]).strip()
+    lines = lines_of(text)
+    found = headings(lines)
+    for place, heading in enumerate(found):
+        if heading.address == address:
+            end = next((other.line - 1 for other in found[place + 1 :] if other.level <= heading.level), len(lines))
+            return "\n".join(lines[heading.line - 1 : end]).strip()
     return ""
-
-
-def _headings(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Line, level and address of each heading that is not in a block."""
-    block = ""
-    for number, line in enumerate(lines):
-        if fence := FENCE.match(line):
-            block = "" if block == fence[1] else block or fence[1]
-        elif not block and (match := HEADING.match(line)):
-            yield number, len(match[1]), re.sub(r"\W+", "-", match[2].casefold()).strip("-")

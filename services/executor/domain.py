@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.executor.agents.answers import Answer, Asks, Done
-from shared.catalogue.agents import AGENTS, Lane
+from shared.catalogue.agents import Lane, known_agents
 from shared.contracts.executor import Outcome
 from shared.contracts.phases import Phase
 from shared.contracts.plan import PRIORITY, TaskSpec
@@ -38,7 +38,7 @@ def claim_from(doc: Mapping[str, Any], epoch: int) -> Claim | None:
     if doc["phase"] not in CLAIMABLE or doc["epoch"] != epoch or doc.get("paused"):
         return None
     agent = doc.get("agent") or "none"
-    lane: Lane = AGENTS[agent].lane if agent in AGENTS else "process"
+    lane: Lane = known_agents()[agent].lane if agent in known_agents() else "process"
     return Claim(attempt_id(doc["_id"], epoch), doc["_id"], doc["run_id"], epoch, agent, lane, doc.get("priority", PRIORITY), doc)
 
 

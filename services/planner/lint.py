@@ -10,11 +10,13 @@ from typing import Literal
 from pydantic import ValidationError
 
 from services.planner import domain
-from services.planner.names import Guesses, circle, did_you_mean, slug
-from shared.catalogue.agents import AGENTS
+from services.planner.names import Guesses, circle, did_you_mean
+from shared.catalogue.agents import known_agents
 from shared.catalogue.checks import parse_check
 from shared.contracts.plan import Plan, TaskSpec
 from shared.errors import BadInput
+from shared.headings import slug
+from shared.plugins import INSTALL
 
 Severity = Literal["error", "warning"]
 Path = tuple[str, ...]
@@ -105,13 +107,14 @@ def _task(task: TaskSpec, path: Path) -> Iterator[Finding]:
 
 def _agent(task: TaskSpec, path: Path) -> Iterator[Finding]:
     if task.agent is None:
-        yield Finding("no-agent", "error", path, f"no agent is named, and no model is configured; name one of {', '.join(AGENTS)}")
+        yield Finding("no-agent", "error", path, f"no agent is named, and no model is configured; name one of {', '.join(known_agents())}")
         return
-    if task.agent not in AGENTS:
-        yield Finding("unknown-agent", "error", path, f"there is no agent {task.agent!r}; {did_you_mean(task.agent, AGENTS)}")
+    if task.agent not in known_agents():
+        hint = f"{did_you_mean(task.agent, known_agents())} {INSTALL}"
+        yield Finding("unknown-agent", "error", path, f"there is no agent {task.agent!r}; {hint}")
         return
     try:
-        AGENTS[task.agent].inputs.model_validate(task.inputs)
+        known_agents()[task.agent].inputs.model_validate(task.inputs)
     except ValidationError as error:
         for one in error.errors():
             field = ".".join(str(part) for part in one["loc"])

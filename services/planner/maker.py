@@ -9,7 +9,7 @@ import structlog
 from services.planner.domain import prioritised, refuse_if_too_large, settled
 from services.planner.keeping import Asked, Wanted
 from services.planner.metrics import PlannerMetrics
-from services.planner.planners import PLANNERS, PlanRequest, planner_named
+from services.planner.planners import PlanRequest, planner_named
 from services.planner.planners.base import Means, Planner, waits
 from services.planner.scope import around
 from services.planner.store import PlanStore
@@ -76,7 +76,7 @@ class Maker:
             found.refuse_if_hopeless(wanted)
         except LimitExceeded as error:
             raise LimitExceeded(f"{why}\n{error}") from error
-        plan = await self._planned(PLANNERS["model"], found.request(wanted, self.means, why=why))
+        plan = await self._planned(planner_named("model"), found.request(wanted, self.means, why=why))
         return _written(prioritised(plan, found.task.get("priority", PRIORITY)), wanted)
 
     async def _why(self, wanted: Wanted) -> str:

@@ -1,11 +1,11 @@
 """Names that people type: made comparable, made into keys, and the nearest one when they are wrong."""
 
 import difflib
-import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 
-SLUG_LENGTH = 100
+from shared.headings import slug
+
 TITLE_LENGTH = 300
 LONGEST_CIRCLE = 20
 MOST_LISTED = 20
@@ -16,11 +16,6 @@ MOST_COMPARISONS = 50_000
 def folded(name: str) -> str:
     """Equal for names that a reader takes for the same."""
     return " ".join(name.split()).casefold()
-
-
-def slug(title: str) -> str:
-    """A title as part of an address; never empty."""
-    return re.sub(r"\W+", "-", title.casefold()).strip("-")[:SLUG_LENGTH].strip("-") or "task"
 
 
 def unique_slugs(titles: Iterable[str]) -> list[str]:

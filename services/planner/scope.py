@@ -31,7 +31,12 @@ class Around:
     refused: str
 
     def refuse_if_hopeless(self, wanted: Wanted) -> None:
-        """Raises LimitExceeded where another model would only be paid for more of the same."""
+        """Raises LimitExceeded where people allowed something else, or another model would only be paid for more of the same."""
+        if allowed := next((doc for doc in (self.task, *reversed(self.ancestors)) if _had_to_be_allowed(doc)), None):
+            raise LimitExceeded(
+                f"people are asked before {allowed['title']!r} begins, and what they allow is what they were shown: "
+                "a model plans nothing else in its place; a person must decide"
+            )
         splits = sum(doc.get("kind") != "group" for doc in self.ancestors)
         if splits >= MOST_BREAKDOWNS:
             raise LimitExceeded(
@@ -79,6 +84,10 @@ async def around(plans: PlanStore, wanted: Wanted) -> Around | None:
         replanned=sum(header["state"] == "proposed" and header["reason"] == "replan" for header in earlier),
         refused=last.get("error") or "",
     )
+
+
+def _had_to_be_allowed(task: Doc) -> bool:
+    return (task.get("checkpoint") or {}).get("when") == "before"
 
 
 def _instructions(task: Doc) -> str:

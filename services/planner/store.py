@@ -30,7 +30,9 @@ PAGE = 200
 HEADER = ("run_id", "task_id", "version", "state", "reason", "error")
 HEARD_SECONDS = 10.0
 AGAIN_SECONDS = 60.0
-AROUND = ("key", "title", "description", "kind", "phase", "plan_version", "dependencies", "checks", "notes", "inputs", "priority")
+AROUND = (
+    "key", "title", "description", "kind", "phase", "plan_version", "dependencies", "checks", "notes", "inputs", "priority", "checkpoint",
+)  # fmt: skip
 
 
 class PlanStore:

@@ -4,11 +4,13 @@ from services.planner.handlers import HEARS
 from services.planner.keeping import Keeper
 from services.planner.maker import Maker
 from services.planner.metrics import PlannerMetrics
-from services.planner.planners import PLANNERS
+from services.planner.planners import planners
 from services.planner.planning import Deps, sweep
 from services.planner.settings import PlannerSettings
 from services.planner.store import SCHEMAS, PlanningStore, PlanStore
 from services.planner.workers import Workers
+from shared.catalogue.agents import known_agents
+from shared.catalogue.checks import known_checks
 from shared.ids import new_id
 from shared.models import open_model
 from shared.models.settings import ModelSettings
@@ -21,7 +23,8 @@ async def wire(ground: Ground) -> Service:
     """The planner on its ground, with a language model where one is configured."""
     settings = read(PlannerSettings)
     metrics = PlannerMetrics(ground.metrics.registry)
-    metrics.knows(PLANNERS)
+    metrics.knows(planners())
+    known_agents(), known_checks()  # what cannot be used is refused now, not with each plan
     ground.metrics.rescues(["plan", "planning"])
     model = open_model(
         read(ModelSettings), ground.database, ground.clock, registry=ground.metrics.registry, traces=ground.traces, service="planner"

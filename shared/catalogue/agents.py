@@ -1,8 +1,14 @@
 """The agents, by name. One entry here, one file in `services/executor/agents/`."""
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from shared.plugins import described
+
+GROUP = "taskgrove.catalogue.agents"
 
 Lane = Literal["waiting", "process"]
 
@@ -67,3 +73,9 @@ AGENTS = {
         AgentInfo(name="integrate", summary="joins the results of a parent's children", lane="waiting", inputs=IntegrateInputs),
     )
 }
+
+
+@cache
+def known_agents() -> Mapping[str, AgentInfo]:
+    """These, and those that installed packages describe. Raises BadInput for a description that cannot be used."""
+    return {**AGENTS, **described(GROUP, AGENTS, fits=lambda info: isinstance(info, AgentInfo))}

@@ -1,13 +1,18 @@
 """The checks, by kind. One entry here, one file in `services/checker/checks/`."""
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from shared.errors import BadInput
+from shared.plugins import INSTALL, described
 from shared.remembering import remembering
+
+GROUP = "taskgrove.catalogue.checks"
 
 
 class CheckParams(BaseModel):
@@ -73,16 +78,22 @@ CHECKS: dict[str, type[CheckParams]] = {
 }
 
 
+@cache
+def known_checks() -> Mapping[str, type[CheckParams]]:
+    """These, and those that installed packages describe. Raises BadInput for a description that cannot be used."""
+    return {**CHECKS, **described(GROUP, CHECKS, fits=lambda params: isinstance(params, type) and issubclass(params, CheckParams))}
+
+
 @remembering
 def _parsed(check: dict[str, Any]) -> CheckParams:
-    return CHECKS[check["kind"]].model_validate(check)
+    return known_checks()[check["kind"]].model_validate(check)
 
 
 def parse_check(check: dict[str, Any]) -> CheckParams:
     """The check as its parameters. Raises BadInput that names the kinds, or the field that is wrong."""
     kind = check.get("kind")
-    if not isinstance(kind, str) or kind not in CHECKS:
-        raise BadInput(f"{kind!r} is not a check; there are: {', '.join(CHECKS)}")
+    if not isinstance(kind, str) or kind not in known_checks():
+        raise BadInput(f"{kind!r} is not a check; there are: {', '.join(known_checks())} {INSTALL}")
     try:
         return _parsed(check)
     except ValidationError as error:

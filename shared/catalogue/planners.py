@@ -1,5 +1,12 @@
 """The planners, by name. One entry here, one file in `services/planner/planners/`."""
 
+from collections.abc import Mapping
+from functools import cache
+
+from shared.plugins import entry_points
+
+GROUP = "taskgrove.planners"
+
 PLANNERS = {
     "outline": "the structure of the notes becomes the tree of tasks; no model",
     "model": "a language model makes the plan from a prompt, notes or both",
@@ -10,6 +17,12 @@ NOBODY_PLANS = (
     "without notes a language model has to make the plan, and none is configured: give notes (--notes PATH), or set "
     "TASKGROVE_MODEL_BASE_URL and TASKGROVE_MODEL_NAME for planner, executor, checker and approvals"
 )
+
+
+@cache
+def known_planners() -> Mapping[str, str]:
+    """These, and those of installed packages: their names are known without loading them."""
+    return {**{point.name: f"made by {point.value.partition(':')[0]}" for point in entry_points(group=GROUP)}, **PLANNERS}
 
 
 def default_planner(*, notes: bool) -> str:

@@ -1,11 +1,14 @@
 """What the executor says, and the values that an attempt is made of."""
 
+import re
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
 from shared.contracts.base import Event, Value
+
+DATA_FILE = re.compile(r"data(-[0-9]+)?\.json\Z")
 
 
 class Outcome(StrEnum):
@@ -36,6 +39,12 @@ class Result(Value):
     summary: str = Field(default="", max_length=4_096)
     artifacts: tuple[Artifact, ...] = ()
     data: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def data_file(self) -> str | None:
+        """The artifact that holds the data, where no document could: `shared.artifacts.fit` adds it last. None: the data is here."""
+        last = self.artifacts[-1].name if self.artifacts else ""
+        return last if DATA_FILE.match(last) and self.data == {"artifact": last} else None
 
 
 class TaskExecuted(Event, name="task.executed", said_by="executor", heard_by=("checker", "approvals"), carries="attempts"):

@@ -141,6 +141,24 @@ async def test_a_new_plan_that_fails_as_well_is_for_a_person(open_with: OpenWith
         assert await house.ended(run) == "completed", await house.report(run)
 
 
+@pytest.mark.parametrize("place", ["itself", "its group"])
+async def test_what_people_allowed_is_not_planned_anew_without_them(open_with: OpenWith, place: str) -> None:
+    """They allowed a script. A plan that a model makes of how it failed is another thing."""
+    allowed = {"checkpoint": {"when": "before", "approvers": ["ada"]}}
+    failing = shell("a", "echo put leak.txt online >&2; exit 3", retries=0)
+    group = {"key": "group", "title": "Publish", "kind": "group", "subtasks": [failing], **allowed}
+    async with open_with(plan(step("other"), step("way"))) as (house, model):
+        run = await house.submit([failing | allowed if place == "itself" else group])
+        await house.decide(await house.when(run, "a" if place == "itself" else "group", "awaiting_approval"), "approve")
+        task = await house.when(run, "a" if place == "itself" else "group/a", "escalated")
+        assert model.received == []
+        (header,) = await house.docs("plans", task_id=task["_id"], part=False)
+        assert "people are asked before" in header["error"]
+        await house.decide(task, "skip")
+        assert await house.ended(run) == "completed", await house.report(run)
+        await house.assert_sound(run)
+
+
 async def test_a_planner_that_dies_is_replaced_and_the_run_goes_on(open_with: OpenWith) -> None:
     async with open_with(plan(step("a"), delay=30.0), plan(step("a")), TASKGROVE_PLANNER_LEASE_SECONDS="1") as (house, model):
         run = await prompted(house)

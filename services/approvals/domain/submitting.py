@@ -9,11 +9,12 @@ from typing import Any
 
 import orjson
 
-from shared.catalogue.planners import NOBODY_PLANS, PLANNERS, default_planner
+from shared.catalogue.planners import NOBODY_PLANS, default_planner, known_planners
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.plan import RunOptions
 from shared.contracts.views import SubmitRequest, Usage
 from shared.errors import BadInput, LimitExceeded
+from shared.plugins import INSTALL
 
 MOST_NOTES = 4 * 1024 * 1024
 INPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")
@@ -37,10 +38,11 @@ def options_of(request: SubmitRequest, *, has_model: bool) -> RunOptions:
     options = request.options
     if "planner" not in options.model_fields_set:
         options = options.model_copy(update={"planner": default_planner(notes=bool(request.notes))})
-    if options.planner not in PLANNERS:
-        near = get_close_matches(options.planner, PLANNERS, n=1)
+    if options.planner not in known_planners():
+        near = get_close_matches(options.planner, known_planners(), n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise BadInput(f"options.planner: {options.planner!r} is not a planner; {hint}there are: {', '.join(PLANNERS)}")
+        known = f"there are: {', '.join(known_planners())} {INSTALL}"
+        raise BadInput(f"options.planner: {options.planner!r} is not a planner; {hint}{known}")
     if options.planner == "model" and not has_model:
         raise BadInput(f"options.planner: {NOBODY_PLANS}")
     if odd := [name for name in options.inputs if not INPUT_NAME.match(name)]:

@@ -22,7 +22,7 @@ from services.approvals.deps import Deps
 from services.approvals.domain.principals import SUBMITTER, Principal
 from services.approvals.domain.submitting import MOST_NOTES
 from services.approvals.web.pages import go_to, page
-from shared.catalogue.planners import PLANNERS
+from shared.catalogue.planners import known_planners
 from shared.contracts.plan import NotesFile, RunOptions
 from shared.errors import BadInput
 from shared.ids import new_id
@@ -56,7 +56,7 @@ async def form(request: Request, deps: DepsHere, *, again: Annotated[str, Query(
     known = (await deps.submissions.get([again])).get(again) if again else None
     draft = draft_of(known["event"]) if known else Draft()
     defaults = {name: getattr(RunOptions(), name) for name in LIMITS}
-    values: dict[str, Any] = {"planners": PLANNERS, "has_model": deps.has_model, "key": new_id()}
+    values: dict[str, Any] = {"planners": known_planners(), "has_model": deps.has_model, "key": new_id()}
     values["most_bytes"] = min(MOST_NOTES, deps.settings.body_bytes)
     return await page(request, "submit.html", draft=draft, defaults=defaults, again=again, **values)
 

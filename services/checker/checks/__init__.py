@@ -6,8 +6,9 @@ from services.checker.checks.contains import Contains
 from services.checker.checks.file import FileExists
 from services.checker.checks.model import ModelJudge
 from services.checker.checks.schema import Schema
+from shared.catalogue.checks import known_checks
 from shared.errors import BadInput
-from shared.plugins import entry_points
+from shared.plugins import entry_points, refuse_unmatched
 
 GROUP = "taskgrove.checks"
 
@@ -22,4 +23,5 @@ def checks(tools: Tools) -> dict[str, Check]:
         if point.name in known:
             raise BadInput(f"there are two checks {point.name!r}: {point.value} must take another name, or be uninstalled")
         known[point.name] = point.load()(tools)
+    refuse_unmatched("check", offered=known, known=known_checks())
     return known

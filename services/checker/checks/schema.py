@@ -34,12 +34,10 @@ class Schema(Check):
         return await judged(f"schema: {check.path or 'data'}", self._look(check, subject))
 
     async def _look(self, check: SchemaCheck, subject: Subject) -> tuple[bool, str]:
-        if check.path is None:
-            value: Any = subject.result.data
-        else:
-            value = await asyncio.to_thread(_load, await subject.files(), check.path)
+        path = subject.result.data_file if check.path is None else check.path
+        value: Any = subject.result.data if path is None else await asyncio.to_thread(_load, await subject.files(), path)
         look = partial(errors_in, value, check.schema_)
-        at_once = check.path is None and is_quick(check.schema_, value)
+        at_once = path is None and is_quick(check.schema_, value)
         errors = look() if at_once else await apart(self._tools.pool, look, what="the schema")
         return not errors, "\n".join(errors) or "valid"
 

@@ -7,8 +7,9 @@ from services.executor.agents.integrate import IntegrateAgent
 from services.executor.agents.model.agent import ModelAgent
 from services.executor.agents.python import PythonAgent
 from services.executor.agents.shell import ShellAgent
+from shared.catalogue.agents import known_agents
 from shared.errors import BadInput
-from shared.plugins import entry_points
+from shared.plugins import entry_points, refuse_unmatched
 
 GROUP = "taskgrove.agents"
 
@@ -23,4 +24,5 @@ def agents(tools: Tools) -> dict[str, Agent]:
         if point.name in known:
             raise BadInput(f"there are two agents {point.name!r}: {point.value} must take another name, or be uninstalled")
         known[point.name] = point.load()(tools)
+    refuse_unmatched("agent", offered=known, known=known_agents())
     return known

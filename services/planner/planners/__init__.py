@@ -1,18 +1,19 @@
 """The planners, by name: those of the house, and those that other packages bring."""
 
-from collections.abc import Iterable
-from importlib.metadata import EntryPoint, entry_points
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint
 
 from services.planner.names import did_you_mean
 from services.planner.planners.base import Planner, PlanRequest
 from services.planner.planners.imported import ImportPlanner
 from services.planner.planners.model import ModelPlanner
 from services.planner.planners.outline import OutlinePlanner
+from shared.catalogue.planners import GROUP
 from shared.errors import BadInput
+from shared.plugins import INSTALL, entry_points
 
-__all__ = ["PLANNERS", "PlanRequest", "Planner", "known_planners", "planner_named"]
-
-GROUP = "taskgrove.planners"
+__all__ = ["PlanRequest", "Planner", "known_planners", "planner_named", "planners"]
 
 
 def known_planners(plugins: Iterable[EntryPoint]) -> dict[str, Planner]:
@@ -33,11 +34,14 @@ def _loaded(plugin: EntryPoint) -> Planner:
     return planner
 
 
-PLANNERS = known_planners(entry_points(group=GROUP))
+@cache
+def planners() -> Mapping[str, Planner]:
+    """All planners that are installed here."""
+    return known_planners(entry_points(group=GROUP))
 
 
 def planner_named(name: str) -> Planner:
     """The planner. Raises BadInput with the nearest name."""
-    if name not in PLANNERS:
-        raise BadInput(f"there is no planner {name!r}; {did_you_mean(name, PLANNERS)}")
-    return PLANNERS[name]
+    if name not in planners():
+        raise BadInput(f"there is no planner {name!r}; {did_you_mean(name, planners())} {INSTALL}")
+    return planners()[name]

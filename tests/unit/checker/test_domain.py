@@ -1,12 +1,13 @@
 """What is judged at once, and what the evidence adds up to."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.checker.domain import Case, claimed, of_children, unjudged, verdict
 from shared.contracts.checker import Evidence
-from shared.contracts.executor import Outcome, Result
+from shared.contracts.executor import Artifact, Outcome, Result
 from shared.contracts.phases import Phase
 
 YES = Evidence(check="file: a", passed=True, detail="there")
@@ -40,11 +41,19 @@ def test_what_claims_to_be_done_is_looked_at() -> None:
         ("executed", {"kind": "schema", "schema": {"type": "object"}, "path": "a"}, True),
         ("executed", {"kind": "schema", "schema": {"$ref": "#/$defs/a", "$defs": {"a": {}}}}, True),
         ("executed", {"kind": "schema", "schema": {"enum": ["x" * 3_000_000]}}, True),
+        ("executed", {"kind": "of another package"}, True),
         ("failed", {"kind": "command", "run": "true"}, False),
     ],
 )
 def test_what_may_take_longer_than_a_message_may_be_held(state: str, check: dict[str, Any], slow: bool) -> None:
     assert case(state, check).is_slow is slow
+
+
+def test_data_that_lies_in_a_file_takes_longer() -> None:
+    moved = Result(data={"artifact": "data.json"}, artifacts=(Artifact(name="data.json", uri="", sha256="", bytes=1),))
+    quick = case("executed", {"kind": "schema", "schema": {"type": "object"}})
+    assert not quick.is_slow
+    assert replace(quick, result=moved).is_slow
 
 
 def test_all_checks_must_pass() -> None:

@@ -90,6 +90,22 @@ async def test_models_break_down_three_times_at_most(database: MemoryDatabase) -
         fourth.refuse_if_hopeless(below)
 
 
+@pytest.mark.parametrize("wanted", [EXPAND, REPLAN])
+@pytest.mark.parametrize("allowed", ["run.1", "run.1.1"])
+async def test_what_people_allowed_to_begin_is_for_them_to_decide(database: MemoryDatabase, allowed: str, wanted: Wanted) -> None:
+    """Approved was what they were shown: the task and those above it count alike, and what they want to see afterwards does not."""
+    await database["tasks"].update({"_id": "run.1.1"}, {"$set": {"plan_version": wanted.version - 1}})
+    await database["tasks"].update({"_id": allowed}, {"$set": {"checkpoint": {"when": "after"}}})
+    afterwards = await around(plans(database), wanted)
+    assert afterwards is not None
+    afterwards.refuse_if_hopeless(wanted)
+    await database["tasks"].update({"_id": allowed}, {"$set": {"checkpoint": {"when": "before"}, "approved": True}})
+    found = await around(plans(database), wanted)
+    assert found is not None
+    with pytest.raises(LimitExceeded, match=f"people are asked before 'Task {allowed}' begins"):
+        found.refuse_if_hopeless(wanted)
+
+
 async def test_a_second_new_plan_is_for_a_person_to_decide(database: MemoryDatabase) -> None:
     header = {"part": False, "run_id": "run", "task_id": "run.1.1", "reason": "replan"}
     await database["plans"].insert([{"_id": "run.1.1@1", "version": 1, "state": "failed", "error": "a: no such agent", **header}])

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.planner.lint import ALIKE, errors_of
-from services.planner.names import did_you_mean, slug
+from services.planner.names import did_you_mean
 from services.planner.planners.base import PlanRequest
 from services.planner.planners.model.language import CHECK_VALUES, OWN_APPROVALS, SaidCheck, SaidPlan, SaidTask, Vocabulary
 from services.planner.planners.model.notes import Demand, ReadNotes
@@ -16,6 +16,7 @@ from services.planner.planners.outline.roots import described
 from services.planner.planners.outline.values import inside
 from services.planner.planners.strict_json import json_path, strict_json
 from shared.contracts.plan import Checkpoint, Plan, TaskSpec
+from shared.headings import slug
 
 DEEPEST = 64  # MongoDB takes 100 levels, and a plan around this has some of its own
 

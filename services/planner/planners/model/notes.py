@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from services.planner.names import nearest, shortened, slug
+from services.planner.names import nearest, shortened
 from services.planner.planners.outline.keys import KEYS
 from services.planner.planners.outline.problems import Problems
 from services.planner.planners.outline.reader import read
@@ -14,6 +14,7 @@ from services.planner.planners.outline.values import approval
 from services.planner.planners.outline.vetting import vet
 from shared.contracts.plan import Checkpoint, NotesFile
 from shared.errors import NotesError
+from shared.headings import lines_of, place_of
 
 APPROVAL = "approval"
 MOST_MARKS = 200
@@ -80,8 +81,8 @@ def excerpt(notes: Sequence[NotesFile], references: Sequence[str]) -> tuple[Note
     found: list[NotesFile] = []
     by_file = {one.name: one for one in notes}
     for reference in references:
-        file, _, name = reference.rpartition("#")
-        if file in by_file and (span := _span(by_file[file], name)):
+        file, address = place_of(reference, by_file)
+        if file in by_file and (span := _span(by_file[file], address) if address else by_file[file].text):
             found.append(NotesFile(name=reference[:400], text=span))
     return tuple(found)
 
@@ -118,7 +119,7 @@ def _refuse_nearly(sections: Sequence[Section], problems: Problems) -> None:
 def _marked(section: Section, marks: dict[int, str]) -> Marked:
     title = section.title or PurePosixPath(section.file).stem
     above = tuple(marks[id(one)] for one in _around(section) if id(one) in marks)
-    return Marked(marks[id(section)], f"{section.file}#{slug(title)}", shortened(title), above)
+    return Marked(marks[id(section)], section.reference, shortened(title), above)
 
 
 def _around(section: Section) -> Iterator[Section]:
@@ -128,7 +129,7 @@ def _around(section: Section) -> Iterator[Section]:
 
 
 def _with_marks(notes: NotesFile, places: Sequence[tuple[str, int, str]]) -> NotesFile:
-    lines = _lines(notes)
+    lines = lines_of(notes.text)
     by_line: dict[int, list[str]] = defaultdict(list)
     for file, line, mark in places:
         if file == notes.name:
@@ -137,20 +138,16 @@ def _with_marks(notes: NotesFile, places: Sequence[tuple[str, int, str]]) -> Not
     return notes.model_copy(update={"text": "\n".join(marked)})
 
 
-def _span(notes: NotesFile, name: str) -> str:
+def _span(notes: NotesFile, address: str) -> str:
     """The lines from the section's heading or item up to what follows it on its level."""
     try:
         sections = [section for section in read(notes, Problems([notes.name])).walk() if section.level]
     except NotesError:
         return ""
-    at = next((place for place, section in enumerate(sections) if slug(section.title) == name), None)
+    at = next((place for place, section in enumerate(sections) if section.address == address), None)
     if at is None:
         return ""
     section = sections[at]
     inside = {id(one) for one in section.walk()}
     end = min((one.line for one in sections[at + 1 :] if id(one) not in inside and one.line > section.line), default=None)
-    return "\n".join(_lines(notes)[section.line - 1 : end - 1 if end else None])
-
-
-def _lines(notes: NotesFile) -> list[str]:
-    return notes.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(lines_of(notes.text)[section.line - 1 : end - 1 if end else None])

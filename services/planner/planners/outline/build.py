@@ -69,7 +69,7 @@ class Builder:
                 inputs=inputs,
                 outputs=settings.outputs,
                 checks=settings.checks,
-                notes=(f"{section.file}#{key}",),
+                notes=(section.reference,),
                 subtasks=subtasks,
                 **fields,
             )

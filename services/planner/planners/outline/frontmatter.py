@@ -7,15 +7,11 @@ from typing import Any
 from services.planner.planners.outline import values
 from services.planner.planners.outline.problems import Problems
 from shared.contracts.plan import MOST_AT_ONCE, NotesFile
+from shared.headings import plain
 
 FRONT_MATTER = re.compile(r"---[ \t]*\n[A-Za-z_][\w-]*:.*\n(?:[A-Za-z_][\w-]*:.*\n|[ \t-].*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 COMMENT = re.compile(r"[ \t]#")
 RUN_KEYS = {"priority": values.whole_number(0, 9), "concurrency": values.whole_number(1, MOST_AT_ONCE)}
-
-
-def plain(text: str) -> str:
-    """The text as all systems write it."""
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def blanked(text: str) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from services.planner import domain
-from services.planner.names import Guesses, circle, folded, slug
+from services.planner.names import Guesses, circle, folded
 from services.planner.planners.outline.problems import Problems
 from services.planner.planners.outline.section import Section
 from services.planner.planners.outline.settings import Given, Settings
+from shared.headings import slug
 
 
 class Level:

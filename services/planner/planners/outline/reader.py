@@ -1,15 +1,17 @@
 """Reads one file of Markdown into sections. CommonMark decides what is a heading, a list or a fence; nothing is judged here."""
 
 import textwrap
+from collections.abc import Sequence
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from services.planner.planners.outline.frontmatter import blanked, plain
+from services.planner.planners.outline.frontmatter import blanked
 from services.planner.planners.outline.pairs import is_key_list, split_pair
 from services.planner.planners.outline.problems import Problems
 from services.planner.planners.outline.section import ITEM_LEVEL, Block, Pair, Section, TaskList
 from shared.contracts.plan import NotesFile
+from shared.headings import Heading, addresses, headings, lines_of, plain
 
 LANGUAGES = ("sh", "bash", "python")
 LISTS = ("bullet_list", "ordered_list")
@@ -19,7 +21,20 @@ DEEPEST = 100
 
 def read(notes: NotesFile, problems: Problems) -> Section:
     """The file as a section of level 0 that holds its headings and, above the first of them, prose, keys, blocks and lists."""
-    return _Reader(notes.name, blanked(plain(notes.text)), problems).file()
+    file = _Reader(notes.name, blanked(plain(notes.text)), problems).file()
+    _address([section for section in file.walk() if section.level], headings(lines_of(notes.text)))
+    return file
+
+
+def _address(sections: Sequence[Section], found: Sequence[Heading]) -> None:
+    """Those that all who read notes take for headings come first, so that the others' addresses change nothing about theirs."""
+    by_line = {heading.line: heading.address for heading in found}
+    others = [section for section in sections if section.line not in by_line]
+    own = addresses((section.title for section in others), by_line.values())
+    for section in sections:
+        section.address = by_line.get(section.line, "")
+    for section, address in zip(others, own, strict=True):
+        section.address = address
 
 
 class _Reader:

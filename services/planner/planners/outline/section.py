@@ -49,6 +49,12 @@ class Section:
     blocks: list[Block] = field(default_factory=list)
     headings: list["Section"] = field(default_factory=list)
     other_fences: list[str] = field(default_factory=list)
+    address: str = ""
+
+    @property
+    def reference(self) -> str:
+        """Where it stands, for whoever looks it up: `file#address`, or the whole file."""
+        return f"{self.file}#{self.address}" if self.address else self.file
 
     @property
     def is_item(self) -> bool:

@@ -6,8 +6,9 @@ from typing import Any, get_args
 
 from services.planner.names import did_you_mean
 from services.planner.planners.strict_json import strict_json
-from shared.catalogue.agents import AGENTS
+from shared.catalogue.agents import known_agents
 from shared.contracts.plan import Checkpoint, OnFailure
+from shared.plugins import INSTALL
 
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|d)")
@@ -59,8 +60,8 @@ def on_failure(value: str) -> str:
 
 def agent(value: str) -> str:
     """An agent of the catalogue."""
-    if value not in AGENTS:
-        raise ValueError(f"there is no agent `{value}`; {did_you_mean(value, AGENTS)}")
+    if value not in known_agents():
+        raise ValueError(f"there is no agent `{value}`; {did_you_mean(value, known_agents())} {INSTALL}")
     return value
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from services.checker.checks import Subject, Tools, checks
+from shared.artifacts import ArtifactStore, fit
 from shared.catalogue.checks import CHECKS, parse_check
 from shared.contracts.checker import Evidence
-from shared.contracts.executor import Result
+from shared.contracts.executor import Artifact, Result
 from shared.errors import NotFound, StoreUnavailable
 
 Judge = Callable[..., Awaitable[Evidence]]
@@ -98,6 +99,26 @@ async def test_expressions_that_never_come_back_are_stopped(judge: Judge, files:
     assert not evil.passed, "matched in linear time"
     assert time.monotonic() - start < 10
     assert (await judge({"kind": "contains", "pattern": "passed"})).passed, "the next one finds a working process"
+
+
+@pytest.mark.parametrize("more", [{}, {"id": 2**63}, {"many": [{"line": n, "text": "a leak"} for n in range(9_000)]}, {"a\0b": 1}])
+@pytest.mark.parametrize("right", [True, False])
+async def test_data_that_lies_in_a_file_is_held_against_its_schema(judge: Judge, files: Path, more: Any, right: bool) -> None:
+    """It lies in a file then, and what stands in its place would satisfy a schema that allows anything, and none that demands something."""
+    store = ArtifactStore.open("memory://moved")
+    result = await fit(Result(data={"findings": ["a leak"], **({} if right else {"errors": 3}), **more}), store)
+    assert bool(result.artifacts) is bool(more), "only what is larger, or odd, becomes a file"
+    (files / "data.json").unlink()
+    await store.lay_out(result.artifacts, files)
+    evidence = await judge({"kind": "schema", "schema": {"required": ["findings"], "properties": {"errors": {"maximum": 0}}}}, result)
+    assert (evidence.passed, evidence.detail) == ((True, "valid") if right else (False, "$.errors: 3 is greater than the maximum of 0"))
+
+
+async def test_data_that_only_looks_as_if_it_lay_in_a_file_is_data(judge: Judge) -> None:
+    """The task has said which of its files is the report, and the file is no JSON."""
+    report = Artifact(name="dist/a.txt", uri="", sha256="", bytes=18)
+    named = Result(data={"artifact": "dist/a.txt"}, artifacts=(report,))
+    assert (await judge({"kind": "schema", "schema": {"required": ["artifact"]}}, named)).passed
 
 
 @pytest.mark.parametrize("path", [None, "data.json"])
