@@ -1,5 +1,6 @@
 """What clients send, as in `shared/contracts/views.py` but strict: a field that is not known is refused, because it is a typing error."""
 
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -14,7 +15,10 @@ LARGEST = 2**63
 
 
 def check_storable(value: Any, depth: int = 0) -> Any:
-    """The value itself. Raises ValueError for what the store does not give back: 64-bit integers, no NUL in keys, 64 levels, no DBRef."""
+    """The value itself. Raises ValueError for what the store or a message does not give back.
+
+    That is: 64-bit integers, finite numbers, no NUL in keys, 64 levels, no DBRef.
+    """
     if depth > DEEPEST:
         raise ValueError(f"is nested more than {DEEPEST} levels deep")
     if isinstance(value, dict):
@@ -26,6 +30,8 @@ def check_storable(value: Any, depth: int = 0) -> Any:
             check_storable(item, depth + 1)
     elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
         raise ValueError(f"{value} does not fit into 64 bits; send it as text")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no number in JSON; send it as text, or null")
     return value
 
 

@@ -136,6 +136,13 @@ class TestOrders:
             assert answer.status_code == 422
             assert words in answer.json()["detail"]
 
+    async def test_a_number_that_json_does_not_have_is_refused(self, desk: Desk) -> None:
+        run_id = await submitted(desk)
+        for number in (b"NaN", b"-Infinity", b"1e999"):
+            content = b'{"action": "complete", "result": {"data": {"n": [' + number + b"]}}}"
+            answer = await desk.as_("sue").put(f"/tasks/{run_id}.1", content=content, headers={"content-type": "application/json"})
+            assert (answer.status_code, "no number in JSON" in answer.json()["detail"]) == (422, True)
+
     async def test_a_result_goes_with_it(self, desk: Desk) -> None:
         run_id = await submitted(desk)
         put = desk.as_("sue").put(f"/tasks/{run_id}.1", json={"status": "Completed", "result": {"summary": "by hand", "data": {"a.b": 1}}})
