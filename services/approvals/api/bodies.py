@@ -12,6 +12,7 @@ from shared.contracts.views import DecisionRequest, SubmitRequest, TaskUpdate
 
 DEEPEST = 64
 LARGEST = 2**63
+HANDED_IN = "summary, data or both; files cannot be handed in"
 
 
 def check_storable(value: Any, depth: int = 0) -> Any:
@@ -52,14 +53,17 @@ def _inline(value: dict[str, Any] | None) -> dict[str, Any] | None:
 Data = Annotated[dict[str, Any], AfterValidator(_inline)]
 
 
-class ArtifactBody(Artifact, extra="forbid"):
-    """`Artifact`, strict."""
+def _none(value: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
+    # What a name and a hash stand for is not known to be there: they would be dropped unseen by the agent that hands the result on.
+    if value:
+        raise ValueError("files cannot be handed in here; give what matters of them as data, or say in the summary where they are")
+    return value
 
 
 class ResultBody(Result, extra="forbid"):
     """`Result`, strict."""
 
-    artifacts: tuple[ArtifactBody, ...] = Field(default=(), max_length=500)
+    artifacts: Annotated[tuple[Artifact, ...], AfterValidator(_none)] = ()
     data: Data = Field(default_factory=dict)
 
 
@@ -81,14 +85,14 @@ class SubmitBody(SubmitRequest, extra="forbid"):
 class UpdateBody(TaskUpdate, extra="forbid"):
     """`TaskUpdate`, strict."""
 
-    result: ResultBody | None = None
+    result: ResultBody | None = Field(default=None, description=HANDED_IN)
 
 
 class DecisionBody(DecisionRequest, extra="forbid"):
     """`DecisionRequest`, strict."""
 
     decision: str = Field(max_length=200)
-    result: ResultBody | None = None
+    result: ResultBody | None = Field(default=None, description=HANDED_IN)
 
 
 class PrincipalBody(BaseModel):

@@ -8,6 +8,8 @@ from shared.contracts.views import TaskView
 from shared.ids import new_id
 from tests.unit.approvals.desk import Desk, attempt, event_of, task, until
 
+FILE = {"name": "report.pdf", "uri": "/artifacts/0", "sha256": "0" * 64, "bytes": 9}
+
 
 async def submitted(desk: Desk, name: str = "sue", **root: Any) -> str:
     """A run with a root task."""
@@ -131,6 +133,7 @@ class TestOrders:
             ({"action": "complete", "result": {"data": {"n": 2**70}}}, "64 bits"),
             ({"action": "complete", "result": {"data": {"s": {"$ref": "a", "$id": "b"}}}}, "both $ref and $id"),
             ({"action": "complete", "result": {"dta": {}}}, "result.dta"),
+            ({"action": "complete", "result": {"artifacts": [FILE]}}, "files cannot be handed in here"),
         ):
             answer = await desk.as_("sue").put(f"/tasks/{run_id}.1", json=body)
             assert answer.status_code == 422
