@@ -7,6 +7,7 @@ import structlog
 
 from services.approvals.deps import Deps
 from services.approvals.domain.audit import Entry
+from services.approvals.domain.checkpoints import LETS_GO, READ, check_checkpoint
 from services.approvals.domain.deciding import PENDING, WITHDRAWN, Vote, decide
 from services.approvals.domain.principals import Principal
 from shared.contracts.approvals import ApprovalDecided
@@ -78,6 +79,7 @@ async def _answered(deps: Deps, body: DecisionRequest, caller: Principal) -> tup
         try:
             vote = decide(approval, caller, body, at=deps.ground.clock.now())
             await _still_asked(deps, approval)
+            await _not_around_others(deps, approval, caller, decision=vote.entry["decision"])
         except TaskgroveError as error:
             if audited:
                 await deps.audit.add(Entry(caller.name, "decide.refused", body.approval_id, {"reason": str(error)}))
@@ -97,6 +99,13 @@ async def _still_asked(deps: Deps, approval: Doc) -> None:
     if await is_asked_no_more(deps, approval):
         await _withdraw(deps, [approval["_id"]])
         raise Conflict(f"{approval['_id']} is asked no more: {approval['task_id']} has gone on without an answer")
+
+
+async def _not_around_others(deps: Deps, approval: Doc, who: Principal, *, decision: str) -> None:
+    """Raises Forbidden or Conflict when the answer would let the task go on past people who must still approve it."""
+    if decision in LETS_GO:
+        task = (await deps.reads.tasks([approval["task_id"]], READ)).get(approval["task_id"], {})
+        check_checkpoint(task, who, decision)
 
 
 async def _withdraw(deps: Deps, ids: Sequence[str]) -> None:

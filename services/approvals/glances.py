@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,9 @@ class Glances:
             for view in stale:
                 if view["runId"] in large:
                     await self._look_at_large(view)
-            return {view["runId"]: self._kept[view["runId"]].below for view in roots}
+            found = {view["runId"]: self._kept[view["runId"]].below for view in roots}
+            self._forget_others(found)
+            return found
 
     def _is_good(self, view: View) -> bool:
         kept = self._kept.get(view["runId"])
@@ -87,7 +89,11 @@ class Glances:
     def _keep(self, view: View, below: Below, *, began: float) -> None:
         now = self._clock.monotonic()
         self._kept[view["runId"]] = _Kept(_key(view), below, now + min(LONGEST_REST, REST * (now - began)))
-        self._kept.move_to_end(view["runId"])
+
+    def _forget_others(self, used: Iterable[str]) -> None:
+        """Keep what was used last. Not earlier: to keep one run of a list must not cost another one of it."""
+        for run in used:
+            self._kept.move_to_end(run)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
 

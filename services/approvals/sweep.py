@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
+from pydantic import ValidationError
 
 from services.approvals.answering import withdraw_next_unasked
 from services.approvals.deps import Deps
@@ -13,6 +14,7 @@ from services.approvals.store.resend import overdue, settle, wait_longer
 from services.approvals.store.submissions import said_by
 from shared.contracts.approvals import ApprovalDecided, RunImported
 from shared.contracts.base import Event
+from shared.messaging.codec import explain
 from shared.messaging.publisher import Says
 from shared.orders import FIELDS as NOTED
 from shared.storage.port import Doc
@@ -40,9 +42,20 @@ async def _submissions(deps: Deps) -> Sequence[Event]:
     await settle(deps.submissions.collection, [doc for doc in ordered if doc["_id"] in carried_out], state="done")
     again = [doc for doc in due if doc["_id"] not in planned | carried_out]
     await wait_longer(deps.submissions.collection, again)
-    for doc in again:
-        _rescued(deps, doc["kind"], doc)
-    return [said_by(doc) for doc in again]
+    return [event for doc in again if (event := _said_again(deps, doc))]
+
+
+def _said_again(deps: Deps, doc: Doc) -> Event | None:
+    """The event that was kept; None: an earlier version took what nobody can hear. The others that are due must not wait because of it."""
+    try:
+        event = said_by(doc)
+    except ValidationError as error:
+        log.warning(
+            "sweep.cannot_be_said", run_id=doc["run_id"], subject=doc["_id"], error=f"{explain(error)}; cancel it and submit it anew"
+        )
+        return None
+    _rescued(deps, doc["kind"], doc)
+    return event
 
 
 async def _approvals(deps: Deps) -> Sequence[Event]:

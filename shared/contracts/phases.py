@@ -134,7 +134,8 @@ ROWS = (
         frozenset({Phase.READY, Phase.INTEGRATING}),
         "The result that a person hands in goes the way of any other, through the checker; an attempt that runs ends. If a "
         "check refuses it, a person is asked, and a retry is made by the task's own agent. Refused while something below the "
-        "task is open.",
+        "task is open. Where people must approve the task before it starts, and have not yet: only for who could approve it "
+        "alone. About the result of a task that is approved after it, they are asked as about any other.",
     ),
 )
 

@@ -65,7 +65,7 @@ class RunOptions(Value):
 
     planner: str = "outline"
     review: bool = Field(default=False, description="ask a person to approve the plan before it starts")
-    time_scale: float = Field(default=1.0, ge=0, description="for WfFormat: recorded seconds times this")
+    time_scale: float = Field(default=1.0, ge=0, allow_inf_nan=False, description="for WfFormat: recorded seconds times this")
     max_tasks: int = Field(default=20_000, ge=1, le=200_000)
     max_depth: int = Field(default=8, ge=1, le=32)
     max_width: int = Field(default=20_000, ge=1, le=200_000)

@@ -3,11 +3,11 @@
 import json
 
 import httpx2
-from playwright.async_api import expect
+from playwright.async_api import Dialog, expect
 
 from taskgrove.local.supervisor import LocalStack
 from tests.browser.conftest import Person
-from tests.browser.runs import asked, shell, submit
+from tests.browser.runs import asked, ended, shell, submit
 from tests.browser.visitor import Visitor
 
 
@@ -88,6 +88,26 @@ async def test_the_page_of_a_run_goes_on_with_the_next_session(stranger: Visitor
     await http.post("/approvals", json={"approvalId": question, "decision": "approve"})
     await expect(page.locator("#run-head")).to_contain_text("completed")
     assert page.url == f"{stranger.url}/runs/{run_id}"
+
+
+async def test_after_the_end_of_a_session_nobody_is_asked_in_html(stranger: Visitor, http: httpx2.AsyncClient) -> None:
+    run_id = await submit(http, "To do again", shell("a", "true"))
+    await ended(http, run_id)
+    await stranger.enter(http)
+    await stranger.go(f"/runs/{run_id}?task=1")
+    cookie = next(one for one in await stranger.context.cookies() if one["name"].startswith("taskgrove"))
+    await stranger.context.add_cookies([{**cookie, "value": "over"}])
+    asked_for: list[str] = []
+
+    async def answer(dialog: Dialog) -> None:
+        asked_for.append(dialog.message)
+        await dialog.dismiss()
+
+    stranger.page.on("dialog", answer)
+    button = stranger.page.locator("#panel").get_by_role("button", name="Run again from here")
+    await button.click()
+    await expect(stranger.page.locator("form[data-busy]")).to_have_count(0)
+    assert asked_for == ["What this means could not be found out. Do it all the same?"]
 
 
 async def test_a_page_does_not_go_on_as_somebody_else(stranger: Visitor, http: httpx2.AsyncClient, person: Person) -> None:

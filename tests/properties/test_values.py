@@ -6,9 +6,11 @@ from typing import Any
 import orjson
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from services.approvals.api.bodies import SubmitBody, UpdateBody
 from services.executor.domain import CLAIMABLE, claim_from, failed, is_still_wanted
-from shared.contracts.approvals import TaskControl
+from shared.contracts.approvals import TaskControl, TaskSubmitted
 from shared.contracts.base import Event
 from shared.contracts.checker import TaskVerified
 from shared.contracts.phases import Action, Phase
@@ -23,6 +25,7 @@ from shared.messaging.codec import Heard, Poison, decode, encode
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 STEPS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 30)), max_size=5)
 WORDS = st.text(max_size=20)
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=50)
 NAMES = st.text("abc", min_size=1, max_size=3)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | WORDS
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=8)
@@ -79,6 +82,28 @@ def test_what_is_said_is_heard_as_it_was_and_fields_of_the_future_go_on(events: 
     assert [part.event.wire() if isinstance(part, Heard) else part for part in heard] == [event.wire() | unknown for event in alike]
 
 
+OPTIONS = st.fixed_dictionaries(
+    {}, optional={"timeScale": st.floats() | st.text("0123456789einf.-", max_size=6), "maxTasks": st.integers()}
+)
+
+
+@given(ANY_TEXT, OPTIONS, DOCS)
+def test_what_is_taken_from_a_client_is_heard_as_it_was(text: str, options: dict[str, Any], data: dict[str, Any]) -> None:
+    try:
+        submitted = SubmitBody.model_validate({"prompt": text, "options": options})
+        update = UpdateBody.model_validate({"action": "complete", "reason": text, "result": {"data": data}})
+    except ValidationError:
+        return
+    assert update.result is not None
+    result = update.result.wire()
+    ordered = TaskControl(run_id="r", task_id="r.1", control_id="c", action=Action.COMPLETE, by="sue", reason=text, result=result)
+    for event in (TaskSubmitted(run_id="r", prompt=submitted.prompt, options=submitted.options), ordered):
+        (heard,) = decode(encode([event], service="tests").body, {event.type: type(event)})
+        assert isinstance(heard, Heard), heard
+        assert heard.event.wire() == event.wire()
+    assert result["data"] == data
+
+
 @given(st.lists(EVENTS, min_size=1, max_size=5))
 def test_what_is_not_heard_here_is_poison_one_by_one_and_kept_as_it_stood(events: list[Event]) -> None:
     alike = [event for event in events if type(event) is type(events[0])]
@@ -101,9 +126,6 @@ def test_setting_raising_and_removing_twice_is_doing_it_once(doc: dict[str, Any]
 def test_what_an_upsert_makes_is_what_its_filter_finds(where: dict[str, Any]) -> None:
     exact = resolved({"_id": "1", **where}, NOW)
     assert matches(fresh(exact), exact, NOW)
-
-
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=50)
 
 
 @given(ANY_TEXT)

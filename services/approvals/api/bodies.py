@@ -1,5 +1,6 @@
 """What clients send, as in `shared/contracts/views.py` but strict: a field that is not known is refused, because it is a typing error."""
 
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -11,10 +12,14 @@ from shared.contracts.views import DecisionRequest, SubmitRequest, TaskUpdate
 
 DEEPEST = 64
 LARGEST = 2**63
+HANDED_IN = "summary, data or both; files cannot be handed in"
 
 
 def check_storable(value: Any, depth: int = 0) -> Any:
-    """The value itself. Raises ValueError for what the store does not give back: 64-bit integers, no NUL in keys, 64 levels, no DBRef."""
+    """The value itself. Raises ValueError for what the store or a message does not give back.
+
+    That is: 64-bit integers, finite numbers, no NUL in keys, 64 levels, no DBRef.
+    """
     if depth > DEEPEST:
         raise ValueError(f"is nested more than {DEEPEST} levels deep")
     if isinstance(value, dict):
@@ -26,6 +31,8 @@ def check_storable(value: Any, depth: int = 0) -> Any:
             check_storable(item, depth + 1)
     elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
         raise ValueError(f"{value} does not fit into 64 bits; send it as text")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is no number in JSON; send it as text, or null")
     return value
 
 
@@ -46,14 +53,17 @@ def _inline(value: dict[str, Any] | None) -> dict[str, Any] | None:
 Data = Annotated[dict[str, Any], AfterValidator(_inline)]
 
 
-class ArtifactBody(Artifact, extra="forbid"):
-    """`Artifact`, strict."""
+def _none(value: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
+    # What a name and a hash stand for is not known to be there: they would be dropped unseen by the agent that hands the result on.
+    if value:
+        raise ValueError("files cannot be handed in here; give what matters of them as data, or say in the summary where they are")
+    return value
 
 
 class ResultBody(Result, extra="forbid"):
     """`Result`, strict."""
 
-    artifacts: tuple[ArtifactBody, ...] = Field(default=(), max_length=500)
+    artifacts: Annotated[tuple[Artifact, ...], AfterValidator(_none)] = ()
     data: Data = Field(default_factory=dict)
 
 
@@ -75,14 +85,14 @@ class SubmitBody(SubmitRequest, extra="forbid"):
 class UpdateBody(TaskUpdate, extra="forbid"):
     """`TaskUpdate`, strict."""
 
-    result: ResultBody | None = None
+    result: ResultBody | None = Field(default=None, description=HANDED_IN)
 
 
 class DecisionBody(DecisionRequest, extra="forbid"):
     """`DecisionRequest`, strict."""
 
     decision: str = Field(max_length=200)
-    result: ResultBody | None = None
+    result: ResultBody | None = Field(default=None, description=HANDED_IN)
 
 
 class PrincipalBody(BaseModel):

@@ -1,7 +1,6 @@
 """A browser's session: its cookie, the token that its forms must bring, and whether a request comes from our own pages."""
 
 import hashlib
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
@@ -15,7 +14,7 @@ HEADER, FIELD = "x-csrf-token", "csrf"
 
 def cookie_name(headers: Headers) -> str:
     """A browser sends the cookies of one host to all its ports: with the port in the name, two Taskgroves there do not mix theirs up."""
-    port = urlsplit(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
+    port = headers.get("host", "").rpartition(":")[2]
     return f"{NAME}_{port}" if port.isdecimal() else NAME
 
 
@@ -46,4 +45,4 @@ def is_foreign(headers: Headers) -> bool:
     if site := headers.get("sec-fetch-site"):
         return site != "same-origin"
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")

@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from services.approvals.api.access import LOOK, DepsHere, StillLetIn
 from services.approvals.api.loading import find_task
 from services.approvals.deps import Deps
-from services.approvals.domain.feed import ends, seen_by
+from services.approvals.domain.feed import ends, reopens, seen_by
 from shared.contracts.phases import TERMINAL
 from shared.errors import Unavailable
 from shared.ids import run_of
@@ -99,9 +99,12 @@ class Stream:
         except Unavailable as error:
             log.warning("feed.waits", run_id=self.run_id, error=str(error))
             return []
-        if docs:
-            self._seq = docs[-1]["seq"]
-            self._ended = self._ended or any(ends(doc["event"], doc["data"], self.run_id) for doc in docs)
+        for doc in docs:
+            self._seq = doc["seq"]
+            if ends(doc["event"], doc["data"], self.run_id):
+                self._ended = True
+            elif reopens(doc["event"], doc["data"], self.run_id):
+                self._ended = False  # what ended it then is not its last news
         return docs
 
     async def end(self) -> dict[str, Any] | None:

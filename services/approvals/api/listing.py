@@ -8,6 +8,7 @@ from services.approvals.deps import Deps
 from services.approvals.domain.submitting import waiting_view
 from shared.contracts.phases import STATUS, Phase, Status
 from shared.ids import in_run
+from shared.storage.port import Doc
 
 AT_ONCE = 500
 OVERLAID = {Phase.RUNNING, Phase.CHECKING, Phase.READY}
@@ -82,7 +83,18 @@ async def _stored(deps: Deps, wanted: Wanted, *, cursor: str | None, limit: int)
 async def _waiting(deps: Deps, wanted: Wanted, *, cursor: str | None, limit: int) -> list[dict[str, Any]]:
     if wanted.run:
         submissions = list((await deps.submissions.get([wanted.run])).values()) if not cursor else []
-    else:
+        return [waiting_view(doc) for doc in await _unrooted(deps, submissions)]
+    views: list[dict[str, Any]] = []
+    while len(views) < limit:  # of those that nobody has marked as planned yet, most may be
         submissions = await deps.submissions.unplanned(before=cursor, limit=limit)
+        views += [waiting_view(doc) for doc in await _unrooted(deps, submissions)]
+        if len(submissions) < limit:
+            break
+        cursor = submissions[-1]["_id"]
+    return views
+
+
+async def _unrooted(deps: Deps, submissions: list[Doc]) -> list[Doc]:
+    """Those of these submissions that have no tasks yet."""
     rooted = await deps.reads.tasks([doc["_id"] for doc in submissions], ("run_id",))
-    return [waiting_view(doc) for doc in submissions if doc["_id"] not in rooted]
+    return [doc for doc in submissions if doc["_id"] not in rooted]

@@ -11,9 +11,11 @@ from services.approvals.api.bodies import UpdateBody
 from services.approvals.api.loading import load_view, submitter_of
 from services.approvals.deps import Deps
 from services.approvals.domain.audit import Entry
+from services.approvals.domain.checkpoints import READ, check_checkpoint
 from services.approvals.domain.controls import action_of, check_move, check_version, seen_version
-from services.approvals.domain.principals import APPROVER, SUBMITTER
+from services.approvals.domain.principals import APPROVER, SUBMITTER, Principal
 from shared.contracts.approvals import TaskControl
+from shared.contracts.phases import Action
 from shared.contracts.views import TaskView
 from shared.errors import Conflict, Forbidden
 from shared.ids import id_at
@@ -35,6 +37,9 @@ async def order(task_id: str, body: UpdateBody, deps: DepsHere, *, caller: Calle
     check_version(view, if_match)
     version = seen_version(body, view, if_match, action=action)
     check_move(view, action)
+    if action is Action.COMPLETE and view["checkpoint"]:
+        await _check_checkpoint(deps, task_id, caller)
+        version = view["version"]  # of another one it may have to be approved anew
     result = body.result.wire() if body.result else None
     event = TaskControl(
         run_id=view["runId"],
@@ -56,6 +61,11 @@ async def order(task_id: str, body: UpdateBody, deps: DepsHere, *, caller: Calle
     await withdraw_unasked(deps, [task_id])  # of a task that was tried again or completed by hand nobody has to be asked
     after = await load_view(deps, task_id)
     return answer(after, 202, {**etag(after), "Location": f"/tasks/{task_id}"})
+
+
+async def _check_checkpoint(deps: Deps, task_id: str, who: Principal) -> None:
+    task = (await deps.reads.tasks([task_id], READ)).get(task_id, {})
+    check_checkpoint(task, who, Action.COMPLETE)
 
 
 async def _carried_out(deps: Deps, event: TaskControl) -> None:

@@ -34,5 +34,10 @@ def ends(event: str, data: Mapping[str, Any], run_id: str) -> bool:
     return event in ("task.completed", "task.failed") and run_id in data.get("tasks", ())
 
 
+def reopens(event: str, data: Mapping[str, Any], run_id: str) -> bool:
+    """Whether this is the news that the root goes on after its end."""
+    return event == "task.reopened" and run_id in data.get("tasks", ())
+
+
 def _is_below(identifier: str, watched: str) -> bool:
     return identifier == watched or identifier.startswith((f"{watched}.", f"{watched}:"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.approvals.domain.views import current, dependencies_in, overlaid
+from shared.aside import aside
 from shared.contracts.phases import Phase
 from shared.contracts.plan import TaskSpec
 from shared.ids import child_id, plan_id
@@ -13,6 +14,7 @@ from shared.storage.port import Database, Doc
 
 MOST_ATTEMPTS = 50
 MOST_NEIGHBOURS = 50
+PLAN = ("task_id", "version", "parts", "count")
 EDGES = ("title", "phase", "kind", "epoch", "critical", "group", "position", "dependencies", "feeds", "children")
 
 
@@ -32,6 +34,15 @@ class Neighbours:
     before: Sequence[Doc]
     after: Sequence[Doc]
     phases: Mapping[str, Phase]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPart:
+    """What was read of a plan, of `total` tasks or, where not all of it was read (`is_whole`), of at least so many."""
+
+    tasks: tuple[TaskSpec, ...]
+    total: int
+    is_whole: bool = True
 
 
 class Looking:
@@ -99,29 +110,59 @@ class Looking:
         found = await self._plans.find({"_id": plan})
         return found[0] if found else None
 
-    async def whole_plan(self, header: Doc, *, most: int) -> tuple[TaskSpec, ...]:
-        """The tasks of a plan, groups with theirs inside; of at most `most` tasks, level by level from the top."""
-        specs = await self._specs(header)
-        level = [(header, specs)]
-        below: dict[str, list[TaskSpec]] = {header["task_id"]: specs}
-        room = most - len(specs)
-        while level and room > 0:
+    async def first_tasks(self, header: Doc, *, most: int) -> list[TaskSpec]:
+        """The first tasks of a plan, without those in its groups; at most `most`, and no more is read."""
+        return (await self._first_of([header], most=most))[header["task_id"]]
+
+    async def plan(self, header: Doc, *, most: int) -> PlanPart:
+        """The tasks of a plan, groups with theirs inside; level by level from the top, at most `most`, and no more is read."""
+        below: dict[str, list[TaskSpec]] = {}
+        level, total, room, groups = [header], 0, most, list[str]()
+        while level:
+            total += sum(int(one["count"]) for one in level)
+            read = await self._first_of(level, most=room)
+            below |= read
+            room -= sum(map(len, read.values()))
+            versions = {one["task_id"]: one["version"] for one in level}
             groups = [
-                child_id(plan["task_id"], plan["version"], number)
-                for plan, tasks in level
+                child_id(parent, versions[parent], number)
+                for parent, tasks in read.items()
                 for number, task in enumerate(tasks, 1)
                 if task.kind == "group"
             ]
-            headers = await self._plans.find({"_id": {"$in": [plan_id(group, 1) for group in groups]}}) if groups else []
-            level = [(one, await self._specs(one)) for one in headers]
-            below |= {one["task_id"]: tasks for one, tasks in level}
-            room -= sum(len(tasks) for _, tasks in level)
-        return _nested(header["task_id"], header["version"], below)
+            level = await self._plans_of(groups) if groups and room else []
+        return PlanPart(_nested(header["task_id"], header["version"], below), total, total == most - room and (room > 0 or not groups))
 
-    async def _specs(self, header: Doc) -> list[TaskSpec]:
-        parts = await self._plans.find({"_id": {"$in": [f"{header['_id']}#{number}" for number in range(header["parts"])]}})
-        parts.sort(key=lambda part: int(str(part["_id"]).rpartition("#")[2]))
-        return [TaskSpec.model_validate(task) for part in parts for task in part["tasks"]]
+    async def _plans_of(self, groups: Sequence[str]) -> list[Doc]:
+        """What the plans of these groups are, as far as they have one, in their order."""
+        names = [plan_id(group, 1) for group in groups]
+        found = {one["_id"]: one for one in await self._plans.find({"_id": {"$in": names}}, PLAN)}
+        return [found[name] for name in names if name in found]
+
+    async def _first_of(self, headers: Sequence[Doc], *, most: int) -> dict[str, list[TaskSpec]]:
+        """The tasks of these plans, by the task that each is for: of as many plans as there is room for, of the last as many tasks."""
+        room, whole = most, list[Doc]()
+        for header in headers:
+            if header["count"] > room:
+                break
+            whole.append(header)
+            room -= header["count"]
+        names = [f"{one['_id']}#{number}" for one in whole for number in range(one["parts"])]
+        parts = {part["_id"]: part["tasks"] for part in await self._plans.find({"_id": {"$in": names}})} if names else {}
+        found = {one["task_id"]: [task for n in range(one["parts"]) for task in parts.get(f"{one['_id']}#{n}", ())] for one in whole}
+        if len(whole) < len(headers) and room:
+            found[headers[len(whole)]["task_id"]] = await self._beginning(headers[len(whole)], most=room)
+        size = sum(map(len, found.values()))
+        return await aside(lambda: {name: [TaskSpec.model_validate(task) for task in tasks] for name, tasks in found.items()}, size=size)
+
+    async def _beginning(self, header: Doc, *, most: int) -> list[Doc]:
+        """The first tasks of a plan that has more. How many are in a part depends on how large they are."""
+        tasks: list[Doc] = []
+        for number in range(header["parts"]):
+            tasks += [task for part in await self._plans.find({"_id": f"{header['_id']}#{number}"}) for task in part["tasks"]]
+            if len(tasks) >= most:
+                break
+        return tasks[:most]
 
     async def _of_task(self, name: str, task_id: str) -> list[Doc]:
         where = {"_id": {"$gt": f"{task_id}:", "$lt": f"{task_id};"}}

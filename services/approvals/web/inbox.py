@@ -135,20 +135,20 @@ async def _detail(deps: Deps, approval: Doc, caller: Principal) -> dict[str, Any
     task = await deps.reads.task(approval["task_id"])
     panel: Panel | None = await load_panel(deps, task, Summary(), who=caller) if task else None
     asked: Asked = asked_of(approval, caller, withdrawn=await is_asked_no_more(deps, approval), now=deps.ground.clock.now())
-    plan = await _plan(deps, task) if task and approval["kind"] == PLAN_REVIEW else ()
-    return {"asked": asked, "panel": panel, "plan": plan, "more_plan": any(spec.subtasks for spec in plan)}
+    plan, count = await _plan(deps, task) if task and approval["kind"] == PLAN_REVIEW else ((), 0)
+    return {"asked": asked, "panel": panel, "plan": plan, "planned": count, "more_plan": any(spec.kind == "group" for spec in plan)}
 
 
-async def _plan(deps: Deps, task: Doc) -> Sequence[TaskSpec]:
-    """The tasks of the plan that is asked about, the uppermost level whole."""
+async def _plan(deps: Deps, task: Doc) -> tuple[Sequence[TaskSpec], int]:
+    """The first tasks of the plan that is asked about, and how many there are on its uppermost level."""
     version = int(task.get("plan_version") or 0)
     headers = [await deps.looking.header(plan_id(task["_id"], one)) for one in (version + 1, version)]
     newest = next((header for header in headers if header and header["state"] == "proposed"), None)
-    return await deps.looking.whole_plan(newest, most=MOST_PLANNED) if newest else ()
+    return (await deps.looking.first_tasks(newest, most=MOST_PLANNED), int(newest["count"])) if newest else ((), 0)
 
 
 def _nothing() -> Mapping[str, None]:
-    return {"asked": None, "panel": None, "plan": None, "more_plan": None}
+    return {"asked": None, "panel": None, "plan": None, "planned": None, "more_plan": None}
 
 
 def _decision(approval_id: str, digest: str, *, draft: Draft) -> DecisionBody:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from services.approvals.deps import Deps
+from services.approvals.store.looking import PlanPart
 from services.approvals.web.run_panel import subject_of
+from shared.aside import aside
 from shared.contracts.plan import TaskSpec
 from shared.ids import plan_id
 from shared.sequence import sequence
@@ -52,11 +55,12 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A plan to look at. `partly`: there are more tasks than were read."""
+    """A plan to look at. `partly`: it has more tasks than the `read` ones, and `total` is what is known of at least."""
 
     planner: str
     title: str
     total: int
+    read: int
     lines: Sequence[Line]
     levels: Sequence[Level]
     more_lines: int
@@ -65,32 +69,34 @@ class Preview:
     partly: bool
 
 
-async def load_plan(deps: Deps, run_id: str, root: Doc | None) -> tuple[Doc, Preview | None] | None:
-    """The header of the run's newest plan, and the preview if it is one; None: no plan has been made yet."""
+async def load_header(deps: Deps, run_id: str, root: Doc | None) -> Doc | None:
+    """The header of the run's newest plan, or of what came instead of one; None: no plan has been made yet."""
     version = int((root or {}).get("plan_version", 0))
-    header = await deps.looking.header(plan_id(run_id, version + 1)) or await deps.looking.header(plan_id(run_id, version))
-    if header is None:
-        return None
-    if header["state"] != "proposed":
-        return header, None
-    return header, preview_of(header, await deps.looking.whole_plan(header, most=MOST_READ))
+    return await deps.looking.header(plan_id(run_id, version + 1)) or await deps.looking.header(plan_id(run_id, version))
 
 
-def preview_of(header: Mapping[str, Any], tasks: Sequence[TaskSpec]) -> Preview:
+async def load_preview(deps: Deps, header: Doc) -> Preview:
+    """The plan of this header, of a very large one as much as is worth looking at."""
+    part = await deps.looking.plan(header, most=MOST_READ)
+    return await aside(lambda: preview_of(header, part), size=part.total)
+
+
+def preview_of(header: Mapping[str, Any], part: PlanPart) -> Preview:
     """The plan as it is shown. What follows from it is worked out by the same rules as the sequencer's."""
-    placed = list(_levels(tasks, ()))
-    lines = list(_lines(tasks, 1))
-    total = sum(len(siblings) for _, siblings in placed)
+    placed = list(_levels(part.tasks, ()))
+    read = sum(len(siblings) for _, siblings in placed)
+    lines = list(islice(_lines(part.tasks, 1), MOST_LINES))
     return Preview(
         planner=str(header.get("planner", "")),
         title=str(header.get("title") or "Untitled"),
-        total=total,
-        lines=lines[:MOST_LINES],
+        total=part.total,
+        read=read,
+        lines=lines,
         levels=[_level(path, siblings, str(header.get("title") or "")) for path, siblings in placed[:MOST_LEVELS]],
-        more_lines=max(0, len(lines) - MOST_LINES),
+        more_lines=part.total - len(lines),
         more_levels=max(0, len(placed) - MOST_LEVELS),
         findings=list(header.get("findings") or ()),
-        partly=total >= MOST_READ,
+        partly=not part.is_whole,
     )
 
 
@@ -105,7 +111,7 @@ def _levels(tasks: Sequence[TaskSpec], path: Path) -> Iterator[tuple[Path, Seque
 
 
 def _lines(tasks: Sequence[TaskSpec], level: int) -> Iterator[Line]:
-    titles, found = {task.key: task.title for task in tasks}, sequence(tasks)
+    titles, found = {task.key: task.title for task in tasks}, sequence(_closed(tasks))
     group = {key: number for number, keys in enumerate(found.groups, 1) for key in keys}
     critical = set(found.critical_path)
     for number, task in enumerate(tasks, 1):
@@ -127,7 +133,7 @@ def _lines(tasks: Sequence[TaskSpec], level: int) -> Iterator[Line]:
 
 
 def _level(path: Path, siblings: Sequence[TaskSpec], title: str) -> Level:
-    names, found = {task.key: task.title for task in siblings}, sequence(siblings)
+    names, found = {task.key: task.title for task in siblings}, sequence(_closed(siblings))
 
     def named(keys: Sequence[str]) -> list[str]:
         return [names[key] for key in keys[:MOST_NAMES]]
@@ -142,6 +148,17 @@ def _level(path: Path, siblings: Sequence[TaskSpec], title: str) -> Level:
         integration=named(found.integration),
         forecast=found.forecast_seconds,
     )
+
+
+def _closed(tasks: Sequence[TaskSpec]) -> list[TaskSpec]:
+    """These, as if they waited for nothing but each other: what was not read has no place in what follows from them."""
+    keys = {task.key for task in tasks}
+
+    def closed(task: TaskSpec) -> TaskSpec:
+        after = tuple(name for name in task.after if name in keys)
+        return task.model_copy(update={"after": after, "subtasks": tuple(_closed(task.subtasks))})
+
+    return [closed(task) for task in tasks]
 
 
 def _checkpoint(task: TaskSpec) -> str:

@@ -75,5 +75,8 @@ def _shown(request: Request, answer: Response, *, draft: Draft | None = None) ->
 
 def _where(request: Request) -> str:
     """The page that somebody was on; of a form that was sent, the one that it is on: what takes the form shows nothing by itself."""
-    url = urlsplit(str(request.url) if request.method in READING else request.headers.get("referer", ""))
+    try:
+        url = urlsplit(str(request.url) if request.method in READING else request.headers.get("referer", ""))
+    except ValueError:  # a header is what anybody sends
+        return ""
     return url.path + (f"?{url.query}" if url.query else "")

@@ -16,7 +16,7 @@ from services.approvals.deps import Deps
 from services.approvals.domain.deciding import APPROVE, PENDING
 from services.approvals.domain.principals import APPROVER, SUBMITTER
 from services.approvals.web.pages import page, render, see_other
-from services.approvals.web.plan import load_plan
+from services.approvals.web.plan import load_header, load_preview
 from services.approvals.web.run import Here, find_run
 from shared.contracts.phases import Action, Phase
 from shared.errors import Conflict, NotFound
@@ -67,12 +67,14 @@ async def discard(run_id: str, deps: DepsHere, *, caller: CallerHere) -> Respons
 
 
 async def _values(deps: Deps, run_id: str, here: Here, *, who: CallerHere) -> dict[str, Any]:
-    loaded = await load_plan(deps, run_id, here.root)
-    header, preview = loaded or (None, None)
+    header = await load_header(deps, run_id, here.root)
+    is_there = header is not None and header["state"] == "proposed"
     review = await _review(deps, run_id)
     by = await submitter_of(deps, run_id)
     is_made = header is None and not here.head.ended
-    is_taken_up = preview is not None and review is None and _is_about_to_ask(here)
+    is_taken_up = is_there and review is None and _is_about_to_ask(here)
+    # A page that waits asks again and again, and shows nothing of the plan.
+    preview = await load_preview(deps, header) if header and is_there and not is_taken_up else None
     return {
         "run_id": run_id,
         "head": here.head,

@@ -12,7 +12,7 @@ from shared.contracts.views import ApprovalPage, ApprovalView
 from shared.ids import new_id
 from tests.unit.approvals.browsing import log_in
 from tests.unit.approvals.desk import Desk, event_of, task, until
-from tests.unit.approvals.test_orders import obey
+from tests.unit.approvals.test_orders import FILE, obey
 from tests.unit.approvals.test_pages import question as stored
 
 HELP = ("retry", "take_over", "skip", "fail")
@@ -75,6 +75,14 @@ class TestDeciding:
         refused = await answer(desk, "pat", event, edits={"inputs": {"script": "true"}})
         assert (refused.status_code, "nothing was decided" in refused.json()["detail"]) == (422, True)
         assert [doc["state"] for doc in await desk.docs("approvals", _id=event.approval_id)] == ["pending"]
+
+    async def test_files_are_refused_as_nobody_hands_them_on(self, desk: Desk) -> None:
+        event = await asked(desk, kind="escalation", choices=HELP)
+        refused = await answer(desk, "pat", event, "take_over", result={"summary": "done", "artifacts": [FILE]})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "result.artifacts")
+        assert "files cannot be handed in here" in refused.json()["detail"]
+        assert [doc["state"] for doc in await desk.docs("approvals", _id=event.approval_id)] == ["pending"]
+        assert (await answer(desk, "pat", event, "take_over", result={"summary": "done", "artifacts": []})).status_code == 200
 
     async def test_nobody_counts_twice(self, desk: Desk) -> None:
         event = await asked(desk, required=2)

@@ -7,12 +7,13 @@ from typing import Any
 
 import httpx2
 
+from services.approvals.api.events import Stream
 from services.approvals.live import Hub
 from services.approvals.store.feed import Feed
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.executor import AgentProgress
 from shared.contracts.plan import NotesFile
-from shared.contracts.sequencer import TaskCompleted, TaskReady
+from shared.contracts.sequencer import TaskCompleted, TaskReady, TaskReopened
 from shared.http import Server
 from shared.ids import new_id
 from tests.unit.approvals.desk import Desk, event_of, task, until
@@ -113,6 +114,22 @@ class TestFeed:
             await until(lambda: _watched(desk))
             desk.deps.hub.close()
             assert await watching == []
+
+    async def test_what_is_done_again_ends_again(self, desk: Desk) -> None:
+        run = new_id()
+        ended = {"$set": {"phase": "completed", "finished_at": desk.ground.clock.now()}}
+        await desk.put("tasks", task(run, phase="completed", finished_at=desk.ground.clock.now()))
+        await desk.hears(TaskCompleted(run_id=run, tasks=(run,)))
+        stream = Stream(desk.deps, run, last=0)
+        await stream.news()
+        assert await stream.end()
+        await desk.hears(TaskReopened(run_id=run, tasks=(f"{run}.1", run)), TaskCompleted(run_id=run, tasks=(f"{run}.1",)))
+        await desk.ground.database["tasks"].update({"_id": run}, ended)
+        await stream.news()
+        assert await stream.end() is None, "its last news has not been said yet"
+        await desk.hears(TaskCompleted(run_id=run, tasks=(run,)))
+        await stream.news()
+        assert await stream.end() == {"runId": run, "phase": "completed"}
 
     async def test_what_is_not_there_is_a_problem(self, desk: Desk) -> None:
         answer = await desk.as_("vic").get("/tasks/nowhere/events")

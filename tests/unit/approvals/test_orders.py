@@ -7,6 +7,8 @@ from shared.contracts.approvals import TaskControl
 from shared.contracts.views import TaskView
 from tests.unit.approvals.desk import Desk, attempt, event_of, task, until
 
+FILE = {"name": "report.pdf", "uri": "/artifacts/0", "sha256": "0" * 64, "bytes": 9}
+
 
 async def submitted(desk: Desk, name: str = "sue", **root: Any) -> str:
     """A run with a root task."""
@@ -133,10 +135,18 @@ class TestOrders:
             ({"action": "complete", "result": {"data": {"n": 2**70}}}, "64 bits"),
             ({"action": "complete", "result": {"data": {"s": {"$ref": "a", "$id": "b"}}}}, "both $ref and $id"),
             ({"action": "complete", "result": {"dta": {}}}, "result.dta"),
+            ({"action": "complete", "result": {"artifacts": [FILE]}}, "files cannot be handed in here"),
         ):
             answer = await desk.as_("sue").put(f"/tasks/{run_id}.1", json=body)
             assert answer.status_code == 422
             assert words in answer.json()["detail"]
+
+    async def test_a_number_that_json_does_not_have_is_refused(self, desk: Desk) -> None:
+        run_id = await submitted(desk)
+        for number in (b"NaN", b"-Infinity", b"1e999"):
+            content = b'{"action": "complete", "result": {"data": {"n": [' + number + b"]}}}"
+            answer = await desk.as_("sue").put(f"/tasks/{run_id}.1", content=content, headers={"content-type": "application/json"})
+            assert (answer.status_code, "no number in JSON" in answer.json()["detail"]) == (422, True)
 
     async def test_a_result_goes_with_it(self, desk: Desk) -> None:
         run_id = await submitted(desk)

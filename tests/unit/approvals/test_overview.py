@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from services.approvals.domain.principals import Principal
-from services.approvals.glances import SMALL, Glances
+from services.approvals.glances import MOST_KEPT, SMALL, Glances
 from services.approvals.store.reads import Reads
 from services.approvals.store.sessions import Sessions
 from services.approvals.summaries import Summaries
@@ -118,6 +118,12 @@ class TestGlances:
         await desk.ground.database["tasks"].update({"_id": f"{name}.1"}, {"$set": {"phase": "failed"}})
         assert (await glances.of([view]))[name] is before
         assert (await glances.of([{**view, "version": 4}]))[name].phases == {Phase.FAILED: 1}
+
+    async def test_a_list_of_known_and_new_runs_is_whole_however_many_are_known(self, desk: Desk) -> None:
+        glances = glances_of(desk)
+        views = [{"runId": run_id(number), "phase": "completed", "version": 1} for number in range(MOST_KEPT + 1)]
+        await glances.of(views[:MOST_KEPT])
+        assert set(await glances.of([views[0], views[MOST_KEPT]])) == {run_id(0), run_id(MOST_KEPT)}
 
 
 async def test_sessions_are_of_principals_that_are_there(desk: Desk) -> None:

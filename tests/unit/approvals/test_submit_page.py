@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from services.approvals.domain.submitting import MOST_NOTES
 from services.approvals.settings import ApprovalsSettings
+from services.approvals.store.looking import PlanPart
 from services.approvals.web.plan import preview_of
 from services.approvals.web.submit import LARGEST_BODY, LIMITS, input_lines, inputs_of, options_of, unambiguous
 from services.approvals.web.words import size
@@ -244,7 +245,7 @@ class TestPreview:
             TaskSpec(key="g", title="G", after=("a",), kind="group", subtasks=inner),
             TaskSpec(key="p", title="P", after=("g",), checkpoint=Checkpoint(approvers=("release",), required=2)),
         )
-        plan = preview_of({"planner": "outline", "title": "Run"}, specs)
+        plan = preview_of({"planner": "outline", "title": "Run"}, PlanPart(specs, 5))
         assert [(line.title, line.level, line.group, line.critical) for line in plan.lines] == [
             ("A", 1, 1, True), ("G", 1, 2, True), ("X", 2, 1, True), ("Y", 2, 1, False), ("P", 1, 3, False),
         ]  # fmt: skip
@@ -253,7 +254,7 @@ class TestPreview:
         assert plan.lines[-1].checkpoint == "approval before it, by release, 2 people"
 
     def test_a_large_plan_is_cut(self) -> None:
-        plan = preview_of({"title": "Big"}, [TaskSpec(key=f"t{n}", title=f"T {n}") for n in range(1_000)])
+        plan = preview_of({"title": "Big"}, PlanPart(tuple(TaskSpec(key=f"t{n}", title=f"T {n}") for n in range(1_000)), 1_000))
         assert (plan.total, len(plan.lines), plan.more_lines) == (1_000, 300, 700)
         assert (len(plan.levels[0].groups[0][0]), plan.levels[0].groups[0][1]) == (12, 988)
 

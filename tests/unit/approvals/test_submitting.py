@@ -128,6 +128,21 @@ class TestSubmitting:
         assert settled["state"] == "planned"
         assert "due_at" not in settled
 
+    async def test_an_endless_time_scale_is_refused(self, desk: Desk) -> None:
+        """JSON has no such number: on the bus it became null, which no planner takes."""
+        headers = {"content-type": "application/json"}
+        for number in (b"1e999", b"Infinity", b"NaN", b'"inf"'):
+            content = b'{"prompt": "Bake", "options": {"timeScale": ' + number + b"}}"
+            answer = await desk.as_("sue").post("/tasks", content=content, headers=headers)
+            assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "options.timeScale")
+        assert await desk.docs("submissions") == []
+
+    async def test_one_that_cannot_be_said_keeps_no_other_waiting(self, desk: Desk) -> None:
+        """An earlier version took a time scale that is endless."""
+        run_ids = [(await desk.as_("sue").post("/tasks", json=BODY)).json()["taskId"] for _ in range(2)]
+        await desk.ground.database["submissions"].update({"_id": run_ids[0]}, {"$set": {"event.options.timeScale": float("inf")}})
+        assert [event.run_id for event in await desk.sweep_all("submissions")] == [run_ids[1]]
+
     async def test_is_taken_while_the_broker_is_away(self, desk: Desk) -> None:
         await desk.ground.broker.stop()
         answer = await desk.as_("sue").post("/tasks", json=BODY)

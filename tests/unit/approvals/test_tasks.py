@@ -154,6 +154,15 @@ class TestTasks:
                 found, cursor = [*found, *(one.task_id for one in page.items)], page.next_cursor
             assert len(found) == len(set(found)) == count
 
+    async def test_what_waits_for_its_planner_is_found_behind_newer_runs_that_do_not(self, desk: Desk) -> None:
+        sue = desk.as_("sue")
+        waiting, *planned = [(await sue.post("/tasks", json={"description": "x"})).json()["taskId"] for _ in range(6)]
+        await desk.put("tasks", *(task(run, phase="completed") for run in planned))
+        for limit in (1, 2, 4, 6):
+            params = {"roots": "true", "status": "In Progress", "limit": str(limit)}
+            page = TaskPage.model_validate_json((await desk.as_("vic").get("/tasks", params=params)).content)
+            assert [one.task_id for one in page.items] == [waiting]
+
     async def test_the_sequence(self, desk: Desk) -> None:
         run = new_id()
         await desk.put(

@@ -245,7 +245,7 @@
 
   // ---- orders ----
   const meaningOf = async (url) => {
-    const answer = await fetch(url, { credentials: "same-origin" }).catch(() => null);
+    const answer = await fetch(url, { headers: { "HX-Request": "true" }, credentials: "same-origin" }).catch(() => null);
     return answer?.ok ? answer.text() : "What this means could not be found out. Do it all the same?";
   };
   page.addEventListener("submit", async (event) => {
