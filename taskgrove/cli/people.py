@@ -91,12 +91,12 @@ class ApproverAs:
         else:
             view.say(f"? {line_of(approval.question)} (--approve-as {self._name} answers no such question)")
             return
-        client = await self._clients.of(self._name, groups=approval.approvers)
         request = DecisionRequest(approval_id=approval.approval_id, decision=choice, comment=comment, digest=approval.digest)
+        view.say(f"? {line_of(approval.question)}")
         try:
-            view.say(f"? {line_of(approval.question)}")
+            client = await self._clients.of(self._name, groups=approval.approvers)
             told(view.say, await client.decide(request), f"{choice} (as {self._name})")
-        except (Conflict, Forbidden) as error:
+        except (BadInput, Conflict, Forbidden) as error:
             view.say(str(error))
 
 

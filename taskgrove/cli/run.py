@@ -116,7 +116,7 @@ def _run(errand: Errand, where: Where, screen: Screen) -> int:
 async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
     submission = errand.submission
     errand.hint = place.hint
-    async with place.client() as client, PersonClients(place, client) as persons:
+    async with place.client() as client, PersonClients(place, client, say=screen.say) as persons:
         if errand.approve_as:
             await persons.of(errand.approve_as, groups=sorted(needed_groups(submission, errand.approve_as)))
         errand.submitting = True

@@ -69,7 +69,7 @@ class OneClient(PersonClients):
     """Persons who all act by one client."""
 
     def __init__(self, client: Client) -> None:
-        super().__init__(Place("http://grove.test", None), client)
+        super().__init__(Place("http://grove.test", None), client, say=print)
         self._one = client
         self.asked: list[tuple[str, tuple[str, ...]]] = []
 
@@ -96,6 +96,20 @@ async def test_approving_as_a_person_approves_checkpoints_and_ends_what_asks_for
     assert [one["decision"] for one in sent] == ([decision] if decision else [])
     assert persons.asked == ([("ann", ("release",))] if decision else [])
     assert len(view.said) == (2 if decision else 1)
+
+
+class Refused(OneClient):
+    """Persons of whom nobody is asked."""
+
+    async def of(self, name: str, *, groups: Any) -> Client:
+        raise BadInput(f"this asks {groups[0]}, and not {name}")
+
+
+async def test_what_asks_somebody_else_by_name_stays_open_and_the_run_is_followed_on() -> None:
+    view = SaidView()
+    async with Client("http://grove.test", transport=httpx2.MockTransport(lambda _: httpx2.Response(500))) as client:
+        await ApproverAs("zed", Refused(client)).answer(approval(approvers=["ann"]), view)
+    assert view.said[-1] == "this asks ann, and not zed"
 
 
 async def test_one_of_several_approvals_says_that_others_are_needed() -> None:

@@ -103,6 +103,17 @@ def test_a_checkpoint_without_a_terminal_ends_with_3_and_the_command_to_go_on(ca
     assert document(call("inbox", "--json")) == {"items": []}
 
 
+def test_who_is_asked_by_name_answers_and_nobody_for_them(call: Any, tmp_path: Path) -> None:
+    call("open", "--as", "eve", "--json")
+    notes = write(tmp_path / "n.md", GATED.replace("by release", "by eve"))
+    run = json.loads(call("run", "--notes", notes, "--json").stdout)["runId"]
+    refused = call("approve", run, "--as", "mallory")
+    assert (refused.exit_code, "this asks eve, and not mallory" in str(refused.exception)) == (1, True)
+    assert "mallory is new" not in refused.output
+    assert document(call("approve", run, "--as", "eve", "--json"))["state"] == "approve"
+    assert call("watch", run).exit_code == 0
+
+
 def test_approving_as_a_person_goes_through_the_checkpoint(call: Any, tmp_path: Path) -> None:
     report = document(call("run", "--notes", write(tmp_path / "n.md", GATED), "--approve-as", "bob", "--review", "--json"))
     assert report["counts"] == {"completed": 2}
