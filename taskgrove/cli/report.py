@@ -8,6 +8,7 @@ from typing import Any
 from shared.contracts.checker import NO_CHECK
 from shared.contracts.phases import Phase
 from shared.contracts.views import ApprovalView, TaskView
+from shared.ids import above
 from taskgrove.cli.approval_text import next_command
 from taskgrove.cli.look import WHOLE, Look, seconds_of
 from taskgrove.cli.results import Kept, results, save
@@ -91,8 +92,19 @@ def _figures(seen: Look) -> str:
 
 
 def unchecked(seen: Look) -> list[TaskView] | None:
-    """Completed tasks that nothing speaks for but their agent: no check was asked for. None: not all tasks of so large a run were read."""
-    return [task for task in seen.tasks if _is_claim(task)] if seen.whole else None
+    """Completed tasks that nothing speaks for but their agent: no check was asked for. None: not all tasks of so large a run were read.
+
+    A group without checks of its own is what is below it: one such task there is enough.
+    """
+    if not seen.whole:
+        return None
+    claims = {task.task_id for task in seen.tasks if _is_claim(task)}
+    around = {name for claim in claims for name in above(claim)}
+    return [
+        task
+        for task in seen.tasks
+        if task.task_id in claims or (task.task_id in around and task.phase is Phase.COMPLETED and not task.checks)
+    ]
 
 
 def _is_claim(task: TaskView) -> bool:
