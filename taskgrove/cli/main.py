@@ -83,6 +83,7 @@ def taskgrove(*, version: bool = typer.Option(False, "--version", callback=_vers
 
 def main() -> NoReturn:
     """Run the command line. Its exit status: 0 completed, 1 failed, 2 bad input, 3 waits for a person."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -104,6 +105,13 @@ def main() -> NoReturn:
             status=1,
         )
     sys.exit(0)
+
+
+def _open_what_is_closed() -> None:
+    """In their order, so that each gets its own number back: no file or connection of ours may have that of a closed stream."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def _leave(message: str, *, status: int) -> NoReturn:

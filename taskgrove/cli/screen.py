@@ -14,13 +14,20 @@ from taskgrove.cli.text import clean
 PLAIN_WIDTH = 180
 
 
+class _Console(Console):
+    """Says that whoever read has gone as an error like any other: rich would end the process, wherever in it that is noticed."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Screen:
     """One command's output. `as_json` silences all that is for people."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         terminal = sys.stdout.isatty()
-        self.console = Console(markup=False, highlight=False, emoji=False, width=None if terminal else PLAIN_WIDTH, quiet=as_json)
+        self.console = _Console(markup=False, highlight=False, emoji=False, width=None if terminal else PLAIN_WIDTH, quiet=as_json)
 
     @property
     def is_terminal(self) -> bool:

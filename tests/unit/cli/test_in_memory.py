@@ -156,6 +156,17 @@ def test_a_link_opens_the_page_of_a_run_once_as_whoever_is_named(call: Any, grov
     assert f"/login?token={fields['token']}" not in call("open", "--no-open").output
 
 
+def test_output_that_nobody_reads_any_more_ends_it_without_a_word(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "taskgrove.cli.main", "run", "--in-memory", "--notes", str(write(tmp_path / "n.md", BUILD))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stderr
+        assert "Release" in running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == ""
+    assert running.returncode == 1
+
+
 def test_in_memory_runs_everything_in_this_process(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "taskgrove.cli.main", "run", "--in-memory", "--json", "--notes", str(write(tmp_path / "n.md", BUILD))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
