@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -127,16 +129,43 @@ def test_an_agent_is_answered_in_the_comment() -> None:
     assert (request.decision, request.comment, request.result) == ("answer", "take the blue one", None)
 
 
+@contextmanager
+def typing(text: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This is typed at the terminal, and then Ctrl-D."""
+    reading, writing = os.pipe()
+    os.write(writing, text.encode())
+    os.close(writing)
+    with os.fdopen(reading, buffering=1) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        yield
+
+
 @pytest.mark.parametrize("typed", ["", "a\n", "l\n"])
 async def test_the_end_of_input_leaves_a_question_open(
     typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl-D at the comment is a way back, not the comment "later"."""
-    reading, writing = os.pipe()
-    os.write(writing, typed.encode())
-    os.close(writing)
-    with os.fdopen(reading, buffering=1) as terminal:
-        monkeypatch.setattr("sys.stdin", terminal)
+    with typing(typed, monkeypatch):
         async with Client("http://grove.test", transport=httpx2.MockTransport(lambda _: httpx2.Response(500))) as client:
-            await Asker(client, Screen(as_json=False), OneClient(client)).answer(approval(), QuietView())
-    assert "Left open; answer it later with: taskgrove approve a47254d0.2:before:0" in capsys.readouterr().out
+            await Asker(client, Screen(as_json=False), OneClient(client), hint=" --data d").answer(approval(), QuietView())
+    assert "Left open; answer it later with: taskgrove approve a47254d0.2:before:0 --data d\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("typed", "said"), [("o\n\ndone by hand\n", "done by hand"), ("take_over\nsigned\n", "signed"), ("l\n", None)])
+async def test_a_task_for_a_person_is_answered_with_its_result(
+    typed: str, said: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = approval(kind="question", choices=["take_over", "skip", "fail"], question="Sign it")
+    sent: list[dict[str, Any]] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        sent.append(json.loads(request.content))
+        return httpx2.Response(200, json=asked.model_copy(update={"state": "take_over"}).wire())
+
+    with typing(typed, monkeypatch):
+        async with Client("http://grove.test", transport=httpx2.MockTransport(handler)) as client:
+            await Asker(client, Screen(as_json=False), OneClient(client), hint="").answer(asked, QuietView())
+    assert [(one["decision"], one["result"]["summary"]) for one in sent] == ([("take_over", said)] if said else [])
+    out = capsys.readouterr().out
+    assert "[o] take_over, [s] skip, [f] fail, [l] later: " in out
+    assert ("taskgrove approve a47254d0.2:before:0 --choice take_over --result '…'   (or skip, fail)" in out) is not bool(said)
