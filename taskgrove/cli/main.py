@@ -32,7 +32,7 @@ COMMANDS = {
     "rerun": ("steer", DECIDE, "Do a task again, with all that comes after it."),
     "up": ("up", OPERATE, "Start Taskgrove on this machine and keep it running."),
     "down": ("up", OPERATE, "Stop the Taskgrove that runs on this machine."),
-    "export": ("transfer", OPERATE, "Write a run with all that belongs to it as one JSON document."),
+    "export": ("transfer", OPERATE, "Write a run as one JSON document, without its files."),
     "import": ("transfer", OPERATE, "Bring an exported run back."),
     "quarantine": ("quarantine", OPERATE, "Look at messages that no service could use, replay or discard them."),
     "scripted-model": ("scripted_model", OPERATE, "Serve a scripted stand-in for a language model, for tests and demos."),

@@ -145,9 +145,9 @@ def _show_kept(screen: Screen, kept: Sequence[Kept], copy_command: str) -> None:
         screen.warn(f"Not saved: {one.artifact.name}: {one.not_saved}")
     if len(missing) > MOST_ARTIFACTS:
         screen.warn(f"… and {len(missing) - MOST_ARTIFACTS} more were not saved")
-    if missing:
+    if any(one.by_disk for one in missing):
         screen.warn(f"Mend that, or take another folder: {copy_command}")
-    elif kept and not kept[0].saved:
+    if there and not there[0].saved:
         screen.say(f"  to copy them: {copy_command}", style="dim")
 
 

@@ -17,12 +17,16 @@ from taskgrove.client import Client
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file of the run's result. `saved`: where a copy of it lies, if one was asked for; `not_saved`: why there is none."""
+    """A file of the run's result. `saved`: where a copy of it lies, if one was asked for; `not_saved`: why there is none.
+
+    `by_disk`: that was where it was to lie; elsewhere it could be saved.
+    """
 
     task: TaskView
     artifact: Artifact
     saved: Path | None = None
     not_saved: str | None = None
+    by_disk: bool = False
 
     @property
     def renamed(self) -> bool:
@@ -62,7 +66,7 @@ async def _save(client: Client, one: Kept, folder: Path) -> Kept:
         content = await client.artifact(one.artifact.sha256)
         return replace(one, saved=_written(folder / _inside(one.artifact), content))
     except OSError as error:
-        return replace(one, not_saved=f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        return replace(one, not_saved=f"{error.strerror or error}: {error.filename}" if error.filename else str(error), by_disk=True)
     except (NotFound, ValueError) as error:
         # A name may hold what no name can hold here, such as a zero byte: a ValueError.
         return replace(one, not_saved=str(error))

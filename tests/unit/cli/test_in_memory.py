@@ -128,7 +128,9 @@ def test_a_submitted_run_is_watched_listed_logged_exported_and_refused_twice(cal
     assert run in [item["runId"] for item in document(call("status", "--json"))["items"]]
     assert [child["title"] for child in document(call("status", run, "--json"))["children"]] == ["Build"]
     assert "✓ Build" in call("status", "last").output
-    document(call("export", "last", "-o", tmp_path / "run.json", "--json"))
+    exported = call("export", "last", "-o", tmp_path / "run.json", "--json")
+    assert document(exported)["filesLeftOut"] == 1
+    assert "Without 1 file (6 B) of its tasks: as long as the run is here, `taskgrove watch" in exported.stderr
     done = call("cancel", run)
     assert done.exit_code != 0
     assert "is completed" in str(done.exception)
