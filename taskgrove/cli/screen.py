@@ -6,12 +6,13 @@ from typing import Any
 
 import orjson
 from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from taskgrove.cli.text import clean
 
 PLAIN_WIDTH = 180
+LEAST_REST = 40
 
 
 class _Console(Console):
@@ -43,10 +44,15 @@ class Screen:
         self.console.print(what)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-        """Columns for people."""
-        table = Table(*headings, box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
+        """Columns for people; a line each where there is no room. The first holds ids, which have to be typed: they are never cut."""
+        cells = [[Text(clean(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+        if any(len(row[0]) + LEAST_REST > self.console.width for row in cells):
+            for row in cells:
+                self.say(Text("  ").join(row))
+            return
+        table = Table(Column(headings[0], no_wrap=True), *headings[1:], box=None, pad_edge=False, header_style="bold")
+        for row in cells:
+            table.add_row(*row)
         self.console.print(table)
 
     def document(self, value: Any) -> None:
