@@ -154,7 +154,7 @@ def _show_kept(screen: Screen, kept: Sequence[Kept], copy_command: str) -> None:
 def _no_files(seen: Look, out: Path) -> str:
     if not seen.whole:
         return f"No files: of more than {WHOLE} tasks only what integration steps of the run itself leave is copied; let one join the rest"
-    return f"No files: the tasks that end this run left none, so that nothing was copied to {out}; the dashboard has those of the others"
+    return f"No files: the tasks that end this run left none, so that nothing was copied to {out}; `integration: yes` joins those of others"
 
 
 def _show_waits(screen: Screen, report: Report) -> None:
