@@ -187,6 +187,11 @@ class Client:
         path = (await self._transport.send("POST", "/links")).json()["path"]
         return f"{self.url}{path}&next={quote(page, safe='/')}"
 
+    async def principals(self) -> list[str]:
+        """The names of all people and programs that have a key. Admins only."""
+        items: list[dict[str, Any]] = (await self._transport.send("GET", "/principals")).json()["items"]
+        return [one["name"] for one in items]
+
     async def create_principal(self, name: str, *, roles: Sequence[str], groups: Sequence[str] = ()) -> str:
         """A new person or program; returns their API key, which is never shown again. Admins only; raises Conflict for a taken name."""
         body = {"name": name, "roles": list(roles), "groups": list(groups)}

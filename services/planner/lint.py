@@ -2,9 +2,11 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import pairwise
+from pathlib import PurePosixPath
 from typing import Literal
 
 from pydantic import ValidationError
@@ -21,6 +23,7 @@ from shared.plugins import INSTALL
 Severity = Literal["error", "warning"]
 Path = tuple[str, ...]
 ALIKE = 0.9
+WILD = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,9 @@ def _task(task: TaskSpec, path: Path) -> Iterator[Finding]:
         return
     if not task.checks:
         yield Finding("no-check", "warning", path, "nothing proves that this task was done; add a check")
+    for check in task.checks:
+        if wrong := not_kept(check, task.outputs):
+            yield Finding("not-kept", "error", path, wrong)
     yield from _agent(task, path)
 
 
@@ -127,6 +133,20 @@ def _checks(checks: Sequence[dict[str, object]], path: Path) -> Iterator[Finding
             parse_check(check)
         except BadInput as error:
             yield Finding("bad-check", "error", path, f"{error}; mend the check")
+
+
+def not_kept(check: Mapping[str, object], outputs: Sequence[str]) -> str | None:
+    """What is wrong with a check that looks for a hidden file where `outputs` names none such, so that none is kept. None: nothing."""
+    path = str(check.get("path") or "")
+    kept = _hidden_parts(*outputs)
+    if all(kept if WILD.search(part) else any(fnmatchcase(part, one) for one in kept) for part in _hidden_parts(path)):
+        return None
+    more = path if outputs else f"**, {path}"
+    return f"{path!r} is hidden, and hidden files are kept only where `outputs` names them; add `outputs: {more}`"
+
+
+def _hidden_parts(*globs: str) -> list[str]:
+    return [part for glob in globs for part in PurePosixPath(glob).parts if part.startswith(".") and part != ".."]
 
 
 def _duplicates(tasks: Sequence[tuple[Path, TaskSpec]]) -> Iterator[tuple[Path, Path]]:

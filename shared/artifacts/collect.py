@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from shared.artifacts.globs import ANY_DEPTH, matching, parts_of
+from shared.artifacts.globs import ANY_DEPTH, matching, names_hidden
 from shared.artifacts.store import ArtifactStore
 from shared.contracts.executor import Artifact
 from shared.errors import BadInput, LimitExceeded
@@ -70,7 +70,7 @@ def files_in(directory: Path, *, hidden: bool = False) -> Iterator[File]:
 
 
 def _found(directory: Path, patterns: Sequence[str]) -> list[File]:
-    hidden = any(part.startswith(".") for pattern in patterns for part in parts_of(pattern))
+    hidden = any(names_hidden(pattern) for pattern in patterns)
     files: dict[str, File] = {}
     for file in files_in(directory, hidden=hidden):
         files[file.name] = file

@@ -29,6 +29,11 @@ def parts_of(glob: str) -> Parts:
     return path.parts
 
 
+def names_hidden(glob: str) -> bool:
+    """Whether it can match hidden files, or files in hidden folders: wildcards at the beginning of a name do not."""
+    return any(part.startswith(".") and part != ".." for part in PurePosixPath(glob).parts)
+
+
 def _matches(parts: Parts, pattern: Parts) -> bool:
     if not pattern:
         return _visible(parts)

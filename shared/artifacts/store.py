@@ -17,6 +17,7 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 from shared.artifacts.disk import refused
 from shared.contracts.executor import Artifact
 from shared.errors import BadInput, LimitExceeded, NotFound, TaskgroveError
+from shared.programs import is_program
 
 if TYPE_CHECKING:
     from obstore import BytesStream  # exists for types only
@@ -25,7 +26,6 @@ CHUNK = 2**20
 PART = 5 * 2**20
 PARTS_AT_ONCE = 4
 SHA256 = re.compile(r"[0-9a-f]{64}\Z")
-RUNNABLE = (b"#!", b"\x7fELF")
 
 
 class ArtifactStore:
@@ -191,7 +191,7 @@ def _write(directory: Path, name: PurePosixPath, chunks: Iterator[bytes]) -> Non
     if not path.parent.resolve().is_relative_to(directory.resolve()):
         raise BadInput(f"{name} leads out of {directory} by a symbolic link")
     first = next(chunks, b"")
-    mode = 0o755 if first.startswith(RUNNABLE) else 0o644
+    mode = 0o755 if is_program(first) else 0o644
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)

@@ -11,6 +11,7 @@ from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import clean, clock_time, last_lines, short
 
 MOST_LINES = 12
+NEEDS = {"answer": "--comment '…'", "take_over": "--result '…'"}
 KINDS = {"checkpoint": "Checkpoint", "plan_review": "Plan review", "escalation": "A task asks for help", "question": "Question"}
 
 
@@ -49,8 +50,9 @@ def next_command(approval: ApprovalView, hint: str) -> str:
     if approval.kind in ("checkpoint", "plan_review"):
         more = f"   ({approval.required} people must approve: --as NAME)" if approval.required > 1 else ""
         return f"taskgrove approve {name}{hint}{more}"
-    if "answer" in approval.choices:
-        return f"taskgrove approve {name} --choice answer --comment '…'{hint}   (or {', '.join(approval.choices[1:])})"
+    first = next(iter(approval.choices), "")
+    if first in NEEDS:
+        return f"taskgrove approve {name} --choice {first} {NEEDS[first]}{hint}   (or {', '.join(approval.choices[1:])})"
     choices = "|".join(approval.choices)
     return f"taskgrove approve {name} --choice {choices}{hint}"
 

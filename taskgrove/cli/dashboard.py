@@ -39,14 +39,14 @@ def open_(
     screen = Screen(as_json=as_json)
     if name is not None:
         check_principal(name, [APPROVER])
-    link = asyncio.run(_link(find_place(api, data), run, name=name, groups=groups or ()))
+    link = asyncio.run(_link(screen, find_place(api, data), run, name=name, groups=groups or ()))
     opened = in_browser and open_in_browser(link)
     screen.say("The dashboard is open in your browser." if opened else f"Dashboard ({ONCE}): {link}")
     screen.document({"link": link, "opened": opened})
 
 
-async def _link(place: Place, run: str | None, *, name: str | None, groups: list[str] | tuple[()]) -> str:
-    async with place.client() as client, PersonClients(place, client) as persons:
+async def _link(screen: Screen, place: Place, run: str | None, *, name: str | None, groups: list[str] | tuple[()]) -> str:
+    async with place.client() as client, PersonClients(place, client, say=screen.say) as persons:
         page = f"/runs/{await resolve.run_id(client, run)}" if run else "/"
         person = await persons.of(name, groups=groups) if name else client
         return await person.login_link(page)

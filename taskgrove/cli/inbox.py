@@ -1,6 +1,7 @@
 """`taskgrove inbox`, `approve` and `reject`: where people answer."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated
@@ -102,19 +103,19 @@ def _answer(identifier: str, answer: Answer, *, place: Place, as_json: bool) -> 
     screen = Screen(as_json=as_json)
     if answer.name is not None:
         check_principal(answer.name, [APPROVER])
-    after = asyncio.run(_decide(identifier, answer, place))
+    after = asyncio.run(_decide(identifier, answer, place, say=screen.say))
     screen.say(clean(after.question))
     told(screen.say, after, answer.choice)
     screen.document(after)
 
 
-async def _decide(identifier: str, answer: Answer, place: Place) -> ApprovalView:
+async def _decide(identifier: str, answer: Answer, place: Place, *, say: Callable[[str], None]) -> ApprovalView:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(place.client())
         pending = {approval.approval_id: approval for approval in await client.approvals()}
         approval = pending[await resolve.approval_id(client, identifier, of=pending)]
         if answer.name is not None:
-            persons = await stack.enter_async_context(PersonClients(place, client))
+            persons = await stack.enter_async_context(PersonClients(place, client, say=say))
             client = await persons.of(answer.name, groups=approval.approvers)
         try:
             return await client.decide(request_for(approval, answer))

@@ -32,7 +32,7 @@ COMMANDS = {
     "rerun": ("steer", DECIDE, "Do a task again, with all that comes after it."),
     "up": ("up", OPERATE, "Start Taskgrove on this machine and keep it running."),
     "down": ("up", OPERATE, "Stop the Taskgrove that runs on this machine."),
-    "export": ("transfer", OPERATE, "Write a run with all that belongs to it as one JSON document."),
+    "export": ("transfer", OPERATE, "Write a run as one JSON document, without its files."),
     "import": ("transfer", OPERATE, "Bring an exported run back."),
     "quarantine": ("quarantine", OPERATE, "Look at messages that no service could use, replay or discard them."),
     "scripted-model": ("scripted_model", OPERATE, "Serve a scripted stand-in for a language model, for tests and demos."),
@@ -83,6 +83,7 @@ def taskgrove(*, version: bool = typer.Option(False, "--version", callback=_vers
 
 def main() -> NoReturn:
     """Run the command line. Its exit status: 0 completed, 1 failed, 2 bad input, 3 waits for a person."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -104,6 +105,13 @@ def main() -> NoReturn:
             status=1,
         )
     sys.exit(0)
+
+
+def _open_what_is_closed() -> None:
+    """In their order, so that each gets its own number back: no file or connection of ours may have that of a closed stream."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def _leave(message: str, *, status: int) -> NoReturn:

@@ -5,12 +5,13 @@ import getpass
 import sys
 from collections.abc import Callable
 
+from shared.contracts.executor import Result
 from shared.contracts.views import ApprovalView, DecisionRequest
 from shared.errors import BadInput, Conflict, Forbidden
-from taskgrove.cli.approval_text import show_approval, who
+from taskgrove.cli.approval_text import next_command, show_approval, who
 from taskgrove.cli.persons import PersonClients
 from taskgrove.cli.screen import Screen
-from taskgrove.cli.text import line_of, short
+from taskgrove.cli.text import line_of
 from taskgrove.cli.view import View
 from taskgrove.client import Client
 
@@ -18,7 +19,8 @@ PENDING = "pending"
 LATER = "later"
 APPROVE = "approve"
 FAIL = "fail"
-ANSWER = "answer"
+TAKE_OVER = "take_over"
+SAID = {"answer": "Answer: ", TAKE_OVER: "What was done, in a sentence: "}
 CHECKPOINTS = ("checkpoint", "plan_review")
 LETTERS = {"approve": "a", "reject": "r", "retry": "t", "take_over": "o", "answer": "n", "skip": "s", "fail": "f", LATER: "l"}
 
@@ -26,7 +28,9 @@ LETTERS = {"approve": "a", "reject": "r", "retry": "t", "take_over": "o", "answe
 class Asker:
     """Asks the person at the terminal."""
 
-    def __init__(self, client: Client, screen: Screen, persons: PersonClients) -> None:
+    def __init__(self, client: Client, screen: Screen, persons: PersonClients, *, hint: str) -> None:
+        """`hint`: the options that lead other commands here."""
+        self._hint = hint
         self._client = client
         self._screen = screen
         self._persons = persons
@@ -36,14 +40,14 @@ class Asker:
         try:
             show_approval(self._screen, approval)
             choice = await self._choice(approval)
-            text = None if choice == LATER else await ask(self._screen, "Answer: " if choice == ANSWER else "Comment (Enter for none): ")
+            text = None if choice == LATER else await self._text(choice)
             if text is None or not await self._decide(approval, choice, text):
-                self._screen.say(f"Left open; answer it later with: taskgrove approve {short(approval.approval_id)}", style="dim")
+                self._screen.say(f"Left open; answer it later with: {next_command(approval, self._hint)}", style="dim")
         finally:
             view.resume()
 
     async def _choice(self, approval: ApprovalView) -> str:
-        offered = [*(choice for choice in approval.choices if choice != "take_over"), LATER]
+        offered = [*approval.choices, LATER]
         prompt = ", ".join(f"[{LETTERS.get(choice, choice)}] {choice}" for choice in offered) + ": "
         while True:
             typed = await ask(self._screen, prompt)
@@ -53,9 +57,17 @@ class Asker:
                     return choice
             self._screen.say("Please type one of the letters or words.", style="yellow")
 
-    async def _decide(self, approval: ApprovalView, choice: str, comment: str) -> bool:
+    async def _text(self, choice: str) -> str | None:
+        """What the person says with it; None at the end of input."""
+        while True:
+            text = await ask(self._screen, SAID.get(choice, "Comment (Enter for none): "))
+            if text != "" or choice not in SAID:
+                return text
+
+    async def _decide(self, approval: ApprovalView, choice: str, text: str) -> bool:
         """Whether the person went through with it; what comes of it is told."""
-        request = DecisionRequest(approval_id=approval.approval_id, decision=choice, comment=comment, digest=approval.digest)
+        said = {"result": Result(summary=text)} if choice == TAKE_OVER else {"comment": text}
+        request = DecisionRequest(approval_id=approval.approval_id, decision=choice, digest=approval.digest, **said)
         try:
             try:
                 after = await self._client.decide(request)
@@ -91,12 +103,12 @@ class ApproverAs:
         else:
             view.say(f"? {line_of(approval.question)} (--approve-as {self._name} answers no such question)")
             return
-        client = await self._clients.of(self._name, groups=approval.approvers)
         request = DecisionRequest(approval_id=approval.approval_id, decision=choice, comment=comment, digest=approval.digest)
+        view.say(f"? {line_of(approval.question)}")
         try:
-            view.say(f"? {line_of(approval.question)}")
+            client = await self._clients.of(self._name, groups=approval.approvers)
             told(view.say, await client.decide(request), f"{choice} (as {self._name})")
-        except (Conflict, Forbidden) as error:
+        except (BadInput, Conflict, Forbidden) as error:
             view.say(str(error))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from filelock import AsyncFileLock
 
-from shared.errors import BadInput, Conflict, NotFound, Unauthorized
+from shared.errors import BadInput, Conflict, Forbidden, NotFound, Unauthorized
 from taskgrove.cli.place import Place
 from taskgrove.client import Client
 from taskgrove.local.home import default_home, write_atomically
@@ -28,9 +28,10 @@ class Person:
 class PersonClients:
     """Clients by name. `async with` closes them."""
 
-    def __init__(self, place: Place, admin: Client, *, connect: Callable[[str], Client] | None = None) -> None:
-        """`connect` opens a client with a key; there is one at `place`, unless it says otherwise."""
+    def __init__(self, place: Place, admin: Client, *, say: Callable[[str], None], connect: Callable[[str], Client] | None = None) -> None:
+        """`say` tells of people who are made here; `connect` opens a client with a key: at `place`, unless it says otherwise."""
         self._connect = connect or (lambda key: Client(place.url, key=key))
+        self._say = say
         self._place = place
         self._admin = admin
         self._clients: dict[str, tuple[Client, Person]] = {}
@@ -43,8 +44,14 @@ class PersonClients:
         await self._closing.aclose()
 
     async def of(self, name: str, *, groups: Sequence[str]) -> Client:
-        """A client that acts as this person, who is in these groups, or is named by them. Raises BadInput if that cannot be."""
-        wanted = frozenset() if name in groups else frozenset(groups)
+        """A client that acts as this person, who is in these groups, or is named by them. Raises BadInput if that cannot be.
+
+        A group that has somebody's name is that person's alone.
+        """
+        wanted = frozenset() if name in groups else await self._nobodys(frozenset(groups))
+        if groups and not wanted and name not in groups:
+            asked = " or ".join(sorted(groups))
+            raise BadInput(f"this asks {asked}, and not {name}: who has such a name here answers for themselves; let them, or act as them")
         known = self._clients.get(name)
         # Another command may have made the person anew meanwhile, with more groups and another key.
         if known and wanted <= known[1].groups and self._kept().get(name) == known[1]:
@@ -66,11 +73,22 @@ class PersonClients:
         if person and await self._is_valid(name, person):  # else the name may be somebody else's by now
             if wanted <= person.groups:
                 return person
-            wanted |= person.groups
+            wanted |= await self._nobodys(person.groups)
             await self._forget(name)
+            news = "is now"
+        else:
+            news = "is new here,"
         person = Person(await self._create(name, wanted), wanted)
         self._keep({**kept, name: person})
+        self._say(f"{name} {news} in {_named(wanted)}")
         return person
+
+    async def _nobodys(self, groups: frozenset[str]) -> frozenset[str]:
+        """Those that are not the name of somebody: whoever were put into such a group would answer in their place."""
+        try:
+            return groups.difference(await self._admin.principals()) if groups else groups
+        except Forbidden:  # only an admin may know, and only an admin makes a person or enlarges one
+            return groups
 
     async def _create(self, name: str, groups: frozenset[str]) -> str:
         try:
@@ -118,3 +136,7 @@ class PersonClients:
     def _scope(self) -> str:
         """A data directory may get another port; a Taskgrove elsewhere is known by its address."""
         return "here" if self._place.home else self._place.url
+
+
+def _named(groups: frozenset[str]) -> str:
+    return f"group{'s' * (len(groups) > 1)} {', '.join(sorted(groups))}" if groups else "no group"

@@ -19,7 +19,9 @@ app = commands("quarantine")
 Answer = TypeVar("Answer")
 LISTED = "taskgrove quarantine list"
 ReplayedOption = Annotated[bool, typer.Option("--replayed", help="Those that were replayed within a week and did not come back.")]
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id as `taskgrove quarantine list` shows it, or a part of it.")]
+IdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="Id as `taskgrove quarantine list` shows it, or its first or last 4 characters or more.")
+]
 
 
 @app.callback()

@@ -8,8 +8,9 @@ from typing import Any
 from shared.contracts.checker import NO_CHECK
 from shared.contracts.phases import Phase
 from shared.contracts.views import ApprovalView, TaskView
+from shared.ids import above
 from taskgrove.cli.approval_text import next_command
-from taskgrove.cli.look import Look, seconds_of
+from taskgrove.cli.look import WHOLE, Look, seconds_of
 from taskgrove.cli.results import Kept, results, save
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import count_of, duration, last_lines, line_of, short, size, spent, words
@@ -31,6 +32,7 @@ class Report:
     hint: str = ""
     waits: tuple[ApprovalView, ...] = ()
     in_memory: bool = False
+    out: Path | None = None
 
     @property
     def copy_command(self) -> str:
@@ -57,7 +59,7 @@ async def report_on(client: Client, seen: Look, *, hint: str, out: Path | None =
     failed = [task for task in (*seen.tasks, seen.root) if task.phase is Phase.FAILED and (task.kind != "group" or not task.child_ids)]
     kept = results(seen) if seen.ended else []
     kept = await save(client, kept, out) if out else kept
-    return Report(seen, tuple(failed[:MOST_FAILED]), tuple(kept), hint, seen.approvals, in_memory)
+    return Report(seen, tuple(failed[:MOST_FAILED]), tuple(kept), hint, seen.approvals, in_memory, out)
 
 
 def show_report(screen: Screen, report: Report) -> None:
@@ -72,6 +74,8 @@ def show_report(screen: Screen, report: Report) -> None:
     for task in report.failed:
         _show_failed(screen, task, None if report.in_memory else report.hint)
     _show_kept(screen, report.kept, report.copy_command)
+    if report.out and seen.ended and not report.kept:
+        screen.warn(_no_files(seen, report.out))
     if not seen.ended:
         _show_waits(screen, report)
 
@@ -88,8 +92,19 @@ def _figures(seen: Look) -> str:
 
 
 def unchecked(seen: Look) -> list[TaskView] | None:
-    """Completed tasks that nothing speaks for but their agent: no check was asked for. None: not all tasks of so large a run were read."""
-    return [task for task in seen.tasks if _is_claim(task)] if seen.whole else None
+    """Completed tasks that nothing speaks for but their agent: no check was asked for. None: not all tasks of so large a run were read.
+
+    A group without checks of its own is what is below it: one such task there is enough.
+    """
+    if not seen.whole:
+        return None
+    claims = {task.task_id for task in seen.tasks if _is_claim(task)}
+    around = {name for claim in claims for name in above(claim)}
+    return [
+        task
+        for task in seen.tasks
+        if task.task_id in claims or (task.task_id in around and task.phase is Phase.COMPLETED and not task.checks)
+    ]
 
 
 def _is_claim(task: TaskView) -> bool:
@@ -130,10 +145,16 @@ def _show_kept(screen: Screen, kept: Sequence[Kept], copy_command: str) -> None:
         screen.warn(f"Not saved: {one.artifact.name}: {one.not_saved}")
     if len(missing) > MOST_ARTIFACTS:
         screen.warn(f"… and {len(missing) - MOST_ARTIFACTS} more were not saved")
-    if missing:
+    if any(one.by_disk for one in missing):
         screen.warn(f"Mend that, or take another folder: {copy_command}")
-    elif kept and not kept[0].saved:
+    if there and not there[0].saved:
         screen.say(f"  to copy them: {copy_command}", style="dim")
+
+
+def _no_files(seen: Look, out: Path) -> str:
+    if not seen.whole:
+        return f"No files: of more than {WHOLE} tasks only what integration steps of the run itself leave is copied; let one join the rest"
+    return f"No files: the tasks that end this run left none, so that nothing was copied to {out}; `integration: yes` joins those of others"
 
 
 def _show_waits(screen: Screen, report: Report) -> None:

@@ -1,12 +1,15 @@
 """What a run leaves: which files are its result, and copies of them in a person's folder, where nothing else is overwritten."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from shared.contracts.executor import Artifact
+from shared.contracts.phases import Phase
 from shared.contracts.views import TaskView
 from shared.errors import NotFound
+from shared.ids import above
+from shared.programs import is_program
 from taskgrove.cli.look import Look
 from taskgrove.cli.text import short
 from taskgrove.client import Client
@@ -14,12 +17,16 @@ from taskgrove.client import Client
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file of the run's result. `saved`: where a copy of it lies, if one was asked for; `not_saved`: why there is none."""
+    """A file of the run's result. `saved`: where a copy of it lies, if one was asked for; `not_saved`: why there is none.
+
+    `by_disk`: that was where it was to lie; elsewhere it could be saved.
+    """
 
     task: TaskView
     artifact: Artifact
     saved: Path | None = None
     not_saved: str | None = None
+    by_disk: bool = False
 
     @property
     def renamed(self) -> bool:
@@ -28,9 +35,18 @@ class Kept:
 
 
 def results(seen: Look) -> list[Kept]:
-    """The files of the run's own result; without any, those of its integration steps."""
-    own = list(_kept(seen.root))
-    return own or [one for task in seen.tasks if task.kind == "integration" for one in _kept(task)]
+    """The files of the run's own result; without any, those of its integration steps; without any, those of the tasks that end it."""
+    steps = [task for task in seen.tasks if task.kind == "integration"]
+    for tasks in ([seen.root], steps, _last(seen.tasks)):
+        if found := [one for task in tasks for one in _kept(task)]:
+            return found
+    return []
+
+
+def _last(tasks: Sequence[TaskView]) -> list[TaskView]:
+    """The completed tasks that nothing comes after: neither after them, nor after a group around them."""
+    needed = {name for task in tasks for name in task.dependencies}
+    return [task for task in tasks if task.phase is Phase.COMPLETED and needed.isdisjoint((task.task_id, *above(task.task_id)))]
 
 
 def _kept(task: TaskView) -> Iterator[Kept]:
@@ -50,7 +66,7 @@ async def _save(client: Client, one: Kept, folder: Path) -> Kept:
         content = await client.artifact(one.artifact.sha256)
         return replace(one, saved=_written(folder / _inside(one.artifact), content))
     except OSError as error:
-        return replace(one, not_saved=f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        return replace(one, not_saved=f"{error.strerror or error}: {error.filename}" if error.filename else str(error), by_disk=True)
     except (NotFound, ValueError) as error:
         # A name may hold what no name can hold here, such as a zero byte: a ValueError.
         return replace(one, not_saved=str(error))
@@ -81,6 +97,9 @@ def _lies_at(target: Path, content: bytes) -> bool:
     try:
         with file:
             file.write(content)
+        if is_program(content):
+            mode = target.stat().st_mode
+            target.chmod(mode | (mode & 0o444) >> 2)  # whoever may read it may run it
     except OSError as error:
         # Half a file would pass for the result, and take its name from the next try.
         target.unlink(missing_ok=True)

@@ -116,7 +116,7 @@ def _run(errand: Errand, where: Where, screen: Screen) -> int:
 async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
     submission = errand.submission
     errand.hint = place.hint
-    async with place.client() as client, PersonClients(place, client) as persons:
+    async with place.client() as client, PersonClients(place, client, say=screen.say) as persons:
         if errand.approve_as:
             await persons.of(errand.approve_as, groups=sorted(needed_groups(submission, errand.approve_as)))
         errand.submitting = True
@@ -124,7 +124,7 @@ async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
         errand.run_id = root.run_id
         screen.say(f"Run {root.run_id} (short: {short(root.run_id)})", style="dim")
         screen.say(f"Dashboard: {await dashboard_link(client, screen, page=f'/runs/{root.run_id}')}", style="dim")
-        people = people_for(errand.approve_as, client=client, persons=persons, screen=screen)
+        people = people_for(errand.approve_as, client=client, persons=persons, screen=screen, hint=place.hint)
         seen = await Follower(client, root.run_id, view=view_for(screen), people=people, stop_at_people=True).follow()
         report = await report_on(client, seen, hint=place.hint, out=errand.out, in_memory=place.in_memory)
     errand.status = report.exit_status
@@ -144,11 +144,11 @@ def needed_groups(submission: Submission, name: str) -> set[str]:
     return {group for checkpoint in checkpoints if name not in checkpoint.approvers for group in checkpoint.approvers}
 
 
-def people_for(approve_as: str | None, *, client: Client, persons: PersonClients, screen: Screen) -> People:
-    """Who answers: the named person, whoever sits at the terminal, or nobody."""
+def people_for(approve_as: str | None, *, client: Client, persons: PersonClients, screen: Screen, hint: str) -> People:
+    """Who answers: the named person, whoever sits at the terminal, or nobody. `hint`: the options that lead other commands there."""
     if approve_as:
         return ApproverAs(approve_as, persons)
-    return Asker(client, screen, persons) if screen.is_terminal else Nobody()
+    return Asker(client, screen, persons, hint=hint) if screen.is_terminal else Nobody()
 
 
 def view_for(screen: Screen) -> View:

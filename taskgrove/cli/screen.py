@@ -6,12 +6,20 @@ from typing import Any
 
 import orjson
 from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from taskgrove.cli.text import clean
 
 PLAIN_WIDTH = 180
+LEAST_REST = 40
+
+
+class _Console(Console):
+    """Says that whoever read has gone as an error like any other: rich would end the process, wherever in it that is noticed."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 class Screen:
@@ -20,7 +28,7 @@ class Screen:
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         terminal = sys.stdout.isatty()
-        self.console = Console(markup=False, highlight=False, emoji=False, width=None if terminal else PLAIN_WIDTH, quiet=as_json)
+        self.console = _Console(markup=False, highlight=False, emoji=False, width=None if terminal else PLAIN_WIDTH, quiet=as_json)
 
     @property
     def is_terminal(self) -> bool:
@@ -36,10 +44,15 @@ class Screen:
         self.console.print(what)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-        """Columns for people."""
-        table = Table(*headings, box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
+        """Columns for people; a line each where there is no room. The first holds ids, which have to be typed: they are never cut."""
+        cells = [[Text(clean(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+        if any(len(row[0]) + LEAST_REST > self.console.width for row in cells):
+            for row in cells:
+                self.say(Text("  ").join(row))
+            return
+        table = Table(Column(headings[0], no_wrap=True), *headings[1:], box=None, pad_edge=False, header_style="bold")
+        for row in cells:
+            table.add_row(*row)
         self.console.print(table)
 
     def document(self, value: Any) -> None:

@@ -24,7 +24,10 @@ MOST_LINES = 200
 
 @app.command()
 def status(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Id of a run, a part of it, or `last`; none: list the runs.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Id of a run, its first or last 4 characters or more, or `last`; none: list the runs."),
+    ] = None,
     *,
     limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many runs to list.")] = 20,
     full: Annotated[bool, typer.Option("--full", help=f"The whole tree, even of more than {MOST_LINES} lines.")] = False,

@@ -14,7 +14,7 @@ from taskgrove.cli import resolve
 from taskgrove.cli.options import ApiOption, DataOption, JsonOption, RunArgument, commands
 from taskgrove.cli.place import Place, find_place
 from taskgrove.cli.screen import Screen
-from taskgrove.cli.text import line_of, short, size
+from taskgrove.cli.text import count_of, line_of, short, size
 
 app = commands()
 
@@ -28,9 +28,12 @@ def export_run(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run with all that belongs to it as one JSON document."""
-    screen = Screen(as_json=as_json)
-    run_id, document = asyncio.run(_export(find_place(api, data), run))
+    """Write a run as one JSON document: its tasks with all that is known of them, but not their files."""
+    screen, place = Screen(as_json=as_json), find_place(api, data)
+    run_id, document, files = asyncio.run(_export(place, run))
+    if files:
+        left_out = f"Without {count_of(len(files), 'file')} ({size(sum(files.values()))}) of its tasks"
+        screen.warn(f"{left_out}: as long as the run is here, `taskgrove watch {short(run_id)}{place.hint} --out DIR` copies the results")
     if output is None:
         sys.stdout.buffer.write(document)
         return
@@ -39,7 +42,7 @@ def export_run(
     except OSError as error:
         raise BadInput(f"{output}: this cannot be written: {error.strerror}; name another file") from error
     screen.say(f"{output}: {size(len(document))}, run {run_id}")
-    screen.document({"runId": run_id, "file": str(output), "bytes": len(document)})
+    screen.document({"runId": run_id, "file": str(output), "bytes": len(document), "filesLeftOut": len(files)})
 
 
 @app.command("import")
@@ -69,10 +72,13 @@ def read_document(file: Path) -> Any:
         raise BadInput(f"{file}:{error.lineno}: this is not JSON: {error.msg}; give a file that `taskgrove export` wrote") from error
 
 
-async def _export(place: Place, wanted: str) -> tuple[str, bytes]:
+async def _export(place: Place, wanted: str) -> tuple[str, bytes, dict[str, int]]:
+    """The run's id, its document, and the size of each file that is not in it, by content hash."""
     async with place.client() as client:
         run_id = await resolve.run_id(client, wanted)
-        return run_id, await client.export(run_id)
+        document = await client.export(run_id)
+        results = [task.result async for task in client.all_tasks(run=run_id) if task.result]
+        return run_id, document, {artifact.sha256: artifact.bytes for result in results for artifact in result.artifacts}
 
 
 async def _import(place: Place, document: Any) -> TaskView:

@@ -17,7 +17,7 @@ Task = dict[str, Any]
 
 ALWAYS = 10**6
 GOOD = {"kind": "schema", "schema": {"type": "object", "properties": {"good": {"const": True}}, "required": ["good"]}}
-JOINED = {"kind": "contains", "text": "verified"}
+JOINED = {"kind": "contains", "text": "children done"}
 SECONDS = (0.0, 0.0, 0.05, 0.3, 1.0, 4.0)
 WAYS = {
     "work": 50, "fail": 8, "spoil": 6, "break": 2, "hang": 2, "ask": 6, "split": 7, "human": 2, "never": 5, "checked": 6, "group": 8,

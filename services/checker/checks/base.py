@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from shared.artifacts import files_in
+from shared.artifacts import files_in, names_hidden
 from shared.catalogue.checks import CheckParams
 from shared.contracts.checker import Evidence
 from shared.contracts.executor import Result
@@ -111,10 +111,9 @@ async def apart(pool: Pool, call: Callable[[], Found], *, what: str) -> Found:
     return found
 
 
-def there_are(directory: Path) -> str:
-    """Which files there are, for the message that one is missing."""
+def there_are(directory: Path, wanted: str) -> str:
+    """Which files there are, for the message that none is what is wanted."""
     names = [file.name for file in files_in(directory, hidden=True)]
-    if not names:
-        return "the task left no files"
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"there are: {', '.join(names[:LISTED])}{more}"
+    there = f"there are: {', '.join(names[:LISTED])}{more}" if names else "the task left no files"
+    return there + (" (hidden files are kept only when `outputs:` names them)" if names_hidden(wanted) else "")

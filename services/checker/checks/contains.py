@@ -37,7 +37,7 @@ class Contains(Check):
         directory = await subject.files()
         files = await asyncio.to_thread(_files, directory, check.path)
         if not files:
-            return False, f"no file matches {check.path}; {await asyncio.to_thread(there_are, directory)}"
+            return False, f"no file matches {check.path}; {await asyncio.to_thread(there_are, directory, check.path)}"
         for name, path in files.items():
             if await self._in_file(check, path, name=name):
                 return True, f"found in {name}"

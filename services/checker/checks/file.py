@@ -28,7 +28,7 @@ def _look(check: FileCheck, directory: Path) -> tuple[bool, str]:
     sizes = {file.name: file.size for file in files_in(directory, hidden=True)}
     found = {name: sizes[name] for name in matching(sizes, [check.path])}
     if not found:
-        return False, f"no file matches {check.path}; {there_are(directory)}"
+        return False, f"no file matches {check.path}; {there_are(directory, check.path)}"
     name, size = max(found.items(), key=lambda item: item[1])
     if size < check.min_bytes:
         return False, f"{name} has {size} bytes, fewer than {check.min_bytes}"

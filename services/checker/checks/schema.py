@@ -69,7 +69,7 @@ def _path(parts: list[str | int]) -> str:
 def _load(directory: Path, name: str) -> Any:
     path = (directory / name).resolve()
     if not path.is_relative_to(directory.resolve()) or not path.is_file():
-        raise BadInput(f"there is no file {name}; {there_are(directory)}")
+        raise BadInput(f"there is no file {name}; {there_are(directory, name)}")
     if path.stat().st_size > MOST_BYTES:
         raise BadInput(f"{name} is larger than the {MOST_BYTES} bytes that are validated")
     try:

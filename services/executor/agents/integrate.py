@@ -26,10 +26,10 @@ class IntegrateAgent:
 
 
 def _summary(children: Mapping[str, DependencyResult]) -> str:
-    verified = sum(child.phase is Phase.COMPLETED for child in children.values())
+    done = sum(child.phase is Phase.COMPLETED for child in children.values())
     others = [f"{child.title} ({child.phase})" for child in children.values() if child.phase is not Phase.COMPLETED]
     named = "; ".join(others[:MOST_NAMED]) + (f"; and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else "")
-    return f"{verified} of {len(children)} children verified" + (f"; not: {named}" if named else "")
+    return f"{done} of {len(children)} children done" + (f"; not: {named}" if named else "")
 
 
 def _data(children: Mapping[str, DependencyResult]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -69,7 +71,7 @@ class OneClient(PersonClients):
     """Persons who all act by one client."""
 
     def __init__(self, client: Client) -> None:
-        super().__init__(Place("http://grove.test", None), client)
+        super().__init__(Place("http://grove.test", None), client, say=print)
         self._one = client
         self.asked: list[tuple[str, tuple[str, ...]]] = []
 
@@ -98,6 +100,20 @@ async def test_approving_as_a_person_approves_checkpoints_and_ends_what_asks_for
     assert len(view.said) == (2 if decision else 1)
 
 
+class Refused(OneClient):
+    """Persons of whom nobody is asked."""
+
+    async def of(self, name: str, *, groups: Any) -> Client:
+        raise BadInput(f"this asks {groups[0]}, and not {name}")
+
+
+async def test_what_asks_somebody_else_by_name_stays_open_and_the_run_is_followed_on() -> None:
+    view = SaidView()
+    async with Client("http://grove.test", transport=httpx2.MockTransport(lambda _: httpx2.Response(500))) as client:
+        await ApproverAs("zed", Refused(client)).answer(approval(approvers=["ann"]), view)
+    assert view.said[-1] == "this asks ann, and not zed"
+
+
 async def test_one_of_several_approvals_says_that_others_are_needed() -> None:
     asked = approval(required=2)
     answer = asked.model_copy(update={"decisions": ({"by": "ann", "decision": "approve"},)})
@@ -113,16 +129,43 @@ def test_an_agent_is_answered_in_the_comment() -> None:
     assert (request.decision, request.comment, request.result) == ("answer", "take the blue one", None)
 
 
+@contextmanager
+def typing(text: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This is typed at the terminal, and then Ctrl-D."""
+    reading, writing = os.pipe()
+    os.write(writing, text.encode())
+    os.close(writing)
+    with os.fdopen(reading, buffering=1) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        yield
+
+
 @pytest.mark.parametrize("typed", ["", "a\n", "l\n"])
 async def test_the_end_of_input_leaves_a_question_open(
     typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl-D at the comment is a way back, not the comment "later"."""
-    reading, writing = os.pipe()
-    os.write(writing, typed.encode())
-    os.close(writing)
-    with os.fdopen(reading, buffering=1) as terminal:
-        monkeypatch.setattr("sys.stdin", terminal)
+    with typing(typed, monkeypatch):
         async with Client("http://grove.test", transport=httpx2.MockTransport(lambda _: httpx2.Response(500))) as client:
-            await Asker(client, Screen(as_json=False), OneClient(client)).answer(approval(), QuietView())
-    assert "Left open; answer it later with: taskgrove approve a47254d0.2:before:0" in capsys.readouterr().out
+            await Asker(client, Screen(as_json=False), OneClient(client), hint=" --data d").answer(approval(), QuietView())
+    assert "Left open; answer it later with: taskgrove approve a47254d0.2:before:0 --data d\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("typed", "said"), [("o\n\ndone by hand\n", "done by hand"), ("take_over\nsigned\n", "signed"), ("l\n", None)])
+async def test_a_task_for_a_person_is_answered_with_its_result(
+    typed: str, said: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = approval(kind="question", choices=["take_over", "skip", "fail"], question="Sign it")
+    sent: list[dict[str, Any]] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        sent.append(json.loads(request.content))
+        return httpx2.Response(200, json=asked.model_copy(update={"state": "take_over"}).wire())
+
+    with typing(typed, monkeypatch):
+        async with Client("http://grove.test", transport=httpx2.MockTransport(handler)) as client:
+            await Asker(client, Screen(as_json=False), OneClient(client), hint="").answer(asked, QuietView())
+    assert [(one["decision"], one["result"]["summary"]) for one in sent] == ([("take_over", said)] if said else [])
+    out = capsys.readouterr().out
+    assert "[o] take_over, [s] skip, [f] fail, [l] later: " in out
+    assert ("taskgrove approve a47254d0.2:before:0 --choice take_over --result '…'   (or skip, fail)" in out) is not bool(said)

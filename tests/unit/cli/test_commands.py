@@ -119,6 +119,12 @@ def test_where_nothing_runs_every_command_says_how_to_start(tmp_path: Path, comm
     assert f"no Taskgrove runs on {tmp_path}; start one with `taskgrove up --data {tmp_path}`" in done.stderr
 
 
+def test_closed_streams_are_as_good_as_nobody_there(notes: Path) -> None:
+    command = ["sh", "-c", 'exec "$@" <&- >&-', "sh", sys.executable, "-m", "taskgrove.cli.main", "plan", "--notes", str(notes)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_down_where_nothing_runs_is_no_error(tmp_path: Path) -> None:
     assert json.loads(call("down", "--data", tmp_path, "--json").stdout) == {"stopped": False, "data": str(tmp_path)}
 

@@ -80,7 +80,8 @@ def test_a_run_that_is_all_verified_ends_with_0_and_its_results(call: Any, tmp_p
 def test_a_task_without_a_check_ends_with_0_and_is_not_called_verified(call: Any, tmp_path: Path) -> None:
     notes = write(tmp_path / "n.md", BUILD + "\n## Docs\n### Say\n\n```sh\necho hello\n```\n")
     report = document(call("run", "--notes", notes, "--json"))
-    assert (report["counts"], report["verified"], report["unchecked"]) == ({"completed": 3}, 2, [f"{report['runId']}.2.1"])
+    below = [f"{report['runId']}.2", f"{report['runId']}.2.1"]
+    assert (report["counts"], report["verified"], report["unchecked"]) == ({"completed": 3}, 1, below)
 
 
 def test_a_failed_task_ends_with_1_and_why(call: Any, tmp_path: Path) -> None:
@@ -103,6 +104,17 @@ def test_a_checkpoint_without_a_terminal_ends_with_3_and_the_command_to_go_on(ca
     assert document(call("inbox", "--json")) == {"items": []}
 
 
+def test_who_is_asked_by_name_answers_and_nobody_for_them(call: Any, tmp_path: Path) -> None:
+    call("open", "--as", "eve", "--json")
+    notes = write(tmp_path / "n.md", GATED.replace("by release", "by eve"))
+    run = json.loads(call("run", "--notes", notes, "--json").stdout)["runId"]
+    refused = call("approve", run, "--as", "mallory")
+    assert (refused.exit_code, "this asks eve, and not mallory" in str(refused.exception)) == (1, True)
+    assert "mallory is new" not in refused.output
+    assert document(call("approve", run, "--as", "eve", "--json"))["state"] == "approve"
+    assert call("watch", run).exit_code == 0
+
+
 def test_approving_as_a_person_goes_through_the_checkpoint(call: Any, tmp_path: Path) -> None:
     report = document(call("run", "--notes", write(tmp_path / "n.md", GATED), "--approve-as", "bob", "--review", "--json"))
     assert report["counts"] == {"completed": 2}
@@ -116,7 +128,9 @@ def test_a_submitted_run_is_watched_listed_logged_exported_and_refused_twice(cal
     assert run in [item["runId"] for item in document(call("status", "--json"))["items"]]
     assert [child["title"] for child in document(call("status", run, "--json"))["children"]] == ["Build"]
     assert "✓ Build" in call("status", "last").output
-    document(call("export", "last", "-o", tmp_path / "run.json", "--json"))
+    exported = call("export", "last", "-o", tmp_path / "run.json", "--json")
+    assert document(exported)["filesLeftOut"] == 1
+    assert "Without 1 file (6 B) of its tasks: as long as the run is here, `taskgrove watch" in exported.stderr
     done = call("cancel", run)
     assert done.exit_code != 0
     assert "is completed" in str(done.exception)
@@ -142,6 +156,17 @@ def test_a_link_opens_the_page_of_a_run_once_as_whoever_is_named(call: Any, grov
         assert browser.post(link.path, data=fields).status_code == 403, "a second login over a session needs its token"
     assert httpx2.post(f"{grove['TASKGROVE_API']}/login", data=fields, trust_env=False).status_code == 401
     assert f"/login?token={fields['token']}" not in call("open", "--no-open").output
+
+
+def test_output_that_nobody_reads_any_more_ends_it_without_a_word(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "taskgrove.cli.main", "run", "--in-memory", "--notes", str(write(tmp_path / "n.md", BUILD))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stderr
+        assert "Release" in running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == ""
+    assert running.returncode == 1
 
 
 def test_in_memory_runs_everything_in_this_process(tmp_path: Path) -> None:

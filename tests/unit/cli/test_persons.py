@@ -25,6 +25,9 @@ class Desk:
         if name == "whoami":
             mine = [one for one in self.people.values() if request.headers["authorization"] == f"Bearer {one['key']}"]
             return httpx2.Response(200, json={"name": mine[0]["name"]}) if mine else httpx2.Response(401, json={"status": 401})
+        if request.method == "GET":
+            admin = request.headers["authorization"] == "Bearer tg_admin"
+            return httpx2.Response(200 if admin else 403, json={"items": list(self.people.values()), "status": 403})
         if request.method == "DELETE":
             return httpx2.Response(204 if self.people.pop(name, None) else 404)
         body = json.loads(request.content)
@@ -35,11 +38,11 @@ class Desk:
         return httpx2.Response(201, json=self.people[body["name"]])
 
 
-def persons(desk: Desk, home: Path) -> PersonClients:
+def persons(desk: Desk, home: Path, *, key: str = "tg_admin") -> PersonClients:
     def connect(key: str) -> Client:
         return Client("http://127.0.0.1:1", key=key, transport=httpx2.MockTransport(desk))
 
-    return PersonClients(Place("http://127.0.0.1:1", "tg_admin", home=home), connect("tg_admin"), connect=connect)
+    return PersonClients(Place("http://127.0.0.1:1", key, home=home), connect(key), say=print, connect=connect)
 
 
 async def test_a_person_is_made_once_with_the_groups_that_are_asked(tmp_path: Path) -> None:
@@ -53,12 +56,36 @@ async def test_a_person_is_made_once_with_the_groups_that_are_asked(tmp_path: Pa
     assert desk.made == 1
 
 
-async def test_a_missing_group_makes_a_new_key(tmp_path: Path) -> None:
+async def test_a_missing_group_makes_a_new_key_and_who_is_made_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    desk = Desk()
+    async with persons(desk, tmp_path) as people:
+        for groups in (["release"], ["boss"], ["boss"]):
+            await people.of("ann", groups=groups)
+        await people.of("pat", groups=[])
+    assert (desk.people["ann"]["groups"], desk.made) == (["boss", "release"], 3)
+    told = capsys.readouterr().out.splitlines()
+    assert told == ["ann is new here, in group release", "ann is now in groups boss, release", "pat is new here, in no group"]
+
+
+async def test_nobody_answers_in_the_place_of_a_person_who_is_asked_by_name(tmp_path: Path) -> None:
+    desk = Desk()
+    async with persons(desk, tmp_path) as people:
+        await people.of("zed", groups=["ann"])
+        await people.of("ann", groups=["ann"])
+        for name in ("zed", "yet"):
+            with pytest.raises(BadInput, match=f"this asks ann, and not {name}"):
+                await people.of(name, groups=["ann"])
+        await people.of("zed", groups=["ann", "release"])
+    assert desk.people["zed"]["groups"] == ["release"], "not in the group that has a person's name by now"
+    assert set(desk.people) == {"ann", "zed"}
+
+
+async def test_who_was_made_here_answers_without_the_admin_key(tmp_path: Path) -> None:
     desk = Desk()
     async with persons(desk, tmp_path) as people:
         await people.of("ann", groups=["release"])
-        await people.of("ann", groups=["boss"])
-    assert (desk.people["ann"]["groups"], desk.made) == (["boss", "release"], 2)
+    async with persons(desk, tmp_path, key="tg_viewer") as people:
+        assert (await (await people.of("ann", groups=["release"])).whoami())["name"] == "ann"
 
 
 async def test_keys_are_kept_for_their_owner_only(tmp_path: Path) -> None:

@@ -98,10 +98,16 @@ def shown(report: Report, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_what_is_done_without_a_check_is_not_called_verified(capsys: pytest.CaptureFixture[str]) -> None:
     group, checked, claim = task("1", kind="group", evidence=JOINED), task("1.1", evidence=SEEN), task("1.2", evidence=CLAIM)
-    report = Report(seen(group, checked, claim, root=Phase.COMPLETED), ())
-    assert "Release: completed — 2 of 3 tasks verified, 1 done without a check, 10 s" in shown(report, capsys)
+    other, inner = task("2", kind="group", evidence=JOINED), task("2.1", evidence=SEEN)
+    report = Report(seen(group, checked, claim, other, inner, root=Phase.COMPLETED), ())
+    assert "Release: completed — 3 of 5 tasks verified, 2 done without a check, 10 s" in shown(report, capsys)
     document = report_document(report)
-    assert (document["verified"], document["unchecked"], document["exitStatus"]) == (2, [f"{RUN}.1.2"], 0)
+    assert (document["verified"], document["unchecked"], document["exitStatus"]) == (3, [f"{RUN}.1", f"{RUN}.1.2"], 0)
+
+
+def test_a_check_of_a_group_speaks_for_it_whatever_is_below() -> None:
+    group = task("1", kind="group", checks=[{"kind": "file", "path": "a"}], evidence=(*SEEN, *JOINED))
+    assert report_document(Report(seen(group, task("1.1", evidence=CLAIM), root=Phase.COMPLETED), ()))["unchecked"] == [f"{RUN}.1.1"]
 
 
 def test_where_all_have_checks_nothing_is_said_of_those_without(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,9 @@
 """Copies of a run's results: each under a name of its own, nothing overwritten, and a report whatever the disk says."""
 
 import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +12,32 @@ import pytest
 
 from shared.contracts.phases import Phase
 from shared.contracts.views import TaskView
+from taskgrove.cli.look import WHOLE
 from taskgrove.cli.report import Report, report_document, report_on, show_report
 from taskgrove.cli.screen import Screen
 from taskgrove.client import Client
-from tests.unit.cli.views import seen, task
+from tests.unit.cli.views import RUN, seen, task
 
 GONE = "0" * 64
+SCRIPT = "5c1"
 
 
 def content(request: httpx2.Request) -> httpx2.Response:
     name = request.url.path.rpartition("/")[2]
     problem = {"status": 404, "title": "NotFound", "detail": "it was thrown away"}
-    return httpx2.Response(404, json=problem) if name == GONE else httpx2.Response(200, text=f"content {name}")
+    start = "#!/bin/sh\n" if name == SCRIPT else ""
+    return httpx2.Response(404, json=problem) if name == GONE else httpx2.Response(200, text=f"{start}content {name}")
 
 
-def step(path: str, *names: str, sha256: str | None = None) -> TaskView:
+def step(path: str, *names: str, sha256: str | None = None, kind: str = "integration", **fields: Any) -> TaskView:
     """An integration step that left these files; its path is their content."""
     files = [{"name": name, "uri": "", "sha256": sha256 or path, "bytes": 9} for name in names]
-    return task(path, kind="integration", result={"artifacts": files})
+    return task(path, fields.pop("phase", Phase.COMPLETED), kind=kind, result={"artifacts": files}, **fields)
+
+
+def work(path: str, *names: str, after: Sequence[str] = (), **fields: Any) -> TaskView:
+    """A task like any other that left these files."""
+    return step(path, *names, kind="work", dependencies=[f"{RUN}.{other}" for other in after], **fields)
 
 
 async def report(out: Path, *steps: TaskView) -> Report:
@@ -98,7 +109,8 @@ async def test_programs_hear_what_was_not_saved(tmp_path: Path, capsys: pytest.C
     found: list[dict[str, Any]] = json.loads(json.dumps(report_document(done)["artifacts"]))
     assert [(one["savedAs"], one["notSaved"]) for one in found] == [(None, "it was thrown away"), (f"{tmp_path}/a47254d0.2/b.md", None)]
     show_report(Screen(as_json=True), done)
-    assert "Not saved: a.md: it was thrown away" in capsys.readouterr().err, "watch --json has no document at its end"
+    said = capsys.readouterr().err
+    assert said == "Not saved: a.md: it was thrown away\n", "watch --json has no document at its end; no other folder would help"
 
 
 async def test_half_a_file_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,3 +127,32 @@ async def test_half_a_file_is_not_left(tmp_path: Path, monkeypatch: pytest.Monke
     done = await report(tmp_path, step("1", "report.md"))
     assert list(tmp_path.iterdir()) == []
     assert done.kept[0].not_saved == f"No space left on device: {tmp_path}/report.md"
+
+
+async def test_without_an_integration_step_the_files_of_the_last_tasks_are_the_results(tmp_path: Path) -> None:
+    await report(tmp_path, work("1", "a.txt"), work("2", "b.txt", after=["1"]))
+    assert files(tmp_path) == {"b.txt": "content 2"}
+
+
+async def test_what_a_task_after_its_group_waits_for_is_no_result(tmp_path: Path) -> None:
+    group = task("1", kind="group")
+    await report(tmp_path, group, work("1.1", "part.txt"), work("2", "b.txt", after=["1"]), work("3", "c.txt", phase=Phase.FAILED))
+    assert files(tmp_path) == {"b.txt": "content 2"}
+
+
+async def test_that_there_are_no_files_is_said_to_whoever_wants_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    done = await report(out, work("1", "a.txt"), work("2", after=["1"]))
+    show_report(Screen(as_json=False), done)
+    assert f"No files: the tasks that end this run left none, so that nothing was copied to {out}" in capsys.readouterr().err
+    assert (done.exit_status, out.exists()) == (0, False)
+    show_report(Screen(as_json=False), replace(done, seen=replace(done.seen, counts={Phase.COMPLETED: WHOLE + 2})))
+    assert "No files: of more than 1000 tasks only what integration steps of the run itself leave is copied" in capsys.readouterr().err
+    show_report(Screen(as_json=False), replace(done, out=None))
+    assert capsys.readouterr().err == ""
+
+
+async def test_a_script_can_be_run_where_it_is_copied_to(tmp_path: Path) -> None:
+    await report(tmp_path, step("1", "run.sh", sha256=SCRIPT), step("2", "plain.txt"))
+    assert os.access(tmp_path / "a47254d0.1/run.sh", os.X_OK)
+    assert not os.access(tmp_path / "a47254d0.2/plain.txt", os.X_OK)

@@ -38,6 +38,8 @@ def test_a_sound_plan_has_no_findings() -> None:
         (spec("A", agent="shel"), "unknown-agent", "error", "did you mean `shell`?"),
         (spec("A", inputs={"script": "x", "shell": "zsh"}), "bad-inputs", "error", "inputs.shell for agent 'shell'"),
         (spec("A", checks=[{"kind": "contains", "text": "a", "pattern": "b"}]), "bad-check", "error", "either text or pattern"),
+        (spec("A", checks=[{"kind": "file", "path": "dist/.env"}]), "not-kept", "error", "add `outputs: **, dist/.env`"),
+        (spec("A", checks=[{"kind": "schema", "path": ".x", "schema": {}}], outputs=[".y"]), "not-kept", "error", "add `outputs: .x`"),
     ],
 )
 def test_what_is_wrong_with_a_task(*, task: TaskSpec, code: str, severity: str, says: str) -> None:
@@ -49,6 +51,18 @@ def test_what_is_wrong_with_a_task(*, task: TaskSpec, code: str, severity: str, 
 
 def test_a_plan_without_tasks_and_with_a_bad_check() -> None:
     assert [(one.code, one.path) for one in found(checks=({"kind": "x"},))] == [("bad-check", ()), ("empty-plan", ())]
+
+
+@pytest.mark.parametrize(
+    ("path", "outputs"), [(".git/x", (".g*",)), (".env*", (".environment",)), ("./a", ()), ("a.b", ()), ("a/.b/c.d", ("**", "*/.b"))]
+)
+def test_a_check_on_what_may_be_kept_is_sound(path: str, outputs: tuple[str, ...]) -> None:
+    assert found(spec("A", checks=[{"kind": "file", "path": path}], outputs=outputs)) == []
+
+
+def test_a_group_may_look_for_hidden_files_that_its_tasks_keep() -> None:
+    step = spec("A", kind="integration", outputs=[".env"])
+    assert found(TaskSpec(key="g", title="G", kind="group", checks=({"kind": "file", "path": ".env"},), subtasks=(step,))) == []
 
 
 def test_two_tasks_with_one_key() -> None:

@@ -65,6 +65,14 @@ def test_a_key_without_a_value() -> None:
     assert only_problem(f"# Run\n## T\n- check:\n{BLOCK}").startswith("a.md:3: `check` has no value; ")
 
 
+def test_a_check_on_a_hidden_file_that_is_not_kept() -> None:
+    notes = "# Run\n## T\n- check-file: a.txt\n- check-contains: .env: KEY\n- outputs: {}" + BLOCK
+    assert only_problem(notes.format("a.txt")).startswith(
+        "a.md:4: `check-contains`: '.env' is hidden, and hidden files are kept only where"
+    )
+    assert outline(notes.format("a.txt, .env")).tasks[0].outputs == ("a.txt", ".env")
+
+
 def test_a_key_that_is_set_twice() -> None:
     text = f"# Run\n## T\n- timeout: 1s\n- check: a\n- timeout: 2s\n{BLOCK}"
     assert only_problem(text) == "a.md:5: `timeout` is already set in line 3; keep one of them"

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.planner.lint import not_kept
 from services.planner.names import TITLE_LENGTH, folded, shortened, unique_slugs
 from services.planner.planners.outline.keys import CHECK_KEYS, KEYS
 from services.planner.planners.outline.order import Order
@@ -78,6 +79,10 @@ class Builder:
             return None
 
     def _work(self, section: Section, settings: Settings) -> tuple[str | None, dict[str, Any]]:
+        for key in CHECK_KEYS:
+            for check in settings.given.get(key, ()):
+                if wrong := not_kept(check.value, settings.outputs):
+                    self._problems.add(section.file, check.line, f"`{key}`: {wrong}")
         return work(section, settings, self._complainer(section), has_model=self._has_model)
 
     def _group(self, section: Section, settings: Settings) -> tuple[None, dict[str, Any]]:

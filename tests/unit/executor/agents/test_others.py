@@ -60,7 +60,7 @@ async def test_children_are_joined(make_work: MakeWork) -> None:
             "d": DependencyResult("D", Phase.COMPLETED, kind="integration", result=Result(artifacts=(file("out", "2"), file("x", "9")))),
         },
     )
-    assert result.summary == "3 of 4 children verified; not: B (failed)"
+    assert result.summary == "3 of 4 children done; not: B (failed)"
     assert result.data["children"]["a"] == {"title": "A", "phase": "completed", "summary": "a done"}
     assert [(artifact.name, artifact.sha256) for artifact in result.artifacts] == [("out", "1"), ("x", "9"), ("d/out", "2")]
 
