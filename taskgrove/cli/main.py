@@ -107,7 +107,8 @@ def main() -> NoReturn:
 
 
 def _leave(message: str, *, status: int) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
+    clean = import_module("taskgrove.cli.text").clean  # help does not wait for what it imports
+    sys.stderr.write(f"{clean(message)}\n")
     sys.exit(status)
 
 

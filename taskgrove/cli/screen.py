@@ -1,11 +1,12 @@
 """Where output goes: for people on stdout, or one JSON document there and nothing else; what went wrong on stderr."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -14,13 +15,21 @@ from taskgrove.cli.text import clean
 PLAIN_WIDTH = 180
 
 
+class _CleanConsole(Console):
+    """A terminal that only rich steers: whatever is printed, by whichever way, titles and names of others are among it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(clean(segment.text), segment.style)
+
+
 class Screen:
     """One command's output. `as_json` silences all that is for people."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         terminal = sys.stdout.isatty()
-        self.console = Console(markup=False, highlight=False, emoji=False, width=None if terminal else PLAIN_WIDTH, quiet=as_json)
+        self.console = _CleanConsole(markup=False, highlight=False, emoji=False, width=None if terminal else PLAIN_WIDTH, quiet=as_json)
 
     @property
     def is_terminal(self) -> bool:
@@ -29,7 +38,7 @@ class Screen:
 
     def say(self, text: str | Text = "", *, style: str = "") -> None:
         """A line for people."""
-        self.console.print(Text(clean(text), style=style) if isinstance(text, str) else text, soft_wrap=True)
+        self.console.print(Text(text, style=style) if isinstance(text, str) else text, soft_wrap=True)
 
     def show(self, what: RenderableType) -> None:
         """A tree or a table for people."""
@@ -39,7 +48,7 @@ class Screen:
         """Columns for people."""
         table = Table(*headings, box=None, pad_edge=False, header_style="bold")
         for row in rows:
-            table.add_row(*(Text(clean(cell)) if isinstance(cell, str) else cell for cell in row))
+            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
         self.console.print(table)
 
     def document(self, value: Any) -> None:

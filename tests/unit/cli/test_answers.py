@@ -113,6 +113,24 @@ def test_an_agent_is_answered_in_the_comment() -> None:
     assert (request.decision, request.comment, request.result) == ("answer", "take the blue one", None)
 
 
+async def test_who_may_answer_cannot_steer_the_terminal_of_who_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"approve\n\n\n")
+    os.close(writing)
+    evil = {"approvers": ["rel\x1b[2Jease [red]"], "question": "q\x1b[2J", "title": "t\x9b2J", "context": {"c\x1b[2J": "v"}}
+    refused = httpx2.Response(403, json={"title": "Forbidden", "status": 403, "detail": "only rel\x1b[2Jease may answer"})
+    with os.fdopen(reading, buffering=1) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        async with Client("http://grove.test", transport=httpx2.MockTransport(lambda _: refused)) as client:
+            await Asker(client, Screen(as_json=False), OneClient(client)).answer(approval(**evil), QuietView())
+    shown = capsys.readouterr().out
+    assert "This is a question to rel\ufffd[2Jease [red]" in shown
+    assert "\x1b" not in shown
+    assert "\x9b" not in shown
+
+
 @pytest.mark.parametrize("typed", ["", "a\n", "l\n"])
 async def test_the_end_of_input_leaves_a_question_open(
     typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
