@@ -102,8 +102,8 @@ class Reads:
             tries = [current(task) for task in found.values()]
             tried, judged = await asyncio.gather(*(some.find({"_id": {"$in": tries}}) for some in (self._attempts, self._verdicts)))
             attempts, verdicts = ({doc["_id"]: doc for doc in docs} for docs in (tried, judged))
-            for task in (found[name] for name in page):
-                yield nested.add(joined.view(task, attempts.get(current(task)), verdicts.get(current(task))))
+            views = (joined.view(found[name], attempts.get(current(found[name])), verdicts.get(current(found[name]))) for name in page)
+            yield b"".join([nested.add(view) for view in views])
         yield nested.end()
 
     async def joined_below(self, top: Doc) -> Joined:
