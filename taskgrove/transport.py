@@ -112,4 +112,6 @@ class Transport:
             return error
         if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
             return Unavailable(f"{self.url} did not answer within {SECONDS:.0f} s; look at it with `taskgrove status`, or try again")
+        if isinstance(error, httpx2.RemoteProtocolError):
+            return Unavailable(f"{self.url} broke off its answer; look at it with `taskgrove status`, or try again")
         return Unavailable(f"no Taskgrove answers at {self.url}; start one with `taskgrove up`, or name another (--api or TASKGROVE_API)")

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from shared.contracts.executor import AgentProgress
 
 MOST_LINES = 1_000
+MOST_CHARACTERS = 1_000_000
 
 
 class Watcher:
@@ -16,12 +17,16 @@ class Watcher:
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
-        self._progress: deque[dict[str, Any]] = deque(maxlen=MOST_LINES)
+        self._progress: deque[dict[str, Any]] = deque()
+        self._characters = 0
 
     def wake(self, progress: dict[str, Any] | None = None) -> None:
         """There is something new."""
         if progress is not None:
             self._progress.append(progress)
+            self._characters += _length(progress)
+        while len(self._progress) > MOST_LINES or self._characters > MOST_CHARACTERS:
+            self._characters -= _length(self._progress.popleft())
         self._news.set()
 
     async def news(self, seconds: float) -> None:
@@ -34,7 +39,12 @@ class Watcher:
         """The progress since the last call."""
         lines = list(self._progress)
         self._progress.clear()
+        self._characters = 0
         return lines
+
+
+def _length(progress: Mapping[str, Any]) -> int:
+    return sum(len(line) for line in progress["lines"])
 
 
 class Hub:
@@ -63,8 +73,10 @@ class Hub:
 
     def progress(self, event: AgentProgress) -> None:
         """Pass lines on to those who watch now."""
-        for watcher in self._watchers.get(event.run_id, ()):
-            watcher.wake(event.wire())
+        if watchers := self._watchers.get(event.run_id):
+            progress = event.wire()
+            for watcher in watchers:
+                watcher.wake(progress)
 
     def count(self) -> float:
         """How many watch."""

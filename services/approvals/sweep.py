@@ -85,6 +85,8 @@ async def _imports(deps: Deps) -> Sequence[Event]:
         await deps.imports.done(taken)
     again = [header for header in due if header not in taken]
     await wait_longer(deps.imports.collection, again)
+    if again:
+        await deps.imports.stay([header["header_of"] for header in again])  # who announced them may have died before this
     for header in again:
         _rescued(deps, "import", header)
     return [RunImported(run_id=header["run_id"], import_id=header["header_of"]) for header in again]

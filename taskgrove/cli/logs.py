@@ -1,6 +1,7 @@
 """`taskgrove logs`: what happened, line by line."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Literal
 
 import typer
@@ -48,21 +49,30 @@ async def _logs(screen: Screen, place: Place, wanted: tuple[str, str | None], *,
     run, task = wanted
     async with place.client() as client:
         filters = {**filters, "run": await resolve.run_id(client, run), "task": await _task(client, run, task)}
-        after: str | None = None
         count = 0
-        while True:
-            page = await client.logs(after=after, limit=PAGE, **filters)
-            for line in page.items:
-                screen.say(as_text(line))
-                screen.json_line(line)
-            count += len(page.items)
-            after = page.items[-1].id if page.items else after
-            if len(page.items) < PAGE:
-                if not follow:
-                    break
-                await asyncio.sleep(LOOK_SECONDS)
+        async for line in lines(client, filters, follow=follow):
+            screen.say(as_text(line))
+            screen.json_line(line)
+            count += 1
     if not count:
         screen.warn("No line fits.")
+
+
+async def lines(client: Client, filters: Mapping[str, str | None], *, follow: bool) -> AsyncIterator[LogLine]:
+    """The lines that fit, each once; with `follow` those to come as well, without end."""
+    after: str | None = None
+    shown: set[str] = set()
+    while True:
+        page = await client.logs(after=after, limit=PAGE, **filters)
+        for line in page.items:
+            if line.id not in shown:
+                yield line
+        after = page.next_cursor or after
+        shown = {name for name in (*shown, *(line.id for line in page.items)) if name > (after or "")}
+        if len(page.items) < PAGE:
+            if not follow:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _task(client: Client, run: str, task: str | None) -> str | None:

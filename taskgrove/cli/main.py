@@ -115,7 +115,8 @@ def _open_what_is_closed() -> None:
 
 
 def _leave(message: str, *, status: int) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
+    clean = import_module("taskgrove.cli.text").clean  # help does not wait for what it imports
+    sys.stderr.write(f"{clean(message)}\n")
     sys.exit(status)
 
 

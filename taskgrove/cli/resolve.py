@@ -24,7 +24,7 @@ async def run_id(client: Client, wanted: str) -> str:
         if not runs:
             raise NotFound("there are no runs yet; start one with `taskgrove run --notes PATH`")
         return max(runs)
-    return pick(wanted.casefold(), runs, what="run", listed="taskgrove status")
+    return pick(wanted, runs, what="run", listed="taskgrove status")
 
 
 async def task_id(client: Client, wanted: str) -> str:
@@ -53,13 +53,13 @@ async def approval_id(client: Client, wanted: str, *, of: Iterable[str]) -> str:
 
 
 def pick(wanted: str, known: Iterable[str], *, what: str, listed: str) -> str:
-    """The one known id that begins or ends like this."""
+    """The one known id that is this, or else begins or ends like this in whatever case: who publishes a run chooses its id."""
     candidates = list(dict.fromkeys(known))
     if wanted in candidates:
         return wanted
     if len(wanted) < LEAST:
         raise BadInput(f"{wanted!r} is too short for a {what}; give at least {LEAST} characters, as `{listed}` shows them")
-    found = [one for one in candidates if one.startswith(wanted) or one.endswith(wanted)]
+    found = [one for one in candidates if _like(one, wanted)]
     if not found:
         raise NotFound(f"there is no {what} {wanted!r}; `{listed}` lists them")
     if len(found) > 1:
@@ -71,7 +71,12 @@ def _fits(known: str, run: str, path: str) -> bool:
     """`path` is what follows the run: nothing, a task below it, or a task and the beginning of the question."""
     its_run = PARTS.split(known, maxsplit=1)[0]
     rest = known[len(its_run) :]
-    return (its_run.startswith(run) or its_run.endswith(run)) and (path in ("", rest) or rest.startswith(f"{path}:"))
+    return _like(its_run, run) and (path in ("", rest) or rest.startswith(f"{path}:"))
+
+
+def _like(known: str, wanted: str) -> bool:
+    known, wanted = known.casefold(), wanted.casefold()
+    return known.startswith(wanted) or known.endswith(wanted)
 
 
 def _few(found: list[str]) -> str:

@@ -1,11 +1,12 @@
 """Where output goes: for people on stdout, or one JSON document there and nothing else; what went wrong on stderr."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -16,10 +17,17 @@ LEAST_REST = 40
 
 
 class _Console(Console):
-    """Says that whoever read has gone as an error like any other: rich would end the process, wherever in it that is noticed."""
+    """A terminal that only rich steers: whatever is printed, by whichever way, titles and names of others are among it.
+
+    That whoever read has gone is an error like any other: rich would end the process, wherever in it that is noticed.
+    """
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(clean(segment.text), segment.style)
 
 
 class Screen:
@@ -37,7 +45,7 @@ class Screen:
 
     def say(self, text: str | Text = "", *, style: str = "") -> None:
         """A line for people."""
-        self.console.print(Text(clean(text), style=style) if isinstance(text, str) else text, soft_wrap=True)
+        self.console.print(Text(text, style=style) if isinstance(text, str) else text, soft_wrap=True)
 
     def show(self, what: RenderableType) -> None:
         """A tree or a table for people."""

@@ -1,28 +1,15 @@
 """Answers that are JSON already: no model is built of what the store holds, because a tree may have 20 000 tasks."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 
-LARGE = 500
-
 
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """This value as JSON."""
     return Response(orjson.dumps(content), status, media_type="application/json", headers=dict(headers or {}))
-
-
-async def answer_large(size: int, make: Callable[[], Any], headers: Callable[[Any], Mapping[str, str]]) -> Response:
-    """What `make` gives, made beside the event loop when it is about many documents."""
-
-    def work() -> Response:
-        content = make()
-        return answer(content, headers=headers(content))
-
-    return await asyncio.to_thread(work) if size > LARGE else work()
 
 
 def paged(items: Sequence[dict[str, Any]], *, limit: int, cursor_of: str) -> Response:

@@ -24,6 +24,7 @@ from shared.http import App, Receive, Scope, Send
 OPEN = ("/openapi.json",)
 IMPORTS = "/imports"
 LONGEST_KEY = 200
+COPIED = 16 * 2**20
 MOST_FROM_STRANGERS = 16 * 1_024
 READING = ("GET", "HEAD", "OPTIONS")
 Message = MutableMapping[str, Any]
@@ -138,7 +139,9 @@ async def _whole(headers: Headers, receive: Receive, *, most: int) -> Receive:
         if len(body) > most:
             raise await _too_large(message, receive, most)
         if not message.get("more_body"):
-            return _again({"type": "http.request", "body": bytes(body), "more_body": False}, receive)
+            # A large one, which is a run that is imported, is handed on as it is: a copy takes as much memory again.
+            whole = bytes(body) if len(body) <= COPIED else body
+            return _again({"type": "http.request", "body": whole, "more_body": False}, receive)
         message = await receive()
     return _again(message, receive)
 

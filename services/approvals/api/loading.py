@@ -4,14 +4,15 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from services.approvals.api.answers import answer, answer_large, etag
+from services.approvals.api.answers import answer, etag
 from services.approvals.deps import Deps
 from services.approvals.domain.submitting import waiting_view
 from services.approvals.domain.summary import group_view
 from services.approvals.domain.tree import nested_view
 from services.approvals.domain.views import is_group, task_view
+from shared.aside import LARGE
 from shared.contracts.views import RerunView
 from shared.downstream import Graph
 from shared.errors import Conflict, NotFound
@@ -45,13 +46,18 @@ async def load_view(deps: Deps, task_id: str) -> dict[str, Any]:
 
 
 async def answer_tree(deps: Deps, task_id: str) -> Response:
-    """`TaskView` of a task with all below it nested. Raises NotFound."""
-    task, submission = await find_task(deps, task_id)
+    """`TaskView` of a task with all below it nested; a large one in pieces. Raises NotFound."""
+    (task, submission), below = await asyncio.gather(find_task(deps, task_id), deps.reads.below(task_id))
     if task is None:
         view = {**waiting_view(submission or {}), "children": []}
         return answer(view, headers=etag(view))
-    branch = await deps.reads.branch(task)
-    return await answer_large(len(branch.tasks), lambda: nested_view(branch), etag)
+    if below > LARGE:
+        joined = await deps.reads.joined_below(task)
+        return StreamingResponse(
+            deps.reads.nested(joined), media_type="application/json", headers=etag({"version": task.get("version", 0)})
+        )
+    view = nested_view(await deps.reads.branch(task))
+    return answer(view, headers=etag(view))
 
 
 async def load_rerun(deps: Deps, task_id: str) -> RerunView:

@@ -16,6 +16,7 @@ from shared.errors import BadInput
 router = APIRouter(tags=["logs"], dependencies=[LOOK])
 
 LATE = timedelta(seconds=1)
+BEGINNING = "0"
 Level = Literal["debug", "info", "warning", "error", "critical"]
 Search = Annotated[str | None, Query(max_length=200)]
 
@@ -35,13 +36,16 @@ async def page(
     """Lines, oldest first: of a run, of a task and all below it, of a level and above, by regular expression or by words.
 
     To follow, ask again with `after` = `nextCursor`; lines of the last second are held back then, because services write in batches.
+    Those that were on the first page come again then, with the same `id`: an elder line may yet come before them.
     """
     _check(grep)
     where = log_filter(run=run, task=task, level=level, grep=grep, text=text)
+    settled = deps.ground.clock.now() - LATE
     if after:
-        where |= {"_id": {"$gt": after}, "ts": {"$lt": deps.ground.clock.now() - LATE}}
+        where |= {"_id": {"$gt": after}, "ts": {"$lt": settled}}
     items: list[dict[str, Any]] = [log_view(line) for line in await deps.logs.page(where, limit=limit)]
-    return answer({"items": items, "nextCursor": items[-1]["id"] if items else None})
+    last = max((line["id"] for line in items if line["ts"] < settled), default=BEGINNING)
+    return answer({"items": items, "nextCursor": last if items else None})
 
 
 def _check(pattern: str | None) -> None:

@@ -12,6 +12,8 @@ from shared.storage.group import GroupCommit
 from shared.storage.port import Database, Doc
 
 MOST_KNOWN = 10_000
+SURE_SECONDS = 3_600.0
+"""For so long a number is remembered: in a week it is gone from the feed, and another process begins at 1 again."""
 PAUSE_SECONDS = 0.2
 """A lone fact is there at once; of a busy run whoever watches hears five times a second, however many follow each other."""
 
@@ -23,7 +25,7 @@ class Feed:
         self._collection = database["feed"]
         self._clock = clock
         self._wake = wake
-        self._ends: dict[str, int] = {}
+        self._ends: dict[str, tuple[int, float]] = {}
         self._group: GroupCommit[Event] = GroupCommit(self._append)
 
     async def append(self, events: Sequence[Event]) -> None:
@@ -55,7 +57,7 @@ class Feed:
     async def _append_run(self, run_id: str, events: Sequence[Event]) -> None:
         waiting = list(events)
         while waiting:
-            end = self._ends.get(run_id) or await self.end(run_id)
+            end = self._known(run_id) or await self.end(run_id)
             docs = [self._document(run_id, seq, event) for seq, event in enumerate(waiting, start=end + 1)]
             lost = await self._collection.insert(docs)
             waiting = [event for doc, event in zip(docs, waiting, strict=True) if doc["_id"] in lost]
@@ -65,7 +67,11 @@ class Feed:
     def _know(self, run_id: str, end: int) -> None:
         if len(self._ends) >= MOST_KNOWN:
             self._ends.clear()
-        self._ends[run_id] = end
+        self._ends[run_id] = (end, self._clock.monotonic())
+
+    def _known(self, run_id: str) -> int:
+        end, since = self._ends.get(run_id, (0, 0.0))
+        return end if self._clock.monotonic() - since < SURE_SECONDS else 0
 
     def _document(self, run_id: str, seq: int, event: Event) -> dict[str, Any]:
         identity = {"_id": f"{run_id}:{seq:012d}", "run_id": run_id, "seq": seq}

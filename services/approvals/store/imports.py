@@ -17,13 +17,21 @@ class Imports:
         self._clock = clock
 
     async def store_part(self, import_id: str, number: int, *, name: str, docs: Sequence[Mapping[str, Any]]) -> None:
-        """Keep one part of one slice."""
-        await self.collection.insert([{"_id": f"{import_id}#{number:06d}", "import_id": import_id, "slice": name, "docs": list(docs)}])
+        """Keep one part of one slice: for a week, should nothing come of the import."""
+        part = {"_id": f"{import_id}#{number:06d}", "import_id": import_id, "slice": name, "docs": list(docs)}
+        await self.collection.insert([{**part, "done_at": self._clock.now()}])
 
     async def announce(self, run_id: str, import_id: str, *, last: Mapping[str, str]) -> bool:
         """All parts are there: the header makes it count. `last` is the last id of each slice. False: somebody imports it already."""
         header = {"_id": f"run:{run_id}", "run_id": run_id, "header_of": import_id, "last": dict(last), "at": self._clock.now()}
-        return not await self.collection.insert([{**header, "wait": FIRST_WAIT, "due_at": after(self._clock, FIRST_WAIT)}])
+        if await self.collection.insert([{**header, "wait": FIRST_WAIT, "due_at": after(self._clock, FIRST_WAIT)}]):
+            return False
+        await self.stay([import_id])
+        return True
+
+    async def stay(self, import_ids: Sequence[str]) -> None:
+        """The parts of these are kept until all have taken them."""
+        await self.collection.update({"import_id": {"$in": list(import_ids)}, "done_at": {"$exists": True}}, {"$unset": {"done_at": ""}})
 
     async def drop(self, import_id: str) -> None:
         """Forget the parts of an import that does not count."""

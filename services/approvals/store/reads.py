@@ -8,7 +8,7 @@ from typing import Any
 
 from services.approvals.domain.runs import CALLS
 from services.approvals.domain.summary import Counting, Summary
-from services.approvals.domain.tree import Branch, by_task
+from services.approvals.domain.tree import Branch, Joined, Nested, by_task
 from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, is_group, task_view, usage_of
 from shared.aside import aside
 from shared.downstream import FIELDS
@@ -17,7 +17,10 @@ from shared.storage.port import Collection, Database, Doc, Read, Where
 
 COUNTED = ("parent_id", "phase", "kind", "children", "epoch")
 ADDED = ("task_id", "state", "usage", "claimed_at")
+EDGES = ("parent_id", "position", "dependencies", "feeds")
 PAGE = 500
+WHOLE_PAGE = 100
+"""Of whole documents, which may have some 100 KiB each."""
 BY_ID = ("tasks", "attempts", "verdicts")
 COST = ("task_id", "prompt_tokens", "completion_tokens", "usd")
 MOST_EPOCHS = 50
@@ -86,15 +89,48 @@ class Reads:
         )
         return Branch([top, *below], attempts, verdicts, *around, calls=calls)
 
+    async def below(self, task_id: str) -> int:
+        """How many tasks are below this one."""
+        return await self._tasks.count({"_id": subtree(task_id)})
+
+    async def nested(self, joined: Joined) -> AsyncIterator[bytes]:
+        """The JSON of `nested_view`, in pieces: no more than a page of whole documents is in memory."""
+        nested, names = Nested(joined), await aside(joined.ordered, size=joined.size)
+        for at in range(0, len(names), WHOLE_PAGE):
+            page = names[at : at + WHOLE_PAGE]
+            found = await self.tasks(page)
+            tries = [current(task) for task in found.values()]
+            tried, judged = await asyncio.gather(*(some.find({"_id": {"$in": tries}}) for some in (self._attempts, self._verdicts)))
+            attempts, verdicts = ({doc["_id"]: doc for doc in docs} for docs in (tried, judged))
+            views = (joined.view(found[name], attempts.get(current(found[name])), verdicts.get(current(found[name]))) for name in page)
+            yield b"".join([nested.add(view) for view in views])
+        yield nested.end()
+
+    async def joined_below(self, top: Doc) -> Joined:
+        """What the documents of a branch say of each other, read page by page."""
+        name = top["_id"]
+        dependencies, dependents = await self.around(top)
+        joined = Joined(name, dependencies=dependencies, dependents=dependents)
+        joined.tasks([top])
+        async for page in self._pages(self._tasks, {"_id": subtree(name)}, EDGES):
+            joined.tasks(page)
+        where = {"_id": {"$gte": name, "$lt": f"{name};"}, "run_id": top["run_id"], "$or": [{"task_id": name}, {"task_id": subtree(name)}]}
+        async for page in self._pages(self._attempts, where, ADDED):
+            joined.attempts(page)
+        for calls in CALLS:
+            async for page in self._pages(self._database[calls], where, COST):
+                joined.calls(page)
+        return joined
+
     async def summary(self, run_id: str) -> Summary:
         """How far a run is, read page by page: of a run of 100 000 tasks no more than one page is in memory."""
         counting = Counting(run_id)
-        async for page in self._pages(self._tasks, run_id, COUNTED):
+        async for page in self._pages(self._tasks, in_run(run_id), COUNTED):
             counting.tasks(page)
-        async for page in self._pages(self._attempts, run_id, ADDED):
+        async for page in self._pages(self._attempts, in_run(run_id), ADDED):
             counting.attempts(page)
         for name in CALLS:
-            async for page in self._pages(self._database[name], run_id, COST):
+            async for page in self._pages(self._database[name], in_run(run_id), COST):
                 counting.calls(page)
         return await aside(counting.summary, size=counting.size)
 
@@ -158,10 +194,10 @@ class Reads:
             return None
         return max(sequences, key=lambda doc: int(str(doc["_id"]).rpartition("@")[2])), children
 
-    async def slice_of(self, name: str, run_id: str) -> list[Doc]:
-        """All documents of a run in a collection."""
+    def slice_of(self, name: str, run_id: str) -> AsyncIterator[list[Doc]]:
+        """All documents of a run in a collection, page by page."""
         where = in_run(run_id) if name in BY_ID else {"run_id": run_id}
-        return await self._database[name].find(where, sort=(("_id", 1),))
+        return self._pages(self._database[name], where, (), size=WHOLE_PAGE)
 
     async def _edges(self, tasks: Sequence[Doc], *, both: bool = True) -> Edges:
         """What these tasks depend on, and what depends on them. Wide ones are named by what they depend on."""
@@ -177,14 +213,14 @@ class Reads:
         found = await asyncio.gather(*(self._database[name].find(where, COST) for name in CALLS))
         return [call for calls in found for call in calls]
 
-    async def _pages(self, collection: Collection, run_id: str, fields: Sequence[str]) -> AsyncIterator[list[Doc]]:
-        """A run's documents by id: `run`, `run.1.2` and `run:1` all lie between `run` and `run;`."""
-        where = in_run(run_id)
-        while page := await collection.find(where, fields, sort=(("_id", 1),), limit=PAGE):
+    async def _pages(self, collection: Collection, where: Where, fields: Sequence[str], *, size: int = PAGE) -> AsyncIterator[list[Doc]]:
+        """These documents by id, so many at a time."""
+        here = dict(where)
+        while page := await collection.find(here, fields, sort=(("_id", 1),), limit=size):
             yield page
-            if len(page) < PAGE:
+            if len(page) < size:
                 return
-            where["_id"] = {**where["_id"], "$gt": page[-1]["_id"]}
+            here["_id"] = {**where.get("_id", {}), "$gt": page[-1]["_id"]}
 
     async def _none(self) -> list[Doc]:
         return []

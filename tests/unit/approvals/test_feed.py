@@ -8,8 +8,10 @@ from typing import Any
 import httpx2
 
 from services.approvals.api.events import Stream
-from services.approvals.live import Hub
+from services.approvals.live import MOST_CHARACTERS, MOST_LINES, Hub, Watcher
+from services.approvals.store import WEEK
 from services.approvals.store.feed import Feed
+from shared.clock import ServerClock
 from shared.contracts.approvals import TaskSubmitted
 from shared.contracts.executor import AgentProgress
 from shared.contracts.plan import NotesFile
@@ -49,6 +51,28 @@ async def read(client: httpx2.AsyncClient, task_id: str, *, most: int = 1_000, l
     return seen
 
 
+class LaterClock(ServerClock):
+    """A clock that can be set forward."""
+
+    later = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.later
+
+
+class TestWatcher:
+    def test_keeps_no_more_than_what_a_slow_client_may_still_want(self) -> None:
+        watcher = Watcher()
+        for number in range(MOST_LINES):
+            watcher.wake({"lines": [str(number), "x" * (MOST_CHARACTERS // 10)]})
+        kept = [progress["lines"][0] for progress in watcher.progress()]
+        assert kept == [str(number) for number in range(MOST_LINES - 9, MOST_LINES)]
+        for number in range(2 * MOST_LINES):
+            watcher.wake({"lines": [str(number)]})
+        assert len(watcher.progress()) == MOST_LINES
+        assert watcher.progress() == []
+
+
 class TestFeed:
     async def test_resumes_without_a_gap(self, desk: Desk) -> None:
         run = new_id()
@@ -76,6 +100,17 @@ class TestFeed:
         docs = await feeds[0].after(run, 0)
         assert [doc["seq"] for doc in docs] == list(range(1, 61))
         assert {doc["data"]["attempts"][0] for doc in docs} == {event.attempts[0] for event in events}
+
+    async def test_writers_go_on_alike_when_all_that_was_known_of_a_run_is_forgotten(self, desk: Desk) -> None:
+        run, clock = new_id(), LaterClock()
+        first, second = (Feed(desk.ground.database, clock, Hub().wake) for _ in range(2))
+        for _ in range(3):
+            await first.append([TaskReady(run_id=run, attempts=(f"{run}.1:1",))])
+        await desk.ground.database["feed"].delete({"run_id": run})
+        clock.later += WEEK
+        for feed in (second, first, second):
+            await feed.append([TaskReady(run_id=run, attempts=(f"{run}.2:1",))])
+        assert [doc["seq"] for doc in await first.after(run, 0)] == [1, 2, 3]
 
     async def test_a_task_shows_what_is_below_it(self, desk: Desk) -> None:
         run = new_id()

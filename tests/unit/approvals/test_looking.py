@@ -3,7 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx2
+
+from services.approvals.api.logs import LATE
 from shared.ids import new_id
+from taskgrove.cli.logs import lines as follow
+from taskgrove.client import Client
 from tests.unit.approvals.desk import Desk
 
 
@@ -40,6 +45,30 @@ class TestLogs:
         await desk.put("logs", {"_id": new_id(), **usual, "ts": now, "event": "new"})
         assert await lines(desk, run=run) == ["new"]
         assert await lines(desk, run=run, after="0") == []
+
+    async def test_followers_miss_no_line_that_is_written_after_a_younger_one(self, desk: Desk) -> None:
+        run, now = new_id(), desk.ground.clock.now()
+        usual = {"service": "executor", "run_id": run, "task_id": run, "level": "info", "message": "m", "attempt": None, "trace_id": run}
+        settled, waiting, young = ({"_id": new_id(), **usual, "ts": now, "event": name} for name in ("settled", "waiting", "young"))
+        await desk.put("logs", {**settled, "ts": now - 2 * LATE}, young)
+        first = (await desk.as_("vic").get("/logs", params={"run": run})).json()
+        assert ([line["event"] for line in first["items"]], first["nextCursor"]) == (["settled", "young"], settled["_id"])
+        seen: list[str] = []
+        async with Client("http://approvals", key=desk.keys["vic"], transport=httpx2.ASGITransport(app=desk.app)) as client:
+            async for line in follow(client, {"run": run}, follow=True):
+                seen.append(line.event)
+                if line.event == "young":
+                    await desk.put("logs", waiting, {"_id": new_id(), **usual, "ts": now, "event": "last"})
+                if line.event == "last":
+                    break
+        assert seen == ["settled", "young", "waiting", "last"]
+
+    async def test_a_page_of_young_lines_is_followed_from_the_beginning(self, desk: Desk) -> None:
+        run = new_id()
+        usual = {"service": "executor", "run_id": run, "task_id": run, "level": "info", "message": "m", "attempt": None, "trace_id": run}
+        await desk.put("logs", {"_id": new_id(), **usual, "ts": desk.ground.clock.now(), "event": "young"})
+        assert (await desk.as_("vic").get("/logs", params={"run": run})).json()["nextCursor"] == "0"
+        assert (await desk.as_("vic").get("/logs", params={"run": new_id()})).json()["nextCursor"] is None
 
 
 class TestArtifacts:

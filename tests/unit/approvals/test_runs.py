@@ -10,6 +10,7 @@ from services.approvals.domain.runs import MOST_BYTES, MOST_DOCS, parts
 from shared.contracts.approvals import RunImported
 from shared.contracts.sequencer import ApprovalRequested
 from shared.contracts.views import TaskView
+from shared.ids import new_id
 from shared.imports import take_slice
 from tests.unit.approvals.desk import Desk, attempt, event_of, model_call, task, until, verdict
 
@@ -89,6 +90,28 @@ class TestRuns:
         await until(lambda: _own(desk, run))
         assert await desk.sweep_all("imports") == []
         assert {"done_at" in doc for doc in await desk.docs("imports")} == {True}
+
+    async def test_parts_of_an_import_that_broke_off_go_in_a_week(self, desk: Desk) -> None:
+        imports, run = desk.deps.imports, new_id()
+        await imports.store_part("broken", 0, name="tasks", docs=[task(run)])
+        await imports.store_part("whole", 0, name="tasks", docs=[task(run)])
+        assert await imports.announce(run, "whole", last={"tasks": run})
+        # One process died right after it announced: its sweep, or another's, does the rest.
+        await imports.store_part("late", 0, name="tasks", docs=[task("late")])
+        await desk.put(
+            "imports",
+            {
+                "_id": "run:late",
+                "run_id": "late",
+                "header_of": "late",
+                "last": {"tasks": "late"},
+                "wait": 1.0,
+                "due_at": desk.ground.clock.now(),
+            },
+        )
+        await desk.sweep_all("imports")
+        kept = {doc["import_id"]: "done_at" in doc for doc in await desk.docs("imports") if "import_id" in doc}
+        assert kept == {"broken": True, "whole": False, "late": False}
 
     async def test_is_imported_once(self, desk: Desk) -> None:
         run = await finished(desk)

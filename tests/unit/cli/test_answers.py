@@ -140,6 +140,20 @@ def typing(text: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+async def test_who_may_answer_cannot_steer_the_terminal_of_who_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = {"approvers": ["rel\x1b[2Jease [red]"], "question": "q\x1b[2J", "title": "t\x9b2J", "context": {"c\x1b[2J": "v"}}
+    refused = httpx2.Response(403, json={"title": "Forbidden", "status": 403, "detail": "only rel\x1b[2Jease may answer"})
+    with typing("approve\n\n\n", monkeypatch):
+        async with Client("http://grove.test", transport=httpx2.MockTransport(lambda _: refused)) as client:
+            await Asker(client, Screen(as_json=False), OneClient(client), hint="").answer(approval(**evil), QuietView())
+    shown = capsys.readouterr().out
+    assert "This is a question to rel\ufffd[2Jease [red]" in shown
+    assert "\x1b" not in shown
+    assert "\x9b" not in shown
+
+
 @pytest.mark.parametrize("typed", ["", "a\n", "l\n"])
 async def test_the_end_of_input_leaves_a_question_open(
     typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

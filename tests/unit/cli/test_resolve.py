@@ -26,6 +26,15 @@ async def test_a_run_is_found_by_a_part_of_its_id(typed: str, meant: str) -> Non
         assert await resolve.run_id(client, typed) == meant
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("Nightly-7", "Nightly-7"), ("nightly-7", "nightly-7"), ("NIGHTLY-8", "Nightly-8"), ("LY-8", "Nightly-8")]
+)
+async def test_a_run_may_be_called_anything(typed: str, meant: str) -> None:
+    async with client_with("Nightly-8", "Nightly-7", "nightly-7") as client:
+        assert await resolve.run_id(client, typed) == meant
+        assert await resolve.approval_id(client, f"{typed}.2", of=[f"{meant}.2:before:0", f"{NEW}.2:before:0"]) == f"{meant}.2:before:0"
+
+
 async def test_a_task_is_named_below_its_run() -> None:
     async with client_with(NEW, OLD) as client:
         assert await resolve.task_id(client, "last.2.1") == f"{NEW}.2.1"
