@@ -57,11 +57,12 @@ async def wire(ground: Ground) -> Service:
         progress=progress,
         settings=settings,
         metrics=ExecutorMetrics(ground.metrics.registry),
+        common=ground.metrics,
         traces=ground.traces,
         clock=ground.clock,
         place=place,
     )
-    ground.metrics.rescues(["lease"])
+    ground.metrics.rescues(["lease", "ready"])
 
     async def drain(seconds: float) -> None:
         await workers.drain(seconds)
