@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TEST_TOOLS := $(VENV)/.test-tools
 NODE_PARTS := scripts/docs/node/node_modules/.package-lock.json
+OPERATOR_TYPES := scripts/deploy/node/node_modules/.package-lock.json
 DEPLOY_TOOLS := .venv-checkov
 .DEFAULT_GOAL := help
 .PHONY: help install demo test faults simulate mutants test-containers test-model compose-secrets check check-deploy check-docs node-parts format bench bench-quick bench-peers docs lock clean
@@ -54,15 +55,13 @@ check: $(INSTALLED) ## lint, format, types, and who may import whom
 	$(BIN)/mypy --strict services shared taskgrove benchmarks
 	$(BIN)/lint-imports
 
-# checkov wants versions of its own, so it has its own environment; beside it what knows the Prometheus operator's types.
+# checkov wants versions of its own, so it has its own environment.
 $(DEPLOY_TOOLS)/.installed: requirements/checkov.txt $(INSTALLED)
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(DEPLOY_TOOLS)
 	@$(BIN)/uv pip install --quiet --python $(DEPLOY_TOOLS)/bin/python --require-hashes -r requirements/checkov.txt
-	@npm install --silent --prefix $(DEPLOY_TOOLS) --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
-		@kubernetes-models/prometheus-operator@6.0.0
 	@touch $@
 
-check-deploy: $(DEPLOY_TOOLS)/.installed ## judge the manifests and the Dockerfile: do they fit the code, schemas of nine Kubernetes versions, checkov
+check-deploy: $(DEPLOY_TOOLS)/.installed $(OPERATOR_TYPES) ## judge the manifests and the Dockerfile: do they fit the code, schemas of nine Kubernetes versions, checkov
 	$(BIN)/python -m pytest -q tests/deploy
 	@$(BIN)/python scripts/check_deploy.py $(DEPLOY_TOOLS)
 
@@ -88,8 +87,8 @@ check-docs: $(INSTALLED) $(NODE_PARTS) ## validate the AsyncAPI and OpenAPI docu
 
 node-parts: $(NODE_PARTS)
 
-$(NODE_PARTS): scripts/docs/node/package-lock.json
-	npm ci --prefix scripts/docs/node --ignore-scripts --no-audit --no-fund
+scripts/%/node/node_modules/.package-lock.json: scripts/%/node/package-lock.json
+	npm ci --prefix scripts/$*/node --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet
@@ -97,6 +96,7 @@ EXTRAS := planner sequencer executor checker approvals local dev
 lock: $(INSTALLED) ## lock the dependencies of pyproject.toml anew, one file an extra
 	for extra in $(EXTRAS); do $(BIN)/uv pip compile pyproject.toml --extra $$extra $(LOCKED) -o requirements/$$extra.txt; done
 	$(BIN)/uv pip compile --group build $(LOCKED) -o requirements/build.txt
+	$(BIN)/uv pip compile requirements/checkov.in $(LOCKED) -o requirements/checkov.txt
 	for peer in benchmarks/peers/*.in; do $(BIN)/uv pip compile $$peer $(LOCKED) -o $${peer%.in}.txt; done
 
 clean: ## remove caches and build products (not .venv, not your data)

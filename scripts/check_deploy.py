@@ -68,11 +68,11 @@ def against_schemas(objects: Iterable[Object], versions: Sequence[str] = VERSION
                     yield f"{_name(one)}: Kubernetes {version}: {'.'.join(str(part) for part in error.path)}: {error.message}"
 
 
-def against_operator(objects: list[Object], tools: Path) -> Iterator[str]:
+def against_operator(objects: list[Object]) -> Iterator[str]:
     """What belongs to the Prometheus operator, by its types."""
     theirs = [one for one in objects if one["apiVersion"].startswith(OPERATOR)]
     if theirs:
-        yield from _run("node", str(ROOT / "scripts/check_custom_resources.mjs"), str(tools), given=json.dumps(theirs)).splitlines()
+        yield from _run("node", str(ROOT / "scripts/deploy/node/check.mjs"), given=json.dumps(theirs)).splitlines()
 
 
 def by_checkov(path: Path, framework: str, tools: Path) -> tuple[int, list[tuple[str, str, str]]]:
@@ -90,7 +90,7 @@ def judge(report: Report, tools: Path, excused: list[Excused]) -> None:
         for overlay in sorted(path.name for path in OVERLAYS.iterdir()):
             objects = render(overlay)
             report.objects[overlay] = len(objects)
-            report.findings += [f"{overlay}: {one}" for one in (*against_schemas(objects), *against_operator(objects, tools))]
+            report.findings += [f"{overlay}: {one}" for one in (*against_schemas(objects), *against_operator(objects))]
             rendered = Path(directory, f"{overlay}.yaml")
             rendered.write_text(yaml.safe_dump_all(objects))
             _take(report, overlay, by_checkov(rendered, "kubernetes", tools), excused=excused)
@@ -120,7 +120,7 @@ def _name(one: Object) -> str:
 
 
 def main() -> int:
-    """The summary on stdout, findings first. The argument is the directory of checkov and of the operator's types."""
+    """The summary on stdout, findings first. The argument is checkov's environment."""
     tools, report = Path(sys.argv[1]), Report()
     excused = [Excused(**entry) for entry in yaml.safe_load(EXCEPTIONS.read_text())]
     judge(report, tools, excused)

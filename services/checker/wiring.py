@@ -1,8 +1,10 @@
 """Where the checker is put together. Everything is built here, nothing at import."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from services.checker.checks import Judging, Tools, checks
+from services.checker.checks.base import LIMITS
 from services.checker.handlers import HEARS, Deps, sweep
 from services.checker.judge import Judge
 from services.checker.metrics import CheckerMetrics
@@ -14,7 +16,7 @@ from shared.models import open_model
 from shared.models.port import Model
 from shared.models.prompts import Prompts
 from shared.models.settings import ModelSettings
-from shared.sandbox import Sandbox
+from shared.sandbox import Pool, Sandbox
 from shared.service import Ground, Service
 from shared.settings import read
 from shared.storage.leases import Leases
@@ -38,7 +40,10 @@ async def wire(ground: Ground) -> Service:
     store = VerdictStore(ground.database, leases, ground.clock)
     models = read(ModelSettings)
     model = open_model(models, ground.database, ground.clock, registry=ground.metrics.registry, traces=ground.traces, service="checker")
-    tools = Tools(sandbox, judging=_judging(model, settings) if model else None, model_commands=models.commands)
+    judging = _judging(model, settings) if model else None
+    pool = Pool(max(1, settings.slots // 4))  # there are two slots a processor, and most are of commands
+    limits = replace(LIMITS, memory_bytes=settings.command_memory_bytes)
+    tools = Tools(sandbox, pool, limits, judging=judging, model_commands=models.commands)
     place = Workplace(ground.settings.work_dir, "checker")
     judge = Judge(
         store,

@@ -130,9 +130,10 @@ class Backlog:
         self._ids.clear()
         return left
 
-    def oldest(self) -> float | None:
-        """Since when the first of them has waited."""
-        return min((waiting[0].since for line in self._lines() for waiting in line.agents.values()), default=None)
+    def oldest(self, counts: Callable[[Waiting], bool]) -> float | None:
+        """Since when the first of those has waited that count, which all of one run and agent do or none."""
+        first = (waiting[0] for line in self._lines() for waiting in line.agents.values())
+        return min((one.since for one in first if counts(one)), default=None)
 
     def _line(self, one: Waiting) -> _Line:
         return self._levels.setdefault(one.priority, OrderedDict()).setdefault(one.run_id, _Line())

@@ -27,7 +27,7 @@ class Intake:
     """One at a time: two that claim the same attempt could both find it theirs, the second after its work was done."""
 
     def __init__(
-        self, store: AttemptStore, slots: Slots, *, running: Collection[str], start: Callable[[Claim], None],
+        self, store: AttemptStore, slots: Slots, *, running: Collection[str], start: Callable[[Claim, bool], None],
         tell: Callable[[Sequence[str]], Awaitable[None]], clock: Clock,
     ) -> None:  # fmt: skip
         self._store = store
@@ -135,7 +135,7 @@ class Intake:
             raise
         for claim in claims:
             if claim.attempt_id in won and claim.attempt_id not in over and claim.attempt_id not in self._running:
-                self._start(claim)
+                self._start(claim, claim.attempt_id in fresh)
         self._let_go([attempt for attempt in chosen if attempt not in self._running], collided=bool(over))
         lost = [claim.attempt_id for claim in claims if claim.attempt_id not in won or claim.attempt_id in over]
         return await self._store.ended(lost) if lost else []

@@ -20,7 +20,7 @@ class ExecutorMetrics:
         self._seconds = Histogram("taskgrove_attempt_seconds", "Time an attempt took.", ["agent"], buckets=SECONDS, registry=registry)
         self._dispatch = Histogram(
             "taskgrove_dispatch_seconds",
-            "Time from a task's being ready to its being claimed.",
+            "Time from a task's being ready to its being claimed, of those that no cap of a run or agent may hold back.",
             ["lane"],
             buckets=DISPATCH_SECONDS,
             registry=registry,
@@ -29,7 +29,10 @@ class ExecutorMetrics:
         self._slots = Gauge("taskgrove_attempts_slots", "Attempts that may be under way at once here.", ["lane"], registry=registry)
         self._waiting = Gauge("taskgrove_attempts_waiting", "Ready tasks that wait for a free slot here.", ["lane"], registry=registry)
         self._oldest = Gauge(
-            "taskgrove_attempts_oldest_seconds", "Time that the oldest of them has waited here.", ["lane"], registry=registry
+            "taskgrove_attempts_oldest_seconds",
+            "Time that the oldest of them has waited, of those that no cap may hold back.",
+            ["lane"],
+            registry=registry,
         )
         self._ended: dict[tuple[str, str], Callable[[], None]] = {}
         self._took: dict[str, Callable[[float], None]] = {}

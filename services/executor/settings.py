@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import BadInput
+from shared.sandbox.values import MIB, Limits
 
 SLOTS = re.compile(r"[1-9][0-9]{0,5}")
 WAY = "write agents and how many of each, at least 1, such as shell=4,model=20"
@@ -28,6 +29,9 @@ class ExecutorSettings(BaseSettings):
     sandbox: str | None = Field(default=None, description="level that must work: bubblewrap or process; empty: the best that works")
     network: bool = Field(default=False, description="whether scripts may reach the network")
     hidden: str = Field(default="", description="directories that scripts must not see, separated by ':'")
+    command_memory_bytes: int = Field(
+        default=Limits.memory_bytes, ge=MIB, description="bytes of memory for each process of a command; less than the service has"
+    )
     model_steps: int = Field(default=40, ge=1, le=1_000, description="answers that a model may take for one attempt")
     model_tokens: int = Field(default=500_000, ge=1, description="tokens that a model may use for one attempt, prompts and answers")
     model_repeats: int = Field(default=3, ge=2, le=100, description="the very same tool call so often in a row: the model is stuck")

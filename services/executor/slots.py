@@ -30,6 +30,10 @@ class Slots:
         """How many of a run are under way here."""
         return self._of_run[run_id]
 
+    def capped(self, agent: str) -> bool:
+        """Whether fewer may be under way with this agent than its lane has slots."""
+        return agent in self._agents
+
     def take(self, one: Waiting, *, rooms: dict[str, int]) -> bool:
         """A slot for it, where lane, agent and run have one. `rooms` is what is left to those runs that are capped."""
         left = rooms.get(one.run_id, 1)

@@ -17,7 +17,7 @@ from shared.models import open_model
 from shared.models.port import Model
 from shared.models.prompts import Prompts
 from shared.models.settings import ModelSettings
-from shared.sandbox import Pool, Sandbox
+from shared.sandbox import Limits, Pool, Sandbox
 from shared.service import Ground, Service
 from shared.settings import read
 from shared.storage.leases import Leases
@@ -38,7 +38,9 @@ async def wire(ground: Ground) -> Service:
     model = open_model(models, ground.database, ground.clock, registry=registry, traces=ground.traces, service="executor")
     thinking = _thinking(model, settings, AgentMetrics(registry)) if model else None
     callables = Callables([name for name in settings.callables.split(",") if name])
-    tools = Tools(sandbox, artifacts, callables, Pool(), thinking=thinking, model_commands=models.commands)
+    limits = Limits(seconds=settings.timeout_seconds, memory_bytes=settings.command_memory_bytes)
+    pool = Pool(max(1, settings.process_slots // 2))  # of two slots a processor one computes
+    tools = Tools(sandbox, artifacts, callables, pool, limits, thinking=thinking, model_commands=models.commands)
     leases = Leases(
         ground.database["attempts"],
         owner=f"executor-{new_id()}",
@@ -57,11 +59,12 @@ async def wire(ground: Ground) -> Service:
         progress=progress,
         settings=settings,
         metrics=ExecutorMetrics(ground.metrics.registry),
+        common=ground.metrics,
         traces=ground.traces,
         clock=ground.clock,
         place=place,
     )
-    ground.metrics.rescues(["lease"])
+    ground.metrics.rescues(["lease", "ready"])
 
     async def drain(seconds: float) -> None:
         await workers.drain(seconds)

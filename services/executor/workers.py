@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from services.executor.agents.base import Agent, Answer, Done, Work
+from services.executor.backlog import Waiting
 from services.executor.domain import Claim, failed, is_still_wanted, written
 from services.executor.intake import Intake
 from services.executor.metrics import ExecutorMetrics
@@ -21,12 +22,14 @@ from shared.artifacts import ArtifactStore, fit
 from shared.catalogue.agents import Lane
 from shared.clock import Clock
 from shared.contracts.executor import Outcome, TaskExecuted
+from shared.contracts.sequencer import HINT_SECONDS
 from shared.ending import end
 from shared.errors import AgentFailed, BadInput, StoreUnavailable, Unavailable
 from shared.messaging.publisher import Publisher, by_run
 from shared.removal import remove_tree
 from shared.storage.group import GroupCommit
 from shared.storage.patience import answered
+from shared.telemetry.metrics import ServiceMetrics
 from shared.telemetry.traces import Span, Traces
 from shared.watching import Watch
 from shared.workplace import Workplace
@@ -43,7 +46,7 @@ class Workers:
 
     def __init__(
         self, store: AttemptStore, agents: Mapping[str, Agent], artifacts: ArtifactStore, *, publisher: Publisher, progress: Progress,
-        settings: ExecutorSettings, metrics: ExecutorMetrics, traces: Traces, clock: Clock, place: Workplace,
+        settings: ExecutorSettings, metrics: ExecutorMetrics, common: ServiceMetrics, traces: Traces, clock: Clock, place: Workplace,
     ) -> None:  # fmt: skip
         self._store = store
         self._agents = agents
@@ -52,17 +55,18 @@ class Workers:
         self._progress = progress
         self._settings = settings
         self._metrics = metrics
+        self._rescued = common.rescued.labels(what="ready")
         self._traces = traces
         self._clock = clock
         self._place = place
         self.running: dict[str, Running] = {}
-        slots = Slots({"waiting": settings.waiting_slots, "process": settings.process_slots}, settings.slots_of(agents))
-        self.intake = Intake(store, slots, running=self.running.keys(), start=self._start, tell=self._tell, clock=clock)
+        self._slots = Slots({"waiting": settings.waiting_slots, "process": settings.process_slots}, settings.slots_of(agents))
+        self.intake = Intake(store, self._slots, running=self.running.keys(), start=self._start, tell=self._tell, clock=clock)
         self.watch = Watch(self._look, clock)
         self._told: GroupCommit[str] = GroupCommit(self._tell, most=5_000)
         metrics.knows(agents)
-        for lane in slots.lanes:
-            self._measure(slots, lane)
+        for lane in self._slots.lanes:
+            self._measure(lane)
 
     async def offer(self, attempts: Iterable[str]) -> list[str]:
         """Start what fits, keep the rest for later; those that are over already come back, to be said again."""
@@ -93,13 +97,25 @@ class Workers:
             running.stop = "lost"
         await end(tasks)
 
-    def _start(self, claim: Claim) -> None:
+    def _start(self, claim: Claim, hinted: bool) -> None:
+        """`hinted`: it was heard of just now; otherwise it waited here for a slot."""
         running = self.running[claim.attempt_id] = Running(claim, self._store.environment(claim))
         self.watch.wake()
         if ready_at := claim.task.get("ready_at"):
-            self._metrics.claimed(claim.lane, (self._clock.now() - ready_at).total_seconds())
+            self._waited(claim, (self._clock.now() - ready_at).total_seconds(), hinted=hinted)
         self._store.leases.hold(claim.attempt_id, lambda: running.end("lost"))
         running.task = asyncio.create_task(self._work(running))
+
+    def _waited(self, claim: Claim, seconds: float, *, hinted: bool) -> None:
+        if self._held_back(claim):
+            return
+        self._metrics.claimed(claim.lane, seconds)
+        if hinted and seconds >= HINT_SECONDS:
+            self._rescued.inc()
+
+    def _held_back(self, one: Claim | Waiting) -> bool:
+        """Whether it may have waited because somebody asked for it: its run or its agent has a cap."""
+        return one.run_id in self._store.caps or self._slots.capped(one.agent)
 
     async def _work(self, running: Running) -> None:
         claim = running.claim
@@ -230,11 +246,11 @@ class Workers:
         except Unavailable as error:
             log.warning("hint.not_said", attempts=len(attempts), error=str(error))
 
-    def _measure(self, slots: Slots, lane: Lane) -> None:
-        backlog = self.intake.backlogs[lane]
+    def _measure(self, lane: Lane) -> None:
+        slots, backlog = self._slots, self.intake.backlogs[lane]
 
         def oldest() -> float:
-            since = backlog.oldest()
+            since = backlog.oldest(lambda one: not self._held_back(one))
             return 0.0 if since is None else self._clock.monotonic() - since
 
         self._metrics.has_lane(lane, slots.lanes[lane], running=lambda: slots.busy(lane), waiting=lambda: len(backlog), oldest=oldest)

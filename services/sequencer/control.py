@@ -116,7 +116,10 @@ async def _pause(store: TaskStore, task: Task, _order: TaskControl) -> list[Even
 async def _resume(store: TaskStore, task: Task, _order: TaskControl) -> list[Event]:
     for where in ({"_id": task.task_id}, {"_id": subtree(task.task_id)}):
         await store.change({**where, "open": True}, {"paused": False})
-    expanded = {"$or": [{"_id": task.task_id}, {"_id": subtree(task.task_id)}], "phase": Phase.EXPANDED}
+    here = {"$or": [{"_id": task.task_id}, {"_id": subtree(task.task_id)}]}
+    # Nobody was to claim them meanwhile: who does now must not think that they were forgotten for as long as the pause took.
+    await store.change({**here, "phase": {"$in": list(DISPATCHED)}}, {"ready_at": store.clock.now()})
+    expanded = {**here, "phase": Phase.EXPANDED}
     await store.change(expanded, {"due_at": store.clock.now()})
     says = await look_again(store, task)
     # All below some of them may have come to its end while they were paused.

@@ -10,7 +10,6 @@ from shared.contracts.sequencer import TaskCompleted, TaskFailed
 from shared.telemetry.traces import Over, Traces
 
 MOST_WAITING = 100_000
-TITLE = 120
 
 
 class Spans:
@@ -38,7 +37,7 @@ class Spans:
                 self._traces.over(
                     Over(
                         task_id=doc["_id"],
-                        name=f"{'task' if doc.get('parent_id') else 'run'} {doc['title'][:TITLE]}",
+                        name="task" if doc.get("parent_id") else "run",
                         started=doc["reopened_at"] if doc.get("was_over") else doc["created_at"],
                         finished=doc["finished_at"],
                         attributes={"kind": doc["kind"], "phase": doc["phase"], "attempts": doc["attempts"], "depth": doc["depth"]},

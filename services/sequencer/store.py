@@ -66,7 +66,7 @@ class TaskStore:
 
     async def timed(self, task_ids: Sequence[str]) -> list[Doc]:
         """What the spans of those of these tasks tell that are over."""
-        fields = ("parent_id", "title", "kind", "phase", "attempts", "depth", "created_at", "was_over", "reopened_at", "finished_at")
+        fields = ("parent_id", "kind", "phase", "attempts", "depth", "created_at", "was_over", "reopened_at", "finished_at")
         return await self._tasks.find({"_id": {"$in": list(task_ids)}, "open": False, "finished_at": {"$exists": True}}, fields)
 
     async def with_verdicts(self, verdict_ids: Sequence[str]) -> list[tuple[Task, Verdict]]:

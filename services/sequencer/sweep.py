@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from services.sequencer.advance import advance, approval_requested, tasks_ready, unblock
 from services.sequencer.deps import Deps
-from services.sequencer.domain.decide import ASK_SECONDS, HINT_SECONDS, PARENT_SECONDS, PLAN_SECONDS, cancelled, dispatched
+from services.sequencer.domain.decide import ASK_SECONDS, PARENT_SECONDS, PLAN_SECONDS, cancelled, dispatched
 from services.sequencer.domain.grow import plan_version_of
 from services.sequencer.domain.phases import Move
 from services.sequencer.domain.task import Task
@@ -13,6 +13,7 @@ from services.sequencer.retell import PLANNING, wanted_plan
 from services.sequencer.store import PAGE, TaskStore
 from shared.contracts.base import Event
 from shared.contracts.phases import TERMINAL, Phase
+from shared.contracts.sequencer import HINT_SECONDS
 from shared.ids import attempt_id, plan_id
 from shared.messaging.publisher import Says
 
@@ -113,8 +114,13 @@ def _wanted_plan(task: Task) -> str:
     return plan_id(task.task_id, task.plan_version + 1)
 
 
-PLANNED_WAITS = frozenset({Phase.RETRYING, Phase.AWAITING_APPROVAL, Phase.ESCALATED, Phase.EXPANDED, Phase.BLOCKED})
-"""Waits that are over because their time has come, not because a message was lost."""
+PLANNED_WAITS = frozenset(
+    {Phase.RETRYING, Phase.AWAITING_APPROVAL, Phase.ESCALATED, Phase.EXPANDED, Phase.BLOCKED, Phase.READY, Phase.INTEGRATING}
+)
+"""Waits that are over because their time has come, not because a message was lost.
+
+A task that is worked on is stored as ready: whether the hint at it was lost is known to the executor that claims it, which counts it.
+"""
 
 LOOKS: dict[Phase, Callable[[TaskStore, Sequence[Task]], Awaitable[list[Event]]]] = {
     Phase.READY: _hint,

@@ -8,6 +8,9 @@ from shared.contracts.base import WHOLE, Event, Value
 from shared.contracts.phases import Phase
 from shared.contracts.planner import PlanReason
 
+HINT_SECONDS = 5.0
+"""How long after a task became ready it is hinted at again, as long as it is stored as ready."""
+
 ApprovalKind = Literal["checkpoint", "plan_review", "escalation", "question"]
 
 

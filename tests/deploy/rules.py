@@ -20,6 +20,7 @@ RULES: dict[str, Rule] = {
         pods.scraping,
         pods.images,
         pods.resources,
+        pods.slots,
         pods.ending,
         config.settings,
         config.secrets,

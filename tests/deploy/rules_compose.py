@@ -1,9 +1,11 @@
 """What must hold in docker-compose.yml for users of broker and store: who is given which secret, and under which name."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from shared.messaging.definitions import ADMIN, PUBLISHER
+from tests.deploy.rules_pods import COMMANDS, quantity
 from tests.deploy.rules_users import FILES, PREPARES, shared
 from tests.deploy.world import SERVICES, Object
 
@@ -54,6 +56,22 @@ def no_master(compose: Object) -> Iterator[str]:
     having = {name for name, one in compose["services"].items() if "mongodb.env" in json.dumps(one.get("env_file", []))}
     if having != {"mongodb", _running(compose, PREPARES)}:
         yield f"root's password is given to {sorted(having)}"
+
+
+def slots(compose: Object) -> Iterator[str]:
+    """As `slots` of the pods: at most two commands a processor, and less memory for a process of them than for the service."""
+    for service, setting in COMMANDS.items():
+        given, limits = compose["services"][service]["environment"], compose["services"][service]["deploy"]["resources"]["limits"]
+        memory = f"TASKGROVE_{service.upper()}_COMMAND_MEMORY_BYTES"
+        if not 0 < int(_default(given.get(setting, "0"))) <= 2 * float(_default(limits["cpus"])):
+            yield f"{service}: {setting} is {given.get(setting)}, and it may use {limits['cpus']} processors"
+        if not 0 < int(_default(given.get(memory, "0"))) < quantity(f"{_default(limits['memory']).upper()}i"):
+            yield f"{service}: {memory} is {given.get(memory)}, and it may use {limits['memory']} itself"
+
+
+def _default(text: str) -> str:
+    """What `${NAME:-default}` is where nobody sets it."""
+    return re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", text)
 
 
 def _given(compose: Object, service: str) -> dict[str, str]:

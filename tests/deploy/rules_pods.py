@@ -10,6 +10,8 @@ from shared.service import SERVER_SECONDS
 from tests.deploy.world import ROOT, SERVICES, Object, Pod, World, is_broker
 
 VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
+COMMANDS = {"executor": "TASKGROVE_EXECUTOR_PROCESS_SLOTS", "checker": "TASKGROVE_CHECKER_SLOTS"}
+"""The services that run commands, and the setting that says how many at once."""
 HOST = ("hostNetwork", "hostPID", "hostIPC", "hostAliases")
 UNITS = {"": 1, "m": Decimal("0.001"), "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 DOCKERFILE = (ROOT / "Dockerfile").read_text() if (ROOT / "Dockerfile").exists() else ""
@@ -167,6 +169,18 @@ def resources(world: World) -> Iterator[str]:
         sizes = [volume["emptyDir"].get("sizeLimit", "1024Gi") for volume in pod.spec.get("volumes", []) if "emptyDir" in volume]
         if sum(map(quantity, sizes)) > quantity(pod.container["resources"]["limits"].get("ephemeral-storage", "0")):
             yield f"{pod.name}: its emptyDirs may hold more than its ephemeral storage"
+
+
+def slots(world: World) -> Iterator[str]:
+    """What runs commands does at most two at once for a processor that it may use, and no process of them may use all of its memory."""
+    for service, setting in COMMANDS.items():
+        pod = world.pod(service)
+        given, limits = world.environment(pod), pod.container["resources"]["limits"]
+        memory = f"TASKGROVE_{service.upper()}_COMMAND_MEMORY_BYTES"
+        if not 0 < int(given.get(setting, 0)) <= 2 * quantity(limits["cpu"]):
+            yield f"{service}: {setting} is {given.get(setting)}, and it may use {limits['cpu']} processors"
+        if not 0 < int(given.get(memory, 0)) < quantity(limits["memory"]):
+            yield f"{service}: {memory} is {given.get(memory)}, and it may use {limits['memory']} itself"
 
 
 def quantity(text: str) -> Decimal:

@@ -17,7 +17,7 @@ from tests.deploy.world import ROOT, SERVICES, Object
 
 COMPOSE: Object = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 Rule = Callable[[Object], Iterator[str]]
-RULES: tuple[Rule, ...] = (rules.own_urls, rules.all_urls, rules.own_files, rules.no_master)
+RULES: tuple[Rule, ...] = (rules.own_urls, rules.all_urls, rules.own_files, rules.no_master, rules.slots)
 CHECKERS = {"source": "checker_store_url", "target": "taskgrove_store_url"}
 
 
@@ -38,6 +38,8 @@ MUTANTS: list[tuple[Rule, str, Callable[[Object], object]]] = [
     (rules.all_urls, "no user yet", lambda c: services(c, "planner")["depends_on"].pop("mongodb-prepare")),
     (rules.no_master, "one for all", lambda c: services(c, "rabbitmq").update(environment={"RABBITMQ_DEFAULT_USER": "taskgrove"})),
     (rules.no_master, "guest", lambda c: services(c, "rabbitmq")["volumes"].pop()),
+    (rules.slots, "the host's processors", lambda c: services(c, "executor")["environment"].pop("TASKGROVE_EXECUTOR_PROCESS_SLOTS")),
+    (rules.slots, "as much memory as it has", lambda c: services(c, "checker")["deploy"]["resources"]["limits"].update(memory="1536m")),
     (rules.no_master, "root everywhere", lambda c: services(c, "planner").update(env_file=["./secrets/mongodb.env"])),
 ]
 

@@ -32,13 +32,15 @@ class Receiver:
 
     url: str = ""
     spans: list[Got] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
     def of(self, run_id: str) -> list[Got]:
         """The spans of one trace."""
         return [span for span in self.spans if span.trace == run_id]
 
     def take(self, body: bytes) -> None:
-        """Keep what a request holds."""
+        """Keep what a request holds, and the request as it came."""
+        self.bodies.append(body)
         for group in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = next(one.value.string_value for one in group.resource.attributes if one.key == "service.name")
             for scope in group.scope_spans:

@@ -12,8 +12,8 @@ from taskgrove.local.home import throw_away_home
 from tests.e2e.grove import Grove, until
 from tests.e2e.otlp_receiver import Got, Receiver, receiving
 
-NOTES = """# Traced
-## First
+NOTES = """# Traced quillwort
+## First quillwort
 - check-contains: summary: one
 
 ```sh
@@ -21,7 +21,7 @@ echo one
 ```
 
 ## Both
-- after: First
+- after: First quillwort
 
 ### Left
 - check-file: left.txt
@@ -36,7 +36,8 @@ echo left > left.txt
 - call: second_try
 - check-schema: data: {"required": ["attempt"]}
 """
-TASKS = {"run Traced", "task First", "task Both", "task Left", "task Right"}
+TASKS = {"": "run", ".1": "task", ".2": "task", ".2.1": "task", ".2.2": "task"}
+"""The span of each task, by what its id has after the run's."""
 SERVICES = {"planner", "sequencer", "executor", "checker", "approvals"}
 
 
@@ -67,10 +68,16 @@ async def run(grove: Grove, receiver: Receiver) -> str:
     assert watched.status == 0, watched.said
 
     async def arrived() -> bool:
-        return any(span.name == "run Traced" for span in receiver.of(run_id))
+        return any(span.name == "run" for span in receiver.of(run_id))
 
     await until(arrived, what="the span of the run")
     return run_id
+
+
+def of_task(task_id: str, spans: list[Got]) -> Got:
+    """The span of a task itself."""
+    (found,) = [span for span in spans if span.name == "task" and span.attributes["taskgrove.task.id"] == task_id]
+    return found
 
 
 def above(span: Got, spans: list[Got]) -> list[str]:
@@ -89,25 +96,33 @@ async def test_a_run_is_one_trace(traced: Grove, receiver: Receiver) -> None:
     spans = receiver.of(run_id)
     names = Counter(span.name for span in spans)
     assert {span.service for span in spans} == SERVICES
-    assert [span.name for span in spans if not span.parent] == ["run Traced"]
-    assert {name: names[name] for name in TASKS} == dict.fromkeys(TASKS, 1)
+    assert [span.name for span in spans if not span.parent] == ["run"]
+    own = [(str(span.attributes["taskgrove.task.id"]).removeprefix(run_id), span.name) for span in spans if span.name in ("run", "task")]
+    assert sorted(own) == sorted(TASKS.items())
     assert not {span.parent for span in spans if span.parent} - {span.span for span in spans}, "spans whose parent is not there"
     assert all(span.started <= span.ended for span in spans)
     print(f"{len(spans)} spans: {dict(names)}")
+
+
+async def test_nothing_that_was_sent_holds_what_people_wrote(traced: Grove, receiver: Receiver) -> None:
+    """Whoever runs the collector need not be allowed to read the runs."""
+    await run(traced, receiver)
+    await asyncio.sleep(1.5)
+    assert receiver.bodies
+    assert [body for body in receiver.bodies if b"quillwort" in body] == []
 
 
 async def test_the_way_of_a_task_can_be_followed(traced: Grove, receiver: Receiver) -> None:
     run_id = await run(traced, receiver)
     await asyncio.sleep(1.5)
     spans = receiver.of(run_id)
-    (left,) = [span for span in spans if span.name == "task Left"]
-    assert above(left, spans) == ["task Both", "run Traced"]
+    left, right = (of_task(f"{run_id}.2.{position}", spans) for position in (1, 2))
+    assert above(left, spans) == ["task", "run"]
     below = sorted((span.name, span.service) for span in spans if span.parent == left.span)
     assert below == [("attempt", "executor"), ("check", "checker")]
-    (right,) = [span for span in spans if span.name == "task Right"]
     attempts = sorted((span for span in spans if span.parent == right.span and span.name == "attempt"), key=lambda span: span.started)
     assert [span.attributes["taskgrove.outcome"] for span in attempts] == ["failed", "executed"]
-    assert [(span.service, above(span, spans)) for span in spans if span.name == "plan"] == [("planner", ["run Traced"])]
+    assert [(span.service, above(span, spans)) for span in spans if span.name == "plan"] == [("planner", ["run"])]
     heard = {(span.service, span.name) for span in spans if span.name.startswith("process ")}
     assert heard >= {
         ("planner", "process task.submitted"),
@@ -141,7 +156,7 @@ async def test_runs_at_once_do_not_mix_and_log_lines_carry_the_trace(traced: Gro
     await asyncio.sleep(1.5)
     for run_id in runs:
         spans = receiver.of(run_id)
-        assert [span.name for span in spans if not span.parent] == ["run Traced"]
+        assert [span.name for span in spans if not span.parent] == ["run"]
         assert not {span.parent for span in spans if span.parent} - {span.span for span in spans}
         lines = await traced.docs("logs", run_id=run_id)
         assert lines

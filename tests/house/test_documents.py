@@ -41,7 +41,3 @@ def test_the_judge_finds_what_is_wrong(node: str, tmp_path: Path) -> None:
     found = problems(node, tmp_path / "a.json", tmp_path / "o.json")
     assert any("#/channels/none" in line for line in found)
     assert any("must be object" in line for line in found)
-
-
-def test_the_lock_names_no_address() -> None:
-    assert '"resolved"' not in (NODE / "package-lock.json").read_text(encoding="utf-8")

@@ -49,12 +49,12 @@ def losing(share: float, *, seed: int) -> Callable[[Parts], Parts]:
     return lambda parts: replace(parts, broker=lambda name: Lying(parts.broker(name), lose))
 
 
-def losing_firsts(parts: Parts) -> Parts:
-    """The first message of each kind is confirmed and lost."""
+def losing_firsts(parts: Parts, *, kind: str = "") -> Parts:
+    """The first message of each kind, or of this one, is confirmed and lost."""
     seen = set[str]()
 
     def lose(messages: Sequence[Message]) -> Sequence[Message]:
-        kept = [message for message in messages if message.routing_key in seen]
+        kept = [message for message in messages if message.routing_key in seen or not message.routing_key.startswith(kind)]
         seen.update(message.routing_key for message in messages)
         return kept
 

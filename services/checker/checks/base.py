@@ -22,6 +22,7 @@ Found = TypeVar("Found")
 LISTED = 20
 MOST_BYTES = 4 * 2**20
 PATIENCE = 10.0
+LIMITS = Limits(seconds=120, output_bytes=16 * 2**10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Tools:
 
     sandbox: Sandbox
     pool: Pool = field(default_factory=lambda: Pool(max(1, (os.cpu_count() or 1) // 2)))
-    limits: Limits = field(default_factory=lambda: Limits(seconds=120, output_bytes=16 * 2**10))
+    limits: Limits = LIMITS
     judging: Judging | None = None
     model_commands: Commands = "walls"
 

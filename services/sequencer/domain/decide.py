@@ -8,8 +8,8 @@ from services.sequencer.domain.ask import approval_id, asking_for_help, asking_q
 from services.sequencer.domain.phases import Frozen, How, Move
 from services.sequencer.domain.task import Task
 from shared.contracts.phases import Phase
+from shared.contracts.sequencer import HINT_SECONDS
 
-HINT_SECONDS = 5.0
 PLAN_SECONDS = 15.0
 ASK_SECONDS = 30.0
 PARENT_SECONDS = 10.0

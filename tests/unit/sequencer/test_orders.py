@@ -1,5 +1,6 @@
 """Every order in every phase, as the table of orders says it: allowed and led to where it says, or refused and nothing changed."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -219,3 +220,11 @@ def test_there_is_always_something_to_order(phase: Phase) -> None:
         actions = legal_actions(phase, paused=paused)
         assert actions
         assert not {Action.PAUSE, Action.RESUME} <= set(actions)
+
+
+async def test_the_time_of_a_pause_is_none_that_a_task_waited_to_be_claimed() -> None:
+    bench, before = await standing(Phase.READY, paused=True)
+    long_ago = before["ready_at"] - timedelta(hours=1)
+    await bench.database["tasks"].update({"_id": TASK}, {"$set": {"ready_at": long_ago}})
+    await obey(bench.store, ordered(Action.RESUME, before))
+    assert (await stored(bench))["ready_at"] >= before["ready_at"]

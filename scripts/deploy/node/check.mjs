@@ -1,10 +1,6 @@
 // Judges what belongs to the Prometheus operator by its own types: JSON objects on stdin, findings on stdout. Run by scripts/check_deploy.py.
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-
-const installed = join(process.argv[2], "node_modules/@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/index.js");
-const known = await import(pathToFileURL(installed));
+import * as known from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/index";
 
 for (const object of JSON.parse(readFileSync(0, "utf8"))) {
   const place = `${object.kind} ${object.metadata.name}`;
