@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from shared.contracts.views import ApprovalView, DecisionRequest
 from shared.errors import BadInput, Conflict, Forbidden
-from taskgrove.cli.approval_text import show_approval, who
+from taskgrove.cli.approval_text import who
 from taskgrove.cli.persons import PersonClients
+from taskgrove.cli.review import show_question
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import line_of, short
 from taskgrove.cli.view import View
@@ -34,7 +35,7 @@ class Asker:
     async def answer(self, approval: ApprovalView, view: View) -> None:
         view.pause()
         try:
-            show_approval(self._screen, approval)
+            await show_question(self._screen, approval, self._client)
             choice = await self._choice(approval)
             text = None if choice == LATER else await ask(self._screen, "Answer: " if choice == ANSWER else "Comment (Enter for none): ")
             if text is None or not await self._decide(approval, choice, text):

@@ -65,12 +65,17 @@ class Planned(Submission):
 
     def count(self) -> int:
         """How many tasks there are on all levels."""
-        return sum(len(tasks) for _, tasks in _placed(self.plan.tasks, ()))
+        return count_tasks(self.plan)
 
     def refuse_errors(self) -> None:
         """Raises NotesError with all that would stop the run."""
         if self.errors:
             raise NotesError([finding_line(finding) for finding in self.errors])
+
+
+def count_tasks(plan: Plan) -> int:
+    """How many tasks a plan has on all levels."""
+    return sum(len(tasks) for _, tasks in _placed(plan.tasks, ()))
 
 
 def finding_line(finding: Finding) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 from services.approvals.deps import Deps
 from services.approvals.web.run_panel import subject_of
 from shared.contracts.plan import TaskSpec
-from shared.ids import plan_id
 from shared.sequence import sequence
 from shared.storage.port import Doc
 
@@ -67,8 +66,7 @@ class Preview:
 
 async def load_plan(deps: Deps, run_id: str, root: Doc | None) -> tuple[Doc, Preview | None] | None:
     """The header of the run's newest plan, and the preview if it is one; None: no plan has been made yet."""
-    version = int((root or {}).get("plan_version", 0))
-    header = await deps.looking.header(plan_id(run_id, version + 1)) or await deps.looking.header(plan_id(run_id, version))
+    header = await deps.looking.newest_plan(run_id, version=int((root or {}).get("plan_version", 0)))
     if header is None:
         return None
     if header["state"] != "proposed":
