@@ -132,6 +132,8 @@ def request_for(approval: ApprovalView, answer: Answer) -> DecisionRequest:
         choice = "fail"
     if choice == "approve" and choice not in approval.choices:
         raise BadInput(f"{clean(approval.question)} This cannot be approved; answer with --choice {' | '.join(approval.choices)}")
+    if choice == "take_over" and choice in approval.choices and not answer.summary.strip():
+        raise BadInput("to take over, say what was done, in a sentence: --result '…'")
     result = {"summary": answer.summary} if answer.summary else None
     return DecisionRequest.model_validate(
         {"approval_id": approval.approval_id, "decision": choice, "comment": answer.comment, "result": result, "digest": approval.digest}

@@ -48,6 +48,7 @@ async def _logs(screen: Screen, place: Place, wanted: tuple[str, str | None], *,
     run, task = wanted
     async with place.client() as client:
         filters = {**filters, "run": await resolve.run_id(client, run), "task": await _task(client, run, task)}
+        await client.task(filters["task"] or filters["run"] or "")  # what is not there has no lines either, and none will come
         after: str | None = None
         count = 0
         while True:
