@@ -11,6 +11,7 @@ from taskgrove.cli import resolve
 from taskgrove.cli.options import ApiOption, DataOption, JsonOption, RunArgument, commands
 from taskgrove.cli.place import Place, find_place
 from taskgrove.cli.screen import Screen
+from taskgrove.cli.stand import INTERRUPTED
 from taskgrove.cli.text import clean, clock_time, short
 from taskgrove.client import PAGE, Client
 from taskgrove.interrupt import until_interrupted
@@ -41,7 +42,7 @@ def logs(
     try:
         asyncio.run(until_interrupted(work))
     except KeyboardInterrupt:
-        raise typer.Exit from None
+        raise typer.Exit(0 if follow else INTERRUPTED) from None
 
 
 async def _logs(screen: Screen, place: Place, wanted: tuple[str, str | None], *, filters: dict[str, str | None], follow: bool) -> None:
