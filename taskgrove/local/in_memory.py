@@ -16,7 +16,7 @@ from shared.settings import CommonSettings
 from shared.telemetry.logs import configure
 from taskgrove.local.environment import environment
 from taskgrove.local.home import Home, admin_keys, prepare, throw_away_home
-from taskgrove.local.settings import check_settings
+from taskgrove.local.settings import OVERRULED, check_settings
 from taskgrove.local.supervisor import SERVICES
 
 KEYS = "TASKGROVE_APPROVALS_BOOTSTRAP_KEYS"
@@ -31,13 +31,14 @@ class InMemoryStack:
         check_settings()
         self.start_seconds = 0.0
         self.home = Home(throw_away_home())
-        self._settings = CommonSettings(
-            artifacts_url=self.home.artifacts.as_uri(),
-            work_dir=self.home.work,
-            http_host="127.0.0.1",
-            http_port=http_port,
-            log_level=log_level,
-        )
+        with environment(OVERRULED):
+            self._settings = CommonSettings(
+                artifacts_url=self.home.artifacts.as_uri(),
+                work_dir=self.home.work,
+                http_host="127.0.0.1",
+                http_port=http_port,
+                log_level=log_level,
+            )
         self._running: list[Running] = []
         self._closing = ExitStack()
 

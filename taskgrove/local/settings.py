@@ -23,7 +23,7 @@ KINDS: tuple[type[BaseSettings], ...] = (
     ApprovalsSettings,
 )
 OVERRULED = {"TASKGROVE_BROKER_URL": "amqp://127.0.0.1/", "TASKGROVE_HTTP_PORT": "0"}
-"""What the local runner sets itself, whatever it finds, and could be wrong there; the values are any that are right."""
+"""What could be wrong in the environment and is not used: whoever runs it all sets it, or needs none. The values are any that are right."""
 
 
 def check_settings(more: Mapping[str, str] | None = None) -> None:

@@ -53,3 +53,9 @@ def test_a_wrong_setting_is_told_once_and_nothing_is_started(tmp_path: Path, com
     assert done.stderr.count(f"{wrong}=nonsense: ") == 1
     assert len(done.stderr.splitlines()) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["n.md"]
+
+
+def test_a_setting_that_is_not_used_cannot_be_wrong(tmp_path: Path) -> None:
+    (tmp_path / "n.md").write_text(NOTES)
+    done = process("run", "n.md", "--in-memory", at=tmp_path, TASKGROVE_BROKER_URL="nonsense", TASKGROVE_HTTP_PORT="nonsense")
+    assert (done.returncode, done.stderr) == (0, "")
