@@ -95,9 +95,10 @@ class Forbidden(TaskgroveError):
 
 
 class Unavailable(TaskgroveError):
-    """Broker or store cannot be reached now. Nothing is lost: what waits is tried again."""
+    """Broker or store, or a whole Taskgrove, cannot be reached now. Nothing is lost: what waits is tried again."""
 
     fate = Fate.RETRY
+    exit_status = 4
     http_status = 503
 
 

@@ -64,7 +64,8 @@ def _by_proxy(scope: Scope) -> bool:
 class Server(uvicorn.Server):
     """uvicorn inside our loop; signals are the service's business, not its. Raises BadInput when the address is taken."""
 
-    def __init__(self, app: App, *, host: str, port: int) -> None:
+    def __init__(self, app: App, *, host: str, port: int, way_out: str = "set TASKGROVE_HTTP_PORT to a free port") -> None:
+        """`way_out`: how whoever started it takes another port."""
         super().__init__(
             uvicorn.Config(
                 app, host=host, port=port, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, ws="none"
@@ -75,7 +76,7 @@ class Server(uvicorn.Server):
         try:
             self._listener = socket.create_server((host, port), family=family, backlog=2_048)
         except OSError as error:
-            raise BadInput(f"cannot listen on {host}:{port} ({error.strerror}); set TASKGROVE_HTTP_PORT to a free port") from error
+            raise BadInput(f"cannot listen on {host}:{port} ({error.strerror}); {way_out}") from error
 
     async def listen(self) -> None:
         """Serve until `should_exit`."""

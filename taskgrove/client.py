@@ -10,7 +10,7 @@ import httpx2
 from shared.catalogue.planners import default_planner
 from shared.contracts.base import Value
 from shared.contracts.phases import TERMINAL, Action, Status
-from shared.contracts.plan import NotesFile, RunOptions
+from shared.contracts.plan import NotesFile, Plan, RunOptions
 from shared.contracts.views import (
     ApprovalPage,
     ApprovalView,
@@ -106,6 +106,10 @@ class Client:
     async def sequence(self, task_id: str) -> SequenceView:
         """Order, graph, parallel groups and critical path of the plan for a task."""
         return await self._get(SequenceView, f"/tasks/{_part(task_id)}/sequence")
+
+    async def plan(self, task_id: str) -> Plan:
+        """The newest plan for a task, also while nobody has approved it yet. Raises NotFound where there is none."""
+        return await self._get(Plan, f"/tasks/{_part(task_id)}/plan")
 
     def events(self, task_id: str, *, last_event_id: str | None = None) -> AsyncIterator[LiveEvent | None]:
         """What happens, live, resumed when the connection breaks; see `Transport.events` for None."""

@@ -35,6 +35,13 @@ KINDS: dict[int, Callable[[str], TaskgroveError]] = {
     HTTPStatus.GATEWAY_TIMEOUT: Unavailable,
 }
 MOST_TEXT = 500
+COMMANDS = {
+    "GET /tasks lists those that there are": "`taskgrove status` lists the runs, and shows the tasks of one",
+    "GET /approvals?state=all lists those that there are": "`taskgrove inbox --all` lists those that there are",
+    "GET /quarantine lists what is": "`taskgrove quarantine list` shows what is",
+    "an admin makes one by POST /principals": "set TASKGROVE_KEY to one that is",
+}
+"""What the service advises to those who speak HTTP, and what does the same for those who do not."""
 
 
 def error_of(response: httpx2.Response) -> TaskgroveError:
@@ -61,7 +68,10 @@ def _message(problem: Problem | None, response: httpx2.Response) -> str:
     if problem is None:
         said = response.text.strip()[:MOST_TEXT]
         return f"{response.request.url} answered {response.status_code} {response.reason_phrase}" + (f": {said}" if said else "")
-    lines = [problem.detail or problem.title, *(_line(one) for one in problem.errors)]
+    detail = problem.detail or problem.title
+    for request, command in COMMANDS.items():
+        detail = detail.replace(request, command)
+    lines = [detail, *(_line(one) for one in problem.errors)]
     return "\n".join(line for line in dict.fromkeys(lines) if line)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from shared.clock import full_jitter
-from shared.errors import Unavailable
+from shared.errors import BadInput, Unavailable
 from taskgrove.problems import error_of
 
 SECONDS = 30.0
@@ -31,6 +31,9 @@ class Transport:
     """Requests to one Taskgrove. `patience`: seconds for which a request that may be repeated is tried again while nobody answers."""
 
     def __init__(self, url: str, *, key: str | None, patience: float, transport: httpx2.AsyncBaseTransport | None) -> None:
+        # No header can carry it, and what comes of trying names neither the key nor where it is from.
+        if key and not (key.isascii() and key.isprintable()):
+            raise BadInput("the API key holds characters that no key has; copy it again, into TASKGROVE_KEY on the command line")
         headers = {"authorization": f"Bearer {key}"} if key else {}
         self.url = url.rstrip("/")
         self._patience = patience

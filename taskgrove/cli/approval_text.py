@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from textwrap import indent
 from typing import Any
 
 from rich.text import Text
@@ -19,7 +20,7 @@ def show_approval(screen: Screen, approval: ApprovalView) -> None:
     """The question with all that is known about it."""
     screen.say()
     screen.say(Text.assemble(("? ", "bold yellow"), (f"{KINDS[approval.kind]}: {clean(approval.title)}", "bold")))
-    screen.say(f"  {approval.question}")
+    screen.say(indent(approval.question, "  "))
     for name, value in facts(approval):
         screen.say(Text.assemble((f"  {name:<12}", "dim"), clean(value)))
 

@@ -1,10 +1,10 @@
 """`taskgrove inbox`, `approve` and `reject`: where people answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,11 +12,12 @@ from services.approvals.domain.principals import APPROVER, check_principal
 from shared.contracts.views import ApprovalView, DecisionRequest
 from shared.errors import BadInput, Forbidden
 from taskgrove.cli import resolve
-from taskgrove.cli.approval_text import approval_row, show_approval
+from taskgrove.cli.approval_text import approval_row
 from taskgrove.cli.options import ApiOption, DataOption, JsonOption, commands
 from taskgrove.cli.people import told
 from taskgrove.cli.persons import PersonClients
 from taskgrove.cli.place import Place, find_place
+from taskgrove.cli.review import show_question
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import clean
 
@@ -50,15 +51,8 @@ def inbox(
 ) -> None:
     """List what waits for a person."""
     screen = Screen(as_json=as_json)
-    found = asyncio.run(_inbox(find_place(api, data), run, state="all" if every else "pending", mine=mine or None))
-    screen.document({"items": found})
-    if details:
-        for approval in found:
-            show_approval(screen, approval)
-    elif found:
-        screen.table(("id", "since", "kind", "asked", "question"), [approval_row(approval) for approval in found])
-    else:
-        screen.say("Nothing waits for a person.")
+    wanted = {"state": "all" if every else "pending", "mine": mine or None}
+    asyncio.run(_inbox(screen, find_place(api, data), run, details=details, wanted=wanted))
 
 
 @app.command()
@@ -94,9 +88,17 @@ def reject(
     _answer(identifier, Answer("reject", comment, name), place=find_place(api, data), as_json=as_json)
 
 
-async def _inbox(place: Place, run: str | None, *, state: str, mine: bool | None) -> list[ApprovalView]:
+async def _inbox(screen: Screen, place: Place, run: str | None, *, details: bool, wanted: Mapping[str, Any]) -> None:
     async with place.client() as client:
-        return await client.approvals(state=state, run=await resolve.run_id(client, run) if run else None, mine=mine)
+        found = await client.approvals(run=await resolve.run_id(client, run) if run else None, **wanted)
+        screen.document({"items": found})
+        if not found:
+            screen.say("Nothing waits for a person.")
+        elif details and not screen.as_json:
+            for approval in found:
+                await show_question(screen, approval, client)
+        else:
+            screen.table(("id", "since", "kind", "asked", "question"), [approval_row(approval) for approval in found])
 
 
 def _answer(identifier: str, answer: Answer, *, place: Place, as_json: bool) -> None:
@@ -130,6 +132,8 @@ def request_for(approval: ApprovalView, answer: Answer) -> DecisionRequest:
         choice = "fail"
     if choice == "approve" and choice not in approval.choices:
         raise BadInput(f"{clean(approval.question)} This cannot be approved; answer with --choice {' | '.join(approval.choices)}")
+    if choice == "take_over" and choice in approval.choices and not answer.summary.strip():
+        raise BadInput("to take over, say what was done, in a sentence: --result '…'")
     result = {"summary": answer.summary} if answer.summary else None
     return DecisionRequest.model_validate(
         {"approval_id": approval.approval_id, "decision": choice, "comment": answer.comment, "result": result, "digest": approval.digest}

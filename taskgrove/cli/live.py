@@ -71,7 +71,7 @@ def picture(seen: Look, said: dict[str, str], *, room: int) -> RenderableType:
 def tree_lines(seen: Look, said: dict[str, str], *, room: int) -> list[Text]:
     """The tree; where it is too long, finished groups are folded, then what is finished or has not begun is only counted."""
     children = by_parent(seen.tasks)
-    top = Text.assemble((line_of(seen.root.title, TITLE), "bold"), (f"  {words(seen.root.phase)}", MARKS[seen.root.phase][1]))
+    top = root_line(seen.root)
     rows = list(_walk(children, seen.root.task_id, depth=1, fold=False))
     if len(rows) >= room:
         rows = list(_walk(children, seen.root.task_id, depth=1, fold=True))
@@ -88,6 +88,14 @@ def _walk(children: dict[str, list[TaskView]], name: str, *, depth: int, fold: b
         yield task, depth
         if not (fold and task.phase is Phase.COMPLETED):
             yield from _walk(children, task.task_id, depth=depth + 1, fold=fold)
+
+
+def root_line(root: TaskView) -> Text:
+    """The run itself: how it stands, and why it failed where none of its tasks says so, such as a plan that was rejected."""
+    line = Text.assemble((line_of(root.title, TITLE), "bold"), (f"  {words(root.phase)}", MARKS[root.phase][1]))
+    if root.error and root.phase is not Phase.COMPLETED:
+        line.append(f"  {line_of(root.error.message, TITLE)}", style="red")
+    return line
 
 
 def by_parent(tasks: Iterable[TaskView]) -> dict[str, list[TaskView]]:

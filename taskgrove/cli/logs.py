@@ -12,6 +12,7 @@ from taskgrove.cli import resolve
 from taskgrove.cli.options import ApiOption, DataOption, JsonOption, RunArgument, commands
 from taskgrove.cli.place import Place, find_place
 from taskgrove.cli.screen import Screen
+from taskgrove.cli.stand import INTERRUPTED
 from taskgrove.cli.text import clean, clock_time, short
 from taskgrove.client import PAGE, Client
 from taskgrove.interrupt import until_interrupted
@@ -42,13 +43,14 @@ def logs(
     try:
         asyncio.run(until_interrupted(work))
     except KeyboardInterrupt:
-        raise typer.Exit from None
+        raise typer.Exit(0 if follow else INTERRUPTED) from None
 
 
 async def _logs(screen: Screen, place: Place, wanted: tuple[str, str | None], *, filters: dict[str, str | None], follow: bool) -> None:
     run, task = wanted
     async with place.client() as client:
         filters = {**filters, "run": await resolve.run_id(client, run), "task": await _task(client, run, task)}
+        await client.task(filters["task"] or filters["run"] or "")  # what is not there has no lines either, and none will come
         count = 0
         async for line in lines(client, filters, follow=follow):
             screen.say(as_text(line))

@@ -66,7 +66,11 @@ def _load(name: str) -> Any:
 
 app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-STATUSES = "0 completed, what had checks is verified; 1 a task failed or a result was not saved; 2 bad input; 3 waits for a person"
+STATUSES = (
+    "0 completed, what had checks is verified; 1 a task failed, a result was not saved, or anything that is not named here; "
+    "2 bad input; 3 waits for a person; 4 no Taskgrove could be reached or started; "
+    "130 interrupted (what is meant to last until Ctrl-C, such as up or logs -f, ends with 0)"
+)
 
 
 def _version(wanted: bool) -> None:
@@ -82,7 +86,7 @@ def taskgrove(*, version: bool = typer.Option(False, "--version", callback=_vers
 
 
 def main() -> NoReturn:
-    """Run the command line. Its exit status: 0 completed, 1 failed, 2 bad input, 3 waits for a person."""
+    """Run the command line. Its exit status is one of STATUSES."""
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

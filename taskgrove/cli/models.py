@@ -1,8 +1,7 @@
 """Language models, as far as a command has to know: whether there is one, and a scripted one in its place."""
 
 import asyncio
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from shared.settings import read
 from taskgrove.cli.place import Place, known_place
 from taskgrove.cli.planning import Submission, submission_of
 from taskgrove.cli.stand import Where
+from taskgrove.local.environment import environment
 from taskgrove.scripted import read_script, scripted
 
 
@@ -62,18 +62,3 @@ def stand_in(script: Path | None, where: Where) -> Iterator[None]:
         raise BadInput("--scripted-model is for a Taskgrove that this command starts, and one runs already; add --in-memory, or --data DIR")
     with scripted(read_script(script)) as model, environment(model.environment):
         yield
-
-
-@contextmanager
-def environment(given: Mapping[str, str]) -> Iterator[None]:
-    """These variables for this process and those that it starts, while the block lasts."""
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -13,9 +13,18 @@ def commands(name: str | None = None) -> typer.Typer:
     return typer.Typer(name=name, rich_markup_mode=None, no_args_is_help=bool(name), pretty_exceptions_enable=False)
 
 
+def directory(given: str) -> Path:
+    """The directory that is named. Raises BadParameter for the empty string, which a Path takes for the one we are in."""
+    if not given:
+        raise typer.BadParameter("it is empty; give a directory, such as . for this one")
+    return Path(given)
+
+
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", envvar="TASKGROVE_HOME", metavar="DIR", help="Data directory on this machine.", show_default=False),
+    typer.Option(
+        "--data", envvar="TASKGROVE_HOME", metavar="DIR", parser=directory, help="Data directory on this machine.", show_default=False
+    ),
 ]
 ApiOption = Annotated[
     str | None,
@@ -59,7 +68,10 @@ ScriptedModelOption = Annotated[
 ]
 
 OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", metavar="DIR", help="Copy the results into it; nothing is overwritten.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="DIR", parser=directory, help="Copy the results into it; nothing is overwritten.", show_default=False
+    ),
 ]
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, its first or last 4 characters or more, or `last`.")]

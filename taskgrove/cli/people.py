@@ -8,8 +8,9 @@ from collections.abc import Callable
 from shared.contracts.executor import Result
 from shared.contracts.views import ApprovalView, DecisionRequest
 from shared.errors import BadInput, Conflict, Forbidden
-from taskgrove.cli.approval_text import next_command, show_approval, who
+from taskgrove.cli.approval_text import next_command, who
 from taskgrove.cli.persons import PersonClients
+from taskgrove.cli.review import show_question
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import line_of
 from taskgrove.cli.view import View
@@ -38,7 +39,7 @@ class Asker:
     async def answer(self, approval: ApprovalView, view: View) -> None:
         view.pause()
         try:
-            show_approval(self._screen, approval)
+            await show_question(self._screen, approval, self._client)
             choice = await self._choice(approval)
             text = None if choice == LATER else await self._text(choice)
             if text is None or not await self._decide(approval, choice, text):

@@ -15,13 +15,17 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An address and its key. `hint`: options that lead other commands here; `home`: its data directory, if that is on this machine."""
+    """An address and its key. `hint`: options that lead other commands here; `home`: its data directory, if that is on this machine.
+
+    `passing`: it was started for this command, and ends with it.
+    """
 
     url: str
     key: str | None
     hint: str = ""
     home: Path | None = None
     in_memory: bool = False
+    passing: bool = False
 
     def client(self) -> Client:
         """A client for it."""

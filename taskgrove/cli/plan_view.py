@@ -7,8 +7,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from services.planner.lint import Finding
-from shared.contracts.plan import PRIORITY, Checkpoint, TaskSpec
-from taskgrove.cli.planning import Level, Planned, finding_line
+from shared.contracts.plan import PRIORITY, Checkpoint, Plan, TaskSpec
+from taskgrove.cli.planning import Level, Planned, count_tasks, finding_line
 from taskgrove.cli.screen import Screen
 from taskgrove.cli.text import clean, count_of, duration, line_of
 
@@ -21,7 +21,7 @@ WIDEST = 60
 
 def show_plan(screen: Screen, planned: Planned, *, details: bool) -> None:
     """The tree and what is odd about it; with `details` also what follows from the dependencies."""
-    screen.show(_tree(planned))
+    screen.show(plan_tree(planned.plan, concurrency=planned.options.concurrency))
     if details:
         levels = [level for level in planned.levels() if level.tasks]
         for level in levels[:MOST_LEVELS]:
@@ -70,13 +70,14 @@ def _level_document(level: Level) -> dict[str, Any]:
     }
 
 
-def _tree(planned: Planned) -> Tree:
-    at_once = f", at most {planned.options.concurrency} at once" if planned.options.concurrency else ""
-    title = Text.assemble((line_of(planned.plan.title or "Untitled"), "bold"), (f"  {count_of(planned.count(), 'task')}{at_once}", "dim"))
+def plan_tree(plan: Plan, *, concurrency: int | None = None, rest: str = "--json has all") -> Tree:
+    """The tasks as a tree. `rest`: where those are that find no room."""
+    at_once, total = f", at most {concurrency} at once" if concurrency else "", count_tasks(plan)
+    title = Text.assemble((line_of(plan.title or "Untitled"), "bold"), (f"  {count_of(total, 'task')}{at_once}", "dim"))
     tree = Tree(title, guide_style="dim")
-    left = _grow(tree, planned.plan.tasks, room=MOST_TREE)
+    left = _grow(tree, plan.tasks, room=MOST_TREE)
     if left < 0:
-        tree.add(Text(f"… {planned.count() - MOST_TREE} more (--json has all)", style="dim"))
+        tree.add(Text(f"… {total - MOST_TREE} more ({rest})", style="dim"))
     return tree
 
 

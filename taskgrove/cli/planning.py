@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.approvals.domain.submitting import INPUT_NAME
 from services.planner.domain import refuse_if_too_large, settled
 from services.planner.lint import Finding, lint
 from services.planner.planners import PlanRequest, planner_named
@@ -65,12 +66,17 @@ class Planned(Submission):
 
     def count(self) -> int:
         """How many tasks there are on all levels."""
-        return sum(len(tasks) for _, tasks in _placed(self.plan.tasks, ()))
+        return count_tasks(self.plan)
 
     def refuse_errors(self) -> None:
         """Raises NotesError with all that would stop the run."""
         if self.errors:
             raise NotesError([finding_line(finding) for finding in self.errors])
+
+
+def count_tasks(plan: Plan) -> int:
+    """How many tasks a plan has on all levels."""
+    return sum(len(tasks) for _, tasks in _placed(plan.tasks, ()))
 
 
 def finding_line(finding: Finding) -> str:
@@ -84,8 +90,7 @@ def submission_of(paths: Sequence[Path], *, prompt: str, options: RunOptions, el
 
     `elsewhere`: to a Taskgrove that has a language model, which this process does not know of.
     """
-    if not paths and not prompt.strip():
-        raise BadInput("there is nothing to do: give notes (--notes PATH), or say what is wanted (--prompt TEXT)")
+    _refuse_nothing(paths, prompt)
     if waits(planner_named(options.planner)):
         return Submission(prompt, read_notes(paths, planner=options.planner), options)
     planned = plan_paths(paths, prompt=prompt, options=options, elsewhere=elsewhere)
@@ -95,12 +100,18 @@ def submission_of(paths: Sequence[Path], *, prompt: str, options: RunOptions, el
 
 def plan_paths(paths: Sequence[Path], *, prompt: str, options: RunOptions, elsewhere: bool = False) -> Planned:
     """The plan for these files. Raises NotesError with file and line, BadInput, LimitExceeded or ModelFailed."""
+    _refuse_nothing(paths, prompt)
     planner = planner_named(options.planner)
     notes = read_notes(paths, planner=options.planner)
     made = plan_here(planner, PlanRequest(task_id=PREVIEW, prompt=prompt, notes=notes, options=options), elsewhere=elsewhere)
     plan, resolved = settled(made, options)
     refuse_if_too_large(plan, resolved, depth=0)
     return Planned(prompt, notes, resolved, plan, tuple(lint(plan)))
+
+
+def _refuse_nothing(paths: Sequence[Path], prompt: str) -> None:
+    if not paths and not prompt.strip():
+        raise BadInput("there is nothing to do: give notes (--notes PATH), or say what is wanted (--prompt TEXT)")
 
 
 def run_options(*, planner: str | None, notes: bool, inputs: Sequence[str], **others: Any) -> RunOptions:
@@ -110,6 +121,8 @@ def run_options(*, planner: str | None, notes: bool, inputs: Sequence[str], **ot
         name, equals, value = one.partition("=")
         if not equals or not name.strip():
             raise BadInput(f"--input {one!r}: write it as NAME=VALUE, such as --input version=1.4")
+        if not INPUT_NAME.match(name):
+            raise BadInput(f"--input {one!r}: {name!r} cannot be the name of an input: letters, digits, _ and - only, and no digit first")
         if name in given:
             raise BadInput(f"--input {name}: it is given twice; keep one")
         given[name] = value

@@ -87,7 +87,8 @@ def run(
     """Plan the notes, or what a prompt asks for, show the plan, carry it out, ask at checkpoints, and report.
 
     Uses the Taskgrove that runs on the data directory, or starts one for this run.
-    Exit status: 0 completed, what had checks is verified; 1 a task failed or a result was not saved; 2 bad input; 3 waits for a person.
+    Exit status: 0 completed, what had checks is verified; 1 a task failed or a result was not saved; 2 bad input; 3 waits for a person;
+    4 no Taskgrove could be reached or started; 130 interrupted.
     """
     screen, where = Screen(as_json=as_json), Where(api, data, in_memory)
     paths = [*(notes or ()), *(more or ())]
@@ -129,6 +130,8 @@ async def _carry_out(errand: Errand, place: Place, screen: Screen) -> int:
         report = await report_on(client, seen, hint=place.hint, out=errand.out, in_memory=place.in_memory)
     errand.status = report.exit_status
     show_report(screen, report)
+    if place.passing and not errand.keep and (report.failed or report.kept or report.waits):
+        screen.say(f"Taskgrove ends with this run; it is there for such commands again after: taskgrove up -d{place.hint}", style="dim")
     screen.document(report_document(report))
     if errand.keep:
         screen.say(f"\nTaskgrove stays up at {place.url}; Ctrl-C ends it.", style="dim")

@@ -41,7 +41,7 @@ class Where:
 
 
 def work_at(where: Where, screen: Screen, work: Work) -> int | None:
-    """Do the work and return what it returns; None: Ctrl-C or SIGTERM ended it. What was started for it is stopped in order."""
+    """Do the work and return what it returns; None: a signal ended it, as Ctrl-C does. What was started for it is stopped in order."""
     if where.in_memory:
         return _interruptible(_in_memory(screen, work), run=uvloop.run)
     place = known_place(where.api, where.data)
@@ -71,7 +71,7 @@ async def _local(root: Path, screen: Screen, work: Work) -> int | None:
 
     async def started(stack: LocalStack) -> int:
         screen.say(f"Ready after {duration(time.monotonic() - began)}: {stack.api_url}", style="dim")
-        return await work(Place(stack.api_url, local_key(stack.home), hint=hint_for(root), home=root))
+        return await work(Place(stack.api_url, local_key(stack.home), hint=hint_for(root), home=root, passing=True))
 
     return await serve(stack, started)
 

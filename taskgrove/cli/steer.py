@@ -8,6 +8,7 @@ import typer
 
 from shared.contracts.phases import Action
 from shared.contracts.views import TaskView
+from shared.errors import BadInput
 from shared.figures import count_of
 from taskgrove.cli import resolve
 from taskgrove.cli.options import ApiOption, DataOption, JsonOption, TaskArgument, commands
@@ -60,11 +61,22 @@ async def _rerun(wanted: str, *, reason: str, yes: bool, place: Place, screen: S
         task_id = await resolve.task_id(client, wanted)
         task, what = await asyncio.gather(client.task(task_id), client.rerun_preview(task_id))
         meaning = f"{line_of(task.title)}: {count_of(what.again, 'task')} will be done again, {what.kept} are kept"
-        if not yes and not typer.confirm(f"{meaning}. Go on?", err=True):
+        if not yes and not _confirmed(meaning):
             raise typer.Abort
         task = await client.update(task_id, Action.RERUN, reason=reason, version=what.version)
     screen.say(f"rerun: {meaning}; {words(task.phase)}{' (paused)' if task.paused else ''}")
     screen.document(task)
+
+
+def _confirmed(meaning: str) -> bool:
+    """Whether a person says yes. Raises BadInput where nobody is there to say anything."""
+    try:
+        return typer.confirm(f"{meaning}. Go on?", err=True)
+    except typer.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            typer.echo(err=True)
+            raise BadInput("nothing was done, because nobody answered; say --yes to do it without being asked") from None
+        raise
 
 
 def _order(wanted: str, action: Action, *, reason: str, place: Place, screen: Screen) -> None:

@@ -56,20 +56,26 @@ def import_run(
     """Bring an exported run back. Takes the admin key."""
     screen, document = Screen(as_json=as_json), read_document(file)
     place = find_place(api, data)
-    root = asyncio.run(_import(place, document))
+    try:
+        root = asyncio.run(_import(place, document))
+    except BadInput as error:
+        raise BadInput(f"{file}: {error}; give a file that `taskgrove export` wrote") from error
     screen.say(f"Run {root.run_id}: {line_of(root.title)}")
     screen.say(f"  look at it: taskgrove status {short(root.run_id)}{place.hint}", style="dim")
     screen.document(root)
 
 
 def read_document(file: Path) -> Any:
-    """The JSON in a file. Raises BadInput."""
+    """The JSON object in a file. Raises BadInput."""
     try:
-        return orjson.loads(file.read_bytes())
+        document = orjson.loads(file.read_bytes())
     except OSError as error:
         raise BadInput(f"{file}: this cannot be read: {error.strerror}; give a file that `taskgrove export` wrote") from error
     except orjson.JSONDecodeError as error:
         raise BadInput(f"{file}:{error.lineno}: this is not JSON: {error.msg}; give a file that `taskgrove export` wrote") from error
+    if not isinstance(document, dict):
+        raise BadInput(f"{file}: this is no exported run; give a file that `taskgrove export` wrote")
+    return document
 
 
 async def _export(place: Place, wanted: str) -> tuple[str, bytes, dict[str, int]]:

@@ -18,6 +18,7 @@ from taskgrove.cli.stand import INTERRUPTED, log_plainly
 from taskgrove.cli.text import duration, last_lines
 from taskgrove.local.home import Home, default_home, prepare
 from taskgrove.local.serve import forever, serve
+from taskgrove.local.settings import check_settings
 from taskgrove.local.state import read_state, stop_running
 from taskgrove.local.supervisor import LocalStack
 
@@ -88,7 +89,8 @@ async def _tell(screen: Screen, place: Place, seconds: float, *, in_browser: boo
 
 
 def _detached(root: Path, port: int | None) -> tuple[Place, float]:
-    """Start it in the background; where it is, and after how many seconds it was up."""
+    """Start it in the background; where it is, and after how many seconds it was up. Raises BadInput for a wrong setting."""
+    check_settings()
     home, began = prepare(root), time.monotonic()
     if (state := read_state(root)) and state.running:
         who = f"process {state.supervisor.pid}"

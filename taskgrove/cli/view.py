@@ -17,7 +17,7 @@ TOLD = TERMINAL | {Phase.RUNNING, Phase.RETRYING, Phase.REPLANNING}
 """Phases that are worth a line. What waits for people is told by its question."""
 
 FAILURES = (Phase.FAILED,)
-MENTIONED = (Phase.FAILED, Phase.RUNNING, Phase.READY, Phase.AWAITING_APPROVAL, Phase.ESCALATED)
+MENTIONED = (Phase.FAILED, Phase.CANCELLED, Phase.RUNNING, Phase.READY, Phase.AWAITING_APPROVAL, Phase.ESCALATED)
 
 
 class View(Protocol):
@@ -136,8 +136,8 @@ def path_of(task: TaskView, others: dict[str, TaskView]) -> str:
 
 def progress_line(seen: Look) -> str:
     """`12/40 done, 1 failed, 8 running, ETA 40 s`"""
-    parts = [f"{seen.done}/{seen.total} done"]
-    parts += [f"{count} {words(phase)}" for phase in MENTIONED if (count := seen.counts.get(phase))]
+    parts, counts = [f"{seen.done}/{seen.total} done"], seen.below()
+    parts += [f"{count} {words(phase)}" for phase in MENTIONED if (count := counts.get(phase))]
     if (left := remaining(seen)) is not None:
         parts.append(f"ETA {duration(left)}")
     return ", ".join(parts)

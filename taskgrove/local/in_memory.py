@@ -1,11 +1,9 @@
 """The same five services in one process, over the in-memory broker and store: nothing to install, and nothing survives."""
 
 import asyncio
-import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Self
@@ -16,7 +14,9 @@ from shared.memory.store import MemoryDatabase
 from shared.service import Running, assemble, lay_ground
 from shared.settings import CommonSettings
 from shared.telemetry.logs import configure
+from taskgrove.local.environment import environment
 from taskgrove.local.home import Home, admin_keys, prepare, throw_away_home
+from taskgrove.local.settings import OVERRULED, check_settings
 from taskgrove.local.supervisor import SERVICES
 
 KEYS = "TASKGROVE_APPROVALS_BOOTSTRAP_KEYS"
@@ -27,15 +27,18 @@ class InMemoryStack:
     """All of Taskgrove in this process. `async with InMemoryStack() as stack:` starts it and ends it; its files are thrown away."""
 
     def __init__(self, *, http_port: int = 0, log_level: str = "info") -> None:
+        """Raises BadInput for a wrong setting."""
+        check_settings()
         self.start_seconds = 0.0
         self.home = Home(throw_away_home())
-        self._settings = CommonSettings(
-            artifacts_url=self.home.artifacts.as_uri(),
-            work_dir=self.home.work,
-            http_host="127.0.0.1",
-            http_port=http_port,
-            log_level=log_level,
-        )
+        with environment(OVERRULED):
+            self._settings = CommonSettings(
+                artifacts_url=self.home.artifacts.as_uri(),
+                work_dir=self.home.work,
+                http_host="127.0.0.1",
+                http_port=http_port,
+                log_level=log_level,
+            )
         self._running: list[Running] = []
         self._closing = ExitStack()
 
@@ -68,7 +71,7 @@ class InMemoryStack:
         log = self._closing.enter_context(self.log.open("a", encoding="utf-8"))
         configure(level=self._settings.log_level, stream=log)
         self._closing.callback(configure, level=self._settings.log_level)
-        self._closing.enter_context(_environment(KEYS, str(admin_keys(self.home))))
+        self._closing.enter_context(environment({KEYS: str(admin_keys(self.home))}))
         exchange, clock = MemoryExchange(), ServerClock()
         database = MemoryDatabase(clock)
         for name in SERVICES:
@@ -85,17 +88,3 @@ class InMemoryStack:
         self._running = []
         self._closing.close()
         shutil.rmtree(self.home.root, ignore_errors=True)
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """The services read their settings from the environment, as they do in processes of their own."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as an orderly end: what runs under `serve` is cancelled, and the stack stops in order."""
+"""Ctrl-C, SIGTERM and a closed terminal as an orderly end: what runs under `serve` is cancelled, and the stack stops in order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

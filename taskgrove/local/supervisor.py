@@ -23,6 +23,7 @@ from taskgrove.local.parts import find_mongod, find_rabbitmq
 from taskgrove.local.ports import assign
 from taskgrove.local.rabbit import Rabbit
 from taskgrove.local.service import Service
+from taskgrove.local.settings import check_settings
 from taskgrove.local.state import State, end_orphans, own_ref, read_state, write_state
 
 SERVICES = ("planner", "sequencer", "executor", "checker", "approvals")
@@ -91,6 +92,7 @@ class LocalStack:
     async def start(self) -> None:
         """Come back when all five services are ready; what was started is ended if that does not happen."""
         try:
+            check_settings(self._settings)
             self._claim()
             await self._start_backends()
             await self._start_services()

@@ -59,7 +59,7 @@ class ScriptedModel:
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             await self._serve(scope, receive, send)
 
-        self._server = Server(serve, host=HOST, port=port)
+        self._server = Server(serve, host=HOST, port=port, way_out="give another --port, or none for any free one")
         return self._server
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:

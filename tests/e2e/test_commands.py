@@ -121,6 +121,6 @@ async def test_without_a_taskgrove_every_command_says_how_to_get_one(second: Gro
     commands = [("status",), ("inbox",), ("quarantine", "list"), ("submit", "--notes", notes["good"]), *((name, "last") for name in of_run)]
     ends = await asyncio.gather(*(second.cli(*args) for args in commands))
     found = {args: (end.status, "taskgrove up" in end.err) for args, end in zip(commands, ends, strict=True)}
-    assert found == dict.fromkeys(commands, (1, True))
+    assert found == dict.fromkeys(commands, (4, True))
     down = await second.cli("down", "--json")
     assert (down.status, down.json["stopped"]) == (0, False)

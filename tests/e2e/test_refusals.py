@@ -115,7 +115,7 @@ async def test_a_wrong_key_is_refused(grove: Grove) -> None:
 
 async def test_nobody_at_that_address(grove: Grove) -> None:
     refused = await grove.cli("status", "--api", "http://127.0.0.1:9")
-    assert refused.status == 1
+    assert refused.status == 4
     assert "taskgrove up" in refused.err
 
 

@@ -16,6 +16,7 @@ from services.approvals.api import (
     links,
     logs,
     orders,
+    plans,
     principals,
     quarantine,
     submissions,
@@ -33,7 +34,9 @@ from services.approvals.web.problems import on_error, on_http, on_invalid, refus
 from shared.contracts.views import Problem
 from shared.errors import TaskgroveError
 
-RESOURCES = (submissions, orders, events, exports, imports, tasks, approvals, audit, logs, artifacts, quarantine, principals, links, whoami)
+RESOURCES = (
+    submissions, orders, events, exports, imports, tasks, plans, approvals, audit, logs, artifacts, quarantine, principals, links, whoami,
+)  # fmt: skip
 PAGES = (assets, entry, overview, inbox, run, run_actions, stream, graph, log_lines, submit, submit_plan)
 PROBLEM = {"schema": Problem.model_json_schema(by_alias=True)}
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"description": "RFC 9457 problem", "content": {MEDIA_TYPE: PROBLEM}}}

@@ -105,6 +105,10 @@ class Looking:
         wanted = list(ids)
         return {doc["_id"]: doc["title"] for doc in await self._tasks.find({"_id": {"$in": wanted}}, ("title",))} if wanted else {}
 
+    async def newest_plan(self, task_id: str, *, version: int) -> Doc | None:
+        """The header of the plan after the one that is carried out (`version`; 0: none is), else of that one; None: there is none yet."""
+        return await self.header(plan_id(task_id, version + 1)) or await self.header(plan_id(task_id, version))
+
     async def header(self, plan: str) -> Doc | None:
         """What a plan is, without its tasks; None: it is not made yet."""
         found = await self._plans.find({"_id": plan})

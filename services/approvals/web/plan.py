@@ -10,7 +10,6 @@ from services.approvals.store.looking import PlanPart
 from services.approvals.web.run_panel import subject_of
 from shared.aside import aside
 from shared.contracts.plan import TaskSpec
-from shared.ids import plan_id
 from shared.sequence import sequence
 from shared.storage.port import Doc
 
@@ -71,8 +70,7 @@ class Preview:
 
 async def load_header(deps: Deps, run_id: str, root: Doc | None) -> Doc | None:
     """The header of the run's newest plan, or of what came instead of one; None: no plan has been made yet."""
-    version = int((root or {}).get("plan_version", 0))
-    return await deps.looking.header(plan_id(run_id, version + 1)) or await deps.looking.header(plan_id(run_id, version))
+    return await deps.looking.newest_plan(run_id, version=int((root or {}).get("plan_version", 0)))
 
 
 async def load_preview(deps: Deps, header: Doc) -> Preview:

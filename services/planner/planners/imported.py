@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from services.planner import domain
 from services.planner.lint import errors_of
@@ -21,6 +22,13 @@ NEITHER = (
     'this is neither a plan ({"title": …, "tasks": […]}) nor a WfFormat workflow ({"schemaVersion": "1.5", "workflow": …}); '
     "give one of these"
 )
+WRONG = {
+    "too_short": "there is nothing in it, and one at least is needed",
+    "tuple_type": "this is no list ([…])",
+    "dict_type": "this is no object ({…})",
+    "model_type": "this is no object ({…})",
+    "model_attributes_type": "this is no object ({…})",
+}
 NESTED: dict[str, type[BaseModel]] = {"tasks": TaskSpec, "subtasks": TaskSpec, "checkpoint": Checkpoint}
 
 
@@ -70,7 +78,7 @@ def _plan(content: dict[str, Any], request: PlanRequest, *, planner: str) -> Pla
     try:
         given = PlanFile.model_validate(content)
     except ValidationError as error:
-        raise NotesError([f"{file}: {json_path(one['loc'])}: {one['msg']}; mend it there" for one in error.errors()]) from error
+        raise NotesError([f"{file}: {json_path(one['loc'])}: {_said(one)}; mend it there" for one in error.errors()]) from error
     if _says_more(given) and (unknown := _unknown_fields(content, Plan, path="")):
         raise NotesError([f"{file}: {problem}" for problem in unknown])
     plan = Plan(
@@ -88,6 +96,11 @@ def _plan(content: dict[str, Any], request: PlanRequest, *, planner: str) -> Pla
     if errors:
         raise NotesError([f"{file}: {' / '.join(error.path) or 'the plan'}: {error.message}" for error in errors])
     return plan.model_copy(update={"tasks": _integrated(plan.tasks)})
+
+
+def _said(error: ErrorDetails) -> str:
+    """What is wrong with a value, in the words of JSON."""
+    return WRONG.get(error["type"]) or str(error["msg"])
 
 
 def _grouped(tasks: tuple[TaskSpec, ...]) -> tuple[TaskSpec, ...]:

@@ -22,6 +22,7 @@ ALLOWED = {
     ("GET", "/tasks/{task_id}"): EVERYONE,
     ("GET", "/tasks/{task_id}/rerun"): EVERYONE,
     ("GET", "/tasks/{task_id}/sequence"): EVERYONE,
+    ("GET", "/tasks/{task_id}/plan"): EVERYONE,
     ("GET", "/tasks/{task_id}/events"): EVERYONE,
     ("GET", "/tasks/{task_id}/export"): EVERYONE,
     ("POST", "/imports"): {"ada"},

@@ -120,7 +120,7 @@ def test_inputs_are_checked(notes: Path, given: str) -> None:
 )
 def test_where_nothing_runs_every_command_says_how_to_start(tmp_path: Path, command: Sequence[str]) -> None:
     done = process(*command, "--data", tmp_path, "--json")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (4, "")
     assert f"no Taskgrove runs on {tmp_path}; start one with `taskgrove up --data {tmp_path}`" in done.stderr
 
 

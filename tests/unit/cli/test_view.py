@@ -31,6 +31,17 @@ def test_progress_names_what_matters() -> None:
     assert progress_line(look) == "2/4 done, 1 failed, 1 running, ETA 10 s"
 
 
+def test_progress_counts_the_tasks_and_not_the_run() -> None:
+    look = seen(*[task(str(number), Phase.FAILED) for number in range(4)], task("5", Phase.CANCELLED), root=Phase.FAILED)
+    assert progress_line(look) == "5/5 done, 4 failed, 1 cancelled"
+    assert progress_line(seen(root=Phase.FAILED)) == "0/0 done"
+
+
+def test_a_run_without_tasks_says_itself_why_it_failed() -> None:
+    look = seen(root=Phase.FAILED, error={"code": "rejected", "message": "rejected by local"})
+    assert [str(line) for line in tree_lines(look, {}, room=20)] == ["Release  failed  rejected by local"]
+
+
 def test_a_small_run_is_shown_whole() -> None:
     look = seen(task("1"), task("1.1"), task("2", Phase.RUNNING))
     assert [str(line) for line in tree_lines(look, {f"{RUN}.2": "half way"}, room=20)] == [

@@ -1,0 +1,19 @@
+"""Settings that are read before anything is started."""
+
+import pytest
+
+from scripts.docs.settings import all_settings
+from shared.errors import BadInput
+from taskgrove.local.settings import KINDS, check_settings
+
+
+def test_the_settings_of_every_service_are_read() -> None:
+    assert set(KINDS) == {kind for _, kind in all_settings()}
+
+
+def test_what_services_are_told_besides_counts_and_what_is_set_for_them_cannot_be_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKGROVE_HTTP_PORT", "nonsense")
+    monkeypatch.setenv("TASKGROVE_BROKER_URL", "nonsense")
+    check_settings()
+    with pytest.raises(BadInput, match="TASKGROVE_CHECKER_LEASE_SECONDS=nonsense"):
+        check_settings({"TASKGROVE_CHECKER_LEASE_SECONDS": "nonsense"})
