@@ -27,7 +27,7 @@ class Delivery(Protocol):
     headers: Mapping[str, object]
 
     async def ack(self) -> None:
-        """It is dealt with. After a lost connection this does nothing: the broker delivers it again."""
+        """It is dealt with. Once the connection is lost this returns and does nothing: the broker delivers it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,13 @@
 """The port on a real RabbitMQ. One supervisor loop owns both connections: whatever breaks, everything is torn down and built again."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import AMQPError, DeliveryError
+from aio_pika.exceptions import DeliveryError
 from aiormq.abc import FieldTable
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
@@ -16,6 +15,7 @@ from shared.clock import full_jitter
 from shared.ending import end
 from shared.errors import BrokerUnavailable, QueueFull
 from shared.messaging.lenient import be_lenient
+from shared.messaging.link import LOST, Link, RabbitDelivery, honest
 from shared.messaging.port import Delivery, Message, Queue
 from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, arguments, own_queues
 
@@ -26,39 +26,8 @@ WATCH_SECONDS = 10.0
 IN_FLIGHT = 200
 LONGEST_PAUSE = 5.0
 DEFINITIONS = "python -m shared.messaging.definitions"
-LOST = (AMQPError, ConnectionError, TimeoutError, OSError, RuntimeError)
 
 log = structlog.get_logger()
-
-
-@contextmanager
-def honest() -> Iterator[None]:
-    """aiormq cancels what waits on a breaking connection. A CancelledError that nobody asked for becomes the ConnectionError that it is."""
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise ConnectionError("the connection to RabbitMQ broke during a call; its result is not known") from error
-
-
-class RabbitDelivery:
-    """A message from RabbitMQ, until acked."""
-
-    def __init__(self, message: AbstractIncomingMessage) -> None:
-        self._message = message
-        self.body = message.body
-        self.routing_key = message.routing_key or ""
-        self.message_id = message.message_id or ""
-        self.headers: Mapping[str, object] = message.headers
-
-    async def ack(self) -> None:
-        try:
-            with honest():
-                await self._message.ack()
-        except LOST:
-            log.debug("ack.too_late", message_id=self.message_id)
 
 
 @dataclass(slots=True)
@@ -71,26 +40,6 @@ class Subscription:
     tag: str | None = None
     channel: AbstractChannel | None = None
     last: float = 0.0
-
-
-@dataclass(slots=True)
-class Link:
-    """One life of the two connections. What is heard of an older life does not touch the present one."""
-
-    connections: list[AbstractConnection] = field(default_factory=list)
-    exchange: AbstractExchange | None = None
-    subscribed: set[str] = field(default_factory=set)
-    broken: asyncio.Event = field(default_factory=asyncio.Event)
-    reason: str = ""
-
-    def on_close(self, _sender: object, error: BaseException | None) -> None:
-        """A connection or channel ended, whoever wanted it."""
-        self.fail(f"closed: {error!r}")
-
-    def fail(self, reason: str) -> None:
-        """It is of no use any more; the supervisor builds another."""
-        self.reason = self.reason or reason
-        self.broken.set()
 
 
 class RabbitBroker:
@@ -185,6 +134,7 @@ class RabbitBroker:
                 self.last_error = f"{type(error).__name__}: {error}"
                 log.exception("broker.broke")
             finally:
+                link.fail("given up")
                 self._link = None
                 self._up.clear()
                 await _close(link)
@@ -253,7 +203,7 @@ class RabbitBroker:
 
         async def receive(message: AbstractIncomingMessage) -> None:
             subscription.last = loop.time()
-            subscription.receive(RabbitDelivery(message))
+            subscription.receive(RabbitDelivery(message, link))
 
         subscription.last = loop.time()
         subscription.channel = channel

@@ -100,6 +100,22 @@ async def test_acks_and_cancels_on_a_broken_connection_do_nothing(house: House, 
     await asyncio.wait_for(broker.stop(), 5)
 
 
+async def test_acks_that_meet_a_closing_connection_come_back(house: House, broker_url: str) -> None:
+    """One channel ends, and both connections with it: what is acked meanwhile is more than aiormq has room for, and nobody takes it."""
+    broker, ear = await house.broker(), Ear()
+    await broker.consume(house.one, ear, prefetch=100)
+    await broker.publish([house.message("a", str(n).encode()) for n in range(50)])
+    first = list(await ear.wait(50))
+    async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
+        await channel.queue_delete(house.one)
+    async with asyncio.timeout(WATCH_SECONDS):
+        while broker.connected():
+            await asyncio.sleep(0)
+    await asyncio.wait_for(asyncio.gather(*(delivery.ack() for delivery in first)), 20)
+    await eventually(lambda: broker.publish([house.message("a", b"again")]))
+    await ear.wait(51)
+
+
 async def test_a_half_open_connection_does_not_hold_a_publisher(house: House, wire: Wire) -> None:
     broker = await house.broker()
     wire.hold()
