@@ -80,3 +80,6 @@ class RabbitDelivery:
                     await self._message.ack()
         except LOST:
             log.debug("ack.too_late", message_id=self.message_id)
+
+    def lost(self) -> bool:
+        return self._link.broken.is_set()

@@ -29,6 +29,9 @@ class Delivery(Protocol):
     async def ack(self) -> None:
         """It is dealt with. Once the connection is lost this returns and does nothing: the broker delivers it again."""
 
+    def lost(self) -> bool:
+        """Whether the connection that it came over is lost: then it is delivered again, whatever becomes of it here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:
