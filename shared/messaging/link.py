@@ -35,6 +35,7 @@ class Link:
     subscribed: set[str] = field(default_factory=set)
     broken: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
+    blocked: bool = False
     waiting: set[asyncio.Timeout] = field(default_factory=set)
 
     def on_close(self, _sender: object, error: BaseException | None) -> None:
@@ -48,6 +49,12 @@ class Link:
         waiting, self.waiting = self.waiting, set()
         for limit in waiting:
             limit.reschedule(0)
+
+    async def look(self) -> None:
+        """Note whether RabbitMQ takes messages over this link."""
+        was, self.blocked = self.blocked, await _is_blocked(self.connections[-1])
+        if self.blocked and not was:
+            log.warning("broker.blocks", help="RabbitMQ is short of memory or disk and takes no messages: give it some, and it goes on")
 
     @asynccontextmanager
     async def lasting(self) -> AsyncIterator[None]:
@@ -83,3 +90,14 @@ class RabbitDelivery:
 
     def lost(self) -> bool:
         return self._link.broken.is_set()
+
+
+async def _is_blocked(connection: AbstractConnection) -> bool:
+    """Who is blocked is not ready until that is over; of a connection that is already closed nothing is said."""
+    try:
+        async with asyncio.timeout(0):
+            if connection.transport:
+                await connection.transport.ready()
+    except TimeoutError:
+        return True
+    return False

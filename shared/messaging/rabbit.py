@@ -23,6 +23,7 @@ PUBLISH_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 3.0
 WATCH_SECONDS = 10.0
+LOOK_SECONDS = 1.0
 IN_FLIGHT = 200
 LONGEST_PAUSE = 5.0
 DEFINITIONS = "python -m shared.messaging.definitions"
@@ -69,7 +70,7 @@ class RabbitBroker:
             self.last_error = "stopped"
 
     def connected(self) -> bool:
-        return self._link is not None and not self._link.broken.is_set()
+        return self._link is not None and not self._link.broken.is_set() and not self._link.blocked
 
     async def publish(self, messages: Sequence[Message]) -> None:
         link = self._link
@@ -213,11 +214,12 @@ class RabbitBroker:
             await subscription.queue.cancel(subscription.tag)
 
     async def _watch(self, link: Link) -> None:
-        """Return when the link is broken, or when a queue has messages and none of them arrive."""
+        """Return when the link is broken, or when a queue has messages and none of them arrive; note whether publishers are blocked."""
         while not link.broken.is_set():
             try:
-                await asyncio.wait_for(link.broken.wait(), WATCH_SECONDS)
+                await asyncio.wait_for(link.broken.wait(), LOOK_SECONDS)
             except TimeoutError:
+                await link.look()
                 for name, subscription in list(self._subscriptions.items()):
                     if await _is_deaf(subscription):
                         link.fail(f"{name} has messages and none arrive")

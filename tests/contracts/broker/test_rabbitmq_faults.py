@@ -16,6 +16,7 @@ from taskgrove.local.ports import assign
 from taskgrove.local.rabbit import Rabbit
 from tests.contracts.broker.conftest import Ear, House
 from tests.contracts.broker.proxy import Wire
+from tests.rabbitmqctl import rabbitmqctl
 
 
 @pytest.fixture
@@ -181,6 +182,30 @@ class TestTheNodeItself:
         await node.start()
         yield node
         await node.stop()
+
+    async def test_while_it_blocks_who_publishes_that_is_said_and_what_was_heard_can_be_acked(self, node: Rabbit) -> None:
+        house = House(lambda: RabbitBroker(node.url, name="test"))
+        broker, ear = await house.broker(), Ear()
+        await broker.consume(house.one, ear, prefetch=1)
+        await broker.publish([house.message("a", b"1"), house.message("a", b"2")])
+        await ear.wait(1)
+        assert node.child is not None
+        await rabbitmqctl(node.child.pid, "set_vm_memory_high_watermark", "0.00001")
+        with pytest.raises(BrokerUnavailable):
+            await broker.publish([house.message("a", b"3")])
+        async with asyncio.timeout(20):
+            while broker.connected():
+                await asyncio.sleep(0.02)
+        await ear.heard[0].ack()
+        await ear.wait(2)
+        await rabbitmqctl(node.child.pid, "set_vm_memory_high_watermark", "0.4")
+        async with asyncio.timeout(20):
+            while not broker.connected():
+                await asyncio.sleep(0.02)
+        assert ear.bodies()[:2] == [b"1", b"2"], "the connections were not even built again"
+        assert not ear.heard[0].lost()
+        await eventually(lambda: broker.publish([house.message("a", b"4")]))
+        await broker.stop()
 
     async def test_kill_and_restart_lose_nothing_that_was_confirmed(self, node: Rabbit) -> None:
         house = House(lambda: RabbitBroker(node.url, name="test"))
