@@ -9,6 +9,7 @@ import structlog
 from aio_pika.abc import AbstractConnection, AbstractExchange, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 
+ANSWER_TIMEOUT = 10.0
 LOST = (AMQPError, ConnectionError, TimeoutError, OSError, RuntimeError)
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ class Link:
     reason: str = ""
     blocked: bool = False
     waiting: set[asyncio.Timeout] = field(default_factory=set)
+    connecting: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
 
     def on_close(self, _sender: object, error: BaseException | None) -> None:
         """A connection or channel ended, whoever wanted it."""
@@ -49,6 +51,10 @@ class Link:
         waiting, self.waiting = self.waiting, set()
         for limit in waiting:
             limit.reschedule(0)
+
+    def answered(self) -> None:
+        """While it is made: RabbitMQ has as long again for what is asked next. It may be slow; all in all there is much to ask."""
+        self.connecting.reschedule(asyncio.get_running_loop().time() + ANSWER_TIMEOUT)
 
     async def look(self) -> None:
         """Note whether RabbitMQ takes messages over this link."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import DeliveryError
 from aiormq.abc import FieldTable
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
@@ -20,7 +20,6 @@ from shared.messaging.port import Delivery, Message, Queue
 from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, arguments, own_queues
 
 PUBLISH_TIMEOUT = 5.0
-CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 3.0
 WATCH_SECONDS = 10.0
 LOOK_SECONDS = 1.0
@@ -121,7 +120,7 @@ class RabbitBroker:
             link = Link()
             try:
                 with honest():
-                    async with asyncio.timeout(CONNECT_TIMEOUT):
+                    async with link.connecting:
                         await self._connect(link)
                     await self._watch(link)
                 self.last_error = link.reason
@@ -144,53 +143,66 @@ class RabbitBroker:
 
     async def _connect(self, link: Link) -> None:
         for purpose in ("hears", "says"):
+            link.answered()
             properties: FieldTable = {"connection_name": f"{self._name} {purpose}"}
             connection = await aio_pika.connect(self._url, client_properties=properties, heartbeat=10)
             connection.close_callbacks.add(link.on_close)
             link.connections.append(connection)
-        hearing, saying = link.connections
-        await self._declare(hearing)
-        channel = await saying.channel(publisher_confirms=True, on_return_raises=True)
+        await self._declare(link)
+        link.answered()
+        channel = await link.connections[1].channel(publisher_confirms=True, on_return_raises=True)
         channel.close_callbacks.add(link.on_close)
         link.exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         while missing := set(self._subscriptions) - link.subscribed:
             for name in missing:
                 if subscription := self._subscriptions.get(name):
+                    link.answered()
                     await self._subscribe(name, subscription, link)
         if not link.broken.is_set():
             self._link, self._failures = link, 0
             self._up.set()
             log.info("broker.connected")
 
-    async def _declare(self, connection: AbstractConnection) -> None:
+    async def _declare(self, link: Link) -> None:
         """All of the topology. A user that may not has a slice: it declares its own queue, and looks whether the rest is there."""
+        link.answered()
         try:
-            async with connection.channel() as channel:
+            async with link.connections[0].channel() as channel:
                 exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
                 dead = await channel.declare_exchange(DEAD_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
-                await self._declare_queues(channel, exchange, dead)
+                await self._declare_queues(channel, exchange, dead, link=link)
         except ChannelAccessRefused:
-            await self._declare_slice(connection)
+            await self._declare_slice(link)
 
-    async def _declare_slice(self, connection: AbstractConnection) -> None:
+    async def _declare_slice(self, link: Link) -> None:
+        link.answered()
         own = own_queues(self._name)
         try:
-            async with connection.channel() as channel:
+            async with link.connections[0].channel() as channel:
                 exchange, dead = [await channel.get_exchange(name) for name in (EXCHANGE, DEAD_EXCHANGE)]
                 for queue in self._queues:
                     if queue.name not in own:
+                        link.answered()
                         await channel.get_queue(queue.name)
-                await self._declare_queues(channel, exchange, dead, only=own)
+                await self._declare_queues(channel, exchange, dead, link=link, only=own)
         except ChannelNotFoundEntity as error:
             raise ConnectionError(f"{error}, and this user may not declare it: load what `{DEFINITIONS}` prints") from error
 
     async def _declare_queues(
-        self, channel: AbstractChannel, exchange: AbstractExchange, dead: AbstractExchange, *, only: Sequence[str] | None = None
+        self,
+        channel: AbstractChannel,
+        exchange: AbstractExchange,
+        dead: AbstractExchange,
+        *,
+        link: Link,
+        only: Sequence[str] | None = None,
     ) -> None:
         for queue in self._queues:
             if only is None or queue.name in only:
+                link.answered()
                 declared = await channel.declare_queue(queue.name, durable=True, arguments=arguments(queue))
                 for key in queue.keys:
+                    link.answered()
                     await declared.bind(dead if queue.dead else exchange, key)
 
     async def _subscribe(self, name: str, subscription: Subscription, link: Link) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import aio_pika
 import pytest
+from yarl import URL
 
 from shared.errors import BrokerUnavailable
 from shared.messaging.rabbit import PUBLISH_TIMEOUT, WATCH_SECONDS, RabbitBroker, honest
+from shared.messaging.topology import queue_of, queues
 from taskgrove.local.parts import Program, find_rabbitmq
 from taskgrove.local.ports import assign
 from taskgrove.local.rabbit import Rabbit
@@ -168,6 +170,17 @@ async def test_it_waits_for_a_broker_that_comes_later(house: House, wire: Wire) 
     assert not starting.done()
     wire.refuses = False
     assert (await asyncio.wait_for(starting, 20)).connected()
+
+
+async def test_a_broker_that_answers_slowly_is_reached(wire: Wire, broker_url: str) -> None:
+    """All of the topology of the house: each question is soon answered, and all of them together take longer than one may."""
+    broker, ear = RabbitBroker(str(URL(broker_url).with_port(wire.port)), name="test"), Ear()
+    await broker.consume(queue_of("executor"), ear, prefetch=10)
+    wire.lag = 0.15
+    await asyncio.wait_for(broker.start(queues()), 60)
+    assert broker.last_error == "", "at once, not with a lucky try"
+    wire.lag = 0.0
+    await broker.stop()
 
 
 class TestTheNodeItself:
