@@ -100,6 +100,12 @@ class Lane(Generic[Item]):
         """Of all runs more may be taken: whoever takes it goes on by itself."""
         self.done(list(self._busy))
 
+    def clear(self) -> None:
+        """Forget what waits. What was taken is handled all the same."""
+        self._free.clear()
+        self._held.clear()
+        self._count = 0
+
     def firsts(self) -> Iterable[Item]:
         """Of each run what has waited longest."""
         for lines in (self._free, self._held):

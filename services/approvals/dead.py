@@ -43,11 +43,11 @@ class Dead:
         task.add_done_callback(self._keeping.discard)
 
     async def _keep(self, delivery: Delivery) -> None:
-        """Keep it, then ack it; a store that does not answer is waited for."""
+        """Keep it, then ack it; a store that does not answer is waited for, unless the broker delivers it again."""
         service = str(delivery.headers.get("x-first-death-queue") or "broker").removeprefix(QUEUE_PREFIX)
         quarantine = Quarantine(self._ground.database[QUARANTINE.name], service=service, clock=self._ground.clock)
         failures = 0
-        while True:
+        while not delivery.lost():
             try:
                 await quarantine.put(delivery, _why(delivery, service))
             except Unavailable as error:

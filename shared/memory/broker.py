@@ -109,6 +109,7 @@ class _Consumer:
         self.unacked: dict[int, _Waiting] = {}
         self.state: _QueueState | None = None
         self._tags = 0
+        self.lost = False
 
     def has_room(self) -> bool:
         return len(self.unacked) < self._prefetch
@@ -129,6 +130,7 @@ class _Consumer:
         if self in self.state.consumers:
             self.state.consumers.remove(self)
         if requeue:
+            self.lost = True
             unacked, self.unacked = self.unacked, {}
             for waiting in unacked.values():
                 self.broker.exchange.put_back(self.state, waiting)
@@ -148,6 +150,9 @@ class MemoryDelivery:
 
     async def ack(self) -> None:
         self._consumer.acked(self._tag)
+
+    def lost(self) -> bool:
+        return self._consumer.lost
 
 
 class MemoryBroker:

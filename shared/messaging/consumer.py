@@ -129,6 +129,7 @@ class Consumer:
         self._types: dict[str, type[Event]] = {f"{PREFIX}{kind.name}{VERSION}": kind for kind in hears}
         self._tasks: set[asyncio.Task[None]] = set()
         self._poisoned: set[asyncio.Task[None]] = set()
+        self._newest: Delivery | None = None
         self._pausing = 0
 
     async def start(self) -> None:
@@ -156,6 +157,10 @@ class Consumer:
             self._pausing -= 1
 
     def _receive(self, delivery: Delivery) -> None:
+        if delivery.lost():
+            return
+        self._forget_lost()
+        self._newest = delivery
         parts = decode(delivery.body, self._types, delivery.headers)
         held = Held(delivery, self._clock.monotonic(), len(parts))
         if said_at := made_at(delivery.message_id):
@@ -170,6 +175,13 @@ class Consumer:
                 self._desks[kind].put((part, held))
                 self._man(kind, self._desks[kind])
 
+    def _forget_lost(self) -> None:
+        """What waits here and came over a connection that is lost is delivered again: kept, it would be here once more for each loss."""
+        if self._newest and self._newest.lost():  # then so is all that came before it
+            self._newest = None
+            for desk in self._desks.values():
+                desk.lane.clear()
+
     def _man(self, kind: type[Event], desk: Desk) -> None:
         """Somebody works at the desk, as long as something waits there."""
         if desk.wants_one():
@@ -182,13 +194,17 @@ class Consumer:
         structlog.contextvars.bind_contextvars(event_type=kind.name)
         await asyncio.sleep(0)  # what came in the same packet goes with it
         try:
-            while batch := desk.take():
+            while batch := self._next(desk):
                 self._man(kind, desk)  # for what is left
                 with desk.metrics.handling.time():
                     await self._handle(desk, batch)
                 desk.done(batch)
         finally:
             desk.manned -= 1
+
+    def _next(self, desk: Desk) -> list[Part]:
+        self._forget_lost()
+        return desk.take()
 
     async def _handle(self, desk: Desk, batch: Sequence[Part]) -> None:
         """The whole batch; if it fails, event by event, so that a bad one harms no neighbour."""
@@ -235,7 +251,7 @@ class Consumer:
 
     async def _quarantined(self, held: Held, reason: str, raw: Any) -> None:
         failures = 0
-        while True:
+        while not held.delivery.lost():
             try:
                 await self._quarantine.put(held.delivery, reason, raw)
             except Exception as error:  # noqa: BLE001 (see the next line)

@@ -27,7 +27,10 @@ class Delivery(Protocol):
     headers: Mapping[str, object]
 
     async def ack(self) -> None:
-        """It is dealt with. After a lost connection this does nothing: the broker delivers it again."""
+        """It is dealt with. Once the connection is lost this returns and does nothing: the broker delivers it again."""
+
+    def lost(self) -> bool:
+        """Whether the connection that it came over is lost: then it is delivered again, whatever becomes of it here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,13 @@
 """The port on a real RabbitMQ. One supervisor loop owns both connections: whatever breaks, everything is torn down and built again."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import AMQPError, DeliveryError
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import DeliveryError
 from aiormq.abc import FieldTable
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
@@ -16,49 +15,19 @@ from shared.clock import full_jitter
 from shared.ending import end
 from shared.errors import BrokerUnavailable, QueueFull
 from shared.messaging.lenient import be_lenient
+from shared.messaging.link import LOST, Link, RabbitDelivery, honest
 from shared.messaging.port import Delivery, Message, Queue
 from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, arguments, own_queues
 
 PUBLISH_TIMEOUT = 5.0
-CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 3.0
 WATCH_SECONDS = 10.0
+LOOK_SECONDS = 1.0
 IN_FLIGHT = 200
 LONGEST_PAUSE = 5.0
 DEFINITIONS = "python -m shared.messaging.definitions"
-LOST = (AMQPError, ConnectionError, TimeoutError, OSError, RuntimeError)
 
 log = structlog.get_logger()
-
-
-@contextmanager
-def honest() -> Iterator[None]:
-    """aiormq cancels what waits on a breaking connection. A CancelledError that nobody asked for becomes the ConnectionError that it is."""
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise ConnectionError("the connection to RabbitMQ broke during a call; its result is not known") from error
-
-
-class RabbitDelivery:
-    """A message from RabbitMQ, until acked."""
-
-    def __init__(self, message: AbstractIncomingMessage) -> None:
-        self._message = message
-        self.body = message.body
-        self.routing_key = message.routing_key or ""
-        self.message_id = message.message_id or ""
-        self.headers: Mapping[str, object] = message.headers
-
-    async def ack(self) -> None:
-        try:
-            with honest():
-                await self._message.ack()
-        except LOST:
-            log.debug("ack.too_late", message_id=self.message_id)
 
 
 @dataclass(slots=True)
@@ -71,26 +40,6 @@ class Subscription:
     tag: str | None = None
     channel: AbstractChannel | None = None
     last: float = 0.0
-
-
-@dataclass(slots=True)
-class Link:
-    """One life of the two connections. What is heard of an older life does not touch the present one."""
-
-    connections: list[AbstractConnection] = field(default_factory=list)
-    exchange: AbstractExchange | None = None
-    subscribed: set[str] = field(default_factory=set)
-    broken: asyncio.Event = field(default_factory=asyncio.Event)
-    reason: str = ""
-
-    def on_close(self, _sender: object, error: BaseException | None) -> None:
-        """A connection or channel ended, whoever wanted it."""
-        self.fail(f"closed: {error!r}")
-
-    def fail(self, reason: str) -> None:
-        """It is of no use any more; the supervisor builds another."""
-        self.reason = self.reason or reason
-        self.broken.set()
 
 
 class RabbitBroker:
@@ -120,7 +69,7 @@ class RabbitBroker:
             self.last_error = "stopped"
 
     def connected(self) -> bool:
-        return self._link is not None and not self._link.broken.is_set()
+        return self._link is not None and not self._link.broken.is_set() and not self._link.blocked
 
     async def publish(self, messages: Sequence[Message]) -> None:
         link = self._link
@@ -171,7 +120,7 @@ class RabbitBroker:
             link = Link()
             try:
                 with honest():
-                    async with asyncio.timeout(CONNECT_TIMEOUT):
+                    async with link.connecting:
                         await self._connect(link)
                     await self._watch(link)
                 self.last_error = link.reason
@@ -185,6 +134,7 @@ class RabbitBroker:
                 self.last_error = f"{type(error).__name__}: {error}"
                 log.exception("broker.broke")
             finally:
+                link.fail("given up")
                 self._link = None
                 self._up.clear()
                 await _close(link)
@@ -193,53 +143,66 @@ class RabbitBroker:
 
     async def _connect(self, link: Link) -> None:
         for purpose in ("hears", "says"):
+            link.answered()
             properties: FieldTable = {"connection_name": f"{self._name} {purpose}"}
             connection = await aio_pika.connect(self._url, client_properties=properties, heartbeat=10)
             connection.close_callbacks.add(link.on_close)
             link.connections.append(connection)
-        hearing, saying = link.connections
-        await self._declare(hearing)
-        channel = await saying.channel(publisher_confirms=True, on_return_raises=True)
+        await self._declare(link)
+        link.answered()
+        channel = await link.connections[1].channel(publisher_confirms=True, on_return_raises=True)
         channel.close_callbacks.add(link.on_close)
         link.exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         while missing := set(self._subscriptions) - link.subscribed:
             for name in missing:
                 if subscription := self._subscriptions.get(name):
+                    link.answered()
                     await self._subscribe(name, subscription, link)
         if not link.broken.is_set():
             self._link, self._failures = link, 0
             self._up.set()
             log.info("broker.connected")
 
-    async def _declare(self, connection: AbstractConnection) -> None:
+    async def _declare(self, link: Link) -> None:
         """All of the topology. A user that may not has a slice: it declares its own queue, and looks whether the rest is there."""
+        link.answered()
         try:
-            async with connection.channel() as channel:
+            async with link.connections[0].channel() as channel:
                 exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
                 dead = await channel.declare_exchange(DEAD_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
-                await self._declare_queues(channel, exchange, dead)
+                await self._declare_queues(channel, exchange, dead, link=link)
         except ChannelAccessRefused:
-            await self._declare_slice(connection)
+            await self._declare_slice(link)
 
-    async def _declare_slice(self, connection: AbstractConnection) -> None:
+    async def _declare_slice(self, link: Link) -> None:
+        link.answered()
         own = own_queues(self._name)
         try:
-            async with connection.channel() as channel:
+            async with link.connections[0].channel() as channel:
                 exchange, dead = [await channel.get_exchange(name) for name in (EXCHANGE, DEAD_EXCHANGE)]
                 for queue in self._queues:
                     if queue.name not in own:
+                        link.answered()
                         await channel.get_queue(queue.name)
-                await self._declare_queues(channel, exchange, dead, only=own)
+                await self._declare_queues(channel, exchange, dead, link=link, only=own)
         except ChannelNotFoundEntity as error:
             raise ConnectionError(f"{error}, and this user may not declare it: load what `{DEFINITIONS}` prints") from error
 
     async def _declare_queues(
-        self, channel: AbstractChannel, exchange: AbstractExchange, dead: AbstractExchange, *, only: Sequence[str] | None = None
+        self,
+        channel: AbstractChannel,
+        exchange: AbstractExchange,
+        dead: AbstractExchange,
+        *,
+        link: Link,
+        only: Sequence[str] | None = None,
     ) -> None:
         for queue in self._queues:
             if only is None or queue.name in only:
+                link.answered()
                 declared = await channel.declare_queue(queue.name, durable=True, arguments=arguments(queue))
                 for key in queue.keys:
+                    link.answered()
                     await declared.bind(dead if queue.dead else exchange, key)
 
     async def _subscribe(self, name: str, subscription: Subscription, link: Link) -> None:
@@ -253,7 +216,7 @@ class RabbitBroker:
 
         async def receive(message: AbstractIncomingMessage) -> None:
             subscription.last = loop.time()
-            subscription.receive(RabbitDelivery(message))
+            subscription.receive(RabbitDelivery(message, link))
 
         subscription.last = loop.time()
         subscription.channel = channel
@@ -263,11 +226,12 @@ class RabbitBroker:
             await subscription.queue.cancel(subscription.tag)
 
     async def _watch(self, link: Link) -> None:
-        """Return when the link is broken, or when a queue has messages and none of them arrive."""
+        """Return when the link is broken, or when a queue has messages and none of them arrive; note whether publishers are blocked."""
         while not link.broken.is_set():
             try:
-                await asyncio.wait_for(link.broken.wait(), WATCH_SECONDS)
+                await asyncio.wait_for(link.broken.wait(), LOOK_SECONDS)
             except TimeoutError:
+                await link.look()
                 for name, subscription in list(self._subscriptions.items()):
                     if await _is_deaf(subscription):
                         link.fail(f"{name} has messages and none arrive")

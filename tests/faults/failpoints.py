@@ -182,3 +182,6 @@ class PointedDelivery:
     async def ack(self) -> None:
         with self._points.around(f"{self.routing_key}.ack"):
             await self._inner.ack()
+
+    def lost(self) -> bool:
+        return self._inner.lost()

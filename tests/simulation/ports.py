@@ -327,5 +327,8 @@ class SimulatedDelivery:
             world.crash(self._process, why=what)
             await world.loop.create_future()
 
+    def lost(self) -> bool:
+        return self._inner.lost()
+
     def _acked(self) -> None:
         now_done(self._inner.ack())

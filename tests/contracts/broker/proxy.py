@@ -1,4 +1,4 @@
-"""A wire between a client and a server that can be cut, held up, or refuse: faults without root and without the server's help."""
+"""A wire between a client and a server that can be cut, held up, slow, or refuse: faults without root and without the server's help."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,6 +16,7 @@ class Wire:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self.refuses = False
+        self.lag = 0.0
         self.port = 0
 
     def cut(self) -> None:
@@ -59,6 +60,7 @@ class Wire:
             with suppress(OSError):
                 while data := await reader.read(65_536):
                     await self._flowing.wait()
+                    await asyncio.sleep(self.lag)
                     writer.write(data)
                     await writer.drain()
         finally:

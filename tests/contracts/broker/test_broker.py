@@ -162,6 +162,7 @@ async def test_after_a_cancel_nothing_arrives_and_acks_still_count(house: House)
     await first.publish([house.message("a", b"after")])
     await asyncio.sleep(SOON)
     assert ear.bodies() == [b"before"]
+    assert not ear.heard[0].lost()
     await ear.ack_all()
     await asyncio.sleep(SOON)
     await first.stop()

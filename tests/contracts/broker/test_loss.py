@@ -161,10 +161,13 @@ class TestCut:
         await ear.wait(4)
         await asyncio.sleep(0.1)  # the ack has to arrive before the cut
         old = ear.heard[1:]
+        assert not any(delivery.lost() for delivery in ear.heard)
         ear.heard = []
         cut(broker)
         await ear.wait(3, seconds=20)
         assert ear.bodies() == [b"1", b"2", b"3"]
+        assert all(delivery.lost() for delivery in old)
+        assert not any(delivery.lost() for delivery in ear.heard)
         for delivery in old:
             await delivery.ack()
         await asyncio.sleep(0.1)
@@ -173,6 +176,7 @@ class TestCut:
         await ear.wait(4)
         assert ear.bodies()[-1] == b"4"
         await broker.stop()
+        assert all(delivery.lost() for delivery in ear.heard)
 
     async def test_what_was_confirmed_before_is_there_after(self, house: House, cut: Cut) -> None:
         broker, ear = await house.broker(), Ear()

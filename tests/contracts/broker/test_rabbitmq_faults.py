@@ -8,14 +8,17 @@ from pathlib import Path
 
 import aio_pika
 import pytest
+from yarl import URL
 
 from shared.errors import BrokerUnavailable
 from shared.messaging.rabbit import PUBLISH_TIMEOUT, WATCH_SECONDS, RabbitBroker, honest
+from shared.messaging.topology import queue_of, queues
 from taskgrove.local.parts import Program, find_rabbitmq
 from taskgrove.local.ports import assign
 from taskgrove.local.rabbit import Rabbit
 from tests.contracts.broker.conftest import Ear, House
 from tests.contracts.broker.proxy import Wire
+from tests.rabbitmqctl import rabbitmqctl
 
 
 @pytest.fixture
@@ -100,6 +103,22 @@ async def test_acks_and_cancels_on_a_broken_connection_do_nothing(house: House, 
     await asyncio.wait_for(broker.stop(), 5)
 
 
+async def test_acks_that_meet_a_closing_connection_come_back(house: House, broker_url: str) -> None:
+    """One channel ends, and both connections with it: what is acked meanwhile is more than aiormq has room for, and nobody takes it."""
+    broker, ear = await house.broker(), Ear()
+    await broker.consume(house.one, ear, prefetch=100)
+    await broker.publish([house.message("a", str(n).encode()) for n in range(50)])
+    first = list(await ear.wait(50))
+    async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
+        await channel.queue_delete(house.one)
+    async with asyncio.timeout(WATCH_SECONDS):
+        while broker.connected():
+            await asyncio.sleep(0)
+    await asyncio.wait_for(asyncio.gather(*(delivery.ack() for delivery in first)), 20)
+    await eventually(lambda: broker.publish([house.message("a", b"again")]))
+    await ear.wait(51)
+
+
 async def test_a_half_open_connection_does_not_hold_a_publisher(house: House, wire: Wire) -> None:
     broker = await house.broker()
     wire.hold()
@@ -153,6 +172,17 @@ async def test_it_waits_for_a_broker_that_comes_later(house: House, wire: Wire) 
     assert (await asyncio.wait_for(starting, 20)).connected()
 
 
+async def test_a_broker_that_answers_slowly_is_reached(wire: Wire, broker_url: str) -> None:
+    """All of the topology of the house: each question is soon answered, and all of them together take longer than one may."""
+    broker, ear = RabbitBroker(str(URL(broker_url).with_port(wire.port)), name="test"), Ear()
+    await broker.consume(queue_of("executor"), ear, prefetch=10)
+    wire.lag = 0.15
+    await asyncio.wait_for(broker.start(queues()), 60)
+    assert broker.last_error == "", "at once, not with a lucky try"
+    wire.lag = 0.0
+    await broker.stop()
+
+
 class TestTheNodeItself:
     """One node of its own, because it is killed."""
 
@@ -165,6 +195,30 @@ class TestTheNodeItself:
         await node.start()
         yield node
         await node.stop()
+
+    async def test_while_it_blocks_who_publishes_that_is_said_and_what_was_heard_can_be_acked(self, node: Rabbit) -> None:
+        house = House(lambda: RabbitBroker(node.url, name="test"))
+        broker, ear = await house.broker(), Ear()
+        await broker.consume(house.one, ear, prefetch=1)
+        await broker.publish([house.message("a", b"1"), house.message("a", b"2")])
+        await ear.wait(1)
+        assert node.child is not None
+        await rabbitmqctl(node.child.pid, "set_vm_memory_high_watermark", "0.00001")
+        with pytest.raises(BrokerUnavailable):
+            await broker.publish([house.message("a", b"3")])
+        async with asyncio.timeout(20):
+            while broker.connected():
+                await asyncio.sleep(0.02)
+        await ear.heard[0].ack()
+        await ear.wait(2)
+        await rabbitmqctl(node.child.pid, "set_vm_memory_high_watermark", "0.4")
+        async with asyncio.timeout(20):
+            while not broker.connected():
+                await asyncio.sleep(0.02)
+        assert ear.bodies()[:2] == [b"1", b"2"], "the connections were not even built again"
+        assert not ear.heard[0].lost()
+        await eventually(lambda: broker.publish([house.message("a", b"4")]))
+        await broker.stop()
 
     async def test_kill_and_restart_lose_nothing_that_was_confirmed(self, node: Rabbit) -> None:
         house = House(lambda: RabbitBroker(node.url, name="test"))

@@ -31,6 +31,9 @@ class Delivered:
     async def ack(self) -> None:
         """Nobody counts."""
 
+    def lost(self) -> bool:
+        return False
+
 
 async def lies(desk: Desk, identifier: str, body: bytes, *, key: str = "task.ready", size: int = 0) -> dict[str, Any]:
     """A message in quarantine, put there by the test; `size` when it was larger than what was kept of it."""

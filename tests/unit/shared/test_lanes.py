@@ -119,3 +119,15 @@ def test_an_event_weighs_what_it_carries() -> None:
     assert TaskReady(run_id="r", attempts=()).weight == 1
     assert AgentProgress(run_id="r", task_id="r.1", lines=("a",) * 7).weight == 7
     assert TaskSubmitted(run_id="r").weight == 100, "a whole plan: twenty of them are a batch"
+
+
+def test_what_is_cleared_is_forgotten_and_what_was_taken_is_still_handled_alone() -> None:
+    lane = filled(a=(30, TURN), b=(1, 1))
+    lane.take()
+    lane.put("c0", run="c", weight=1)
+    lane.clear()
+    assert (len(lane), bool(lane), list(lane.firsts())) == (0, False, [])
+    lane.put("a30", run="a", weight=1)
+    assert lane.take() == [], "a is being handled"
+    lane.done("ab")
+    assert lane.take() == ["a30"]
