@@ -98,7 +98,7 @@ def test_bad_notes_are_one_message_with_file_and_line(tmp_path: Path) -> None:
 
 def test_an_error_cannot_steer_the_terminal(tmp_path: Path) -> None:
     done = process("status", "--data", tmp_path / "x\x1b[2J")
-    assert (done.returncode, "no Taskgrove runs on" in done.stderr, "\x1b" in done.stderr) == (1, True, False)
+    assert (done.returncode, "no Taskgrove runs on" in done.stderr, "\x1b" in done.stderr) == (4, True, False)
 
 
 def test_notes_may_follow_each_other_as_a_shell_puts_them(tmp_path: Path) -> None:
