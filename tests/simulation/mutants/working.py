@@ -207,7 +207,7 @@ WORKING = (
     Mutant(
         "what was given up is begun again under the same lease",
         LEASES,
-        "        if unknown := taken & self.doubted():",
+        "        if unknown := taken & self._unknown:",
         "        if unknown := taken - set(self.held):",
         "what bears our name is ours",
     ),
