@@ -22,7 +22,7 @@ from shared.messaging.topology import DEAD_EXCHANGE, EXCHANGE, arguments, own_qu
 PUBLISH_TIMEOUT = 5.0
 CLOSE_TIMEOUT = 3.0
 WATCH_SECONDS = 10.0
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 IN_FLIGHT = 200
 LONGEST_PAUSE = 5.0
 DEFINITIONS = "python -m shared.messaging.definitions"
