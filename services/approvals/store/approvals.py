@@ -11,6 +11,9 @@ from shared.clock import Clock, after
 from shared.contracts.sequencer import ApprovalRequested
 from shared.storage.port import Collection, Database, Doc, ServerNow
 
+LONGEST_SECONDS = 100 * 365 * 86_400.0
+"""Beyond that there are no dates: a question that may wait for ever and a day is kept all the same."""
+
 
 class Approvals:
     """The collection `approvals`."""
@@ -65,7 +68,8 @@ class Approvals:
         doc |= {"further": event.further} if event.further else {}
         doc |= {"_id": event.approval_id, "state": PENDING, "decisions": [], "votes": 0, "requested_at": now}
         if event.within is not None:
-            doc |= {"expires_at": now + timedelta(seconds=event.within), "due_at": now + timedelta(seconds=event.within)}
+            expires_at = now + timedelta(seconds=min(event.within, LONGEST_SECONDS))
+            doc |= {"expires_at": expires_at, "due_at": expires_at}
         return doc
 
 

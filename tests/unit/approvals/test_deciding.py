@@ -143,6 +143,11 @@ class TestDeciding:
         third = await asked(desk, kind="question", choices=("answer",))
         assert (await answer(desk, "pat", third, "answer", comment="blue")).json()["decisions"][0]["comment"] == "blue"
 
+    async def test_a_time_beyond_all_dates_is_long(self, desk: Desk) -> None:
+        event = await asked(desk, within=1e300)
+        (kept,) = await desk.docs("approvals", _id=event.approval_id)
+        assert (kept["state"], kept["expires_at"].year > 2_100) == ("pending", True)
+
     async def test_time_runs_out(self, desk: Desk) -> None:
         event = await asked(desk, within=0.05)
         await asyncio.sleep(0.1)
