@@ -46,6 +46,7 @@ class Gate:
             return
         headers = Headers(scope=scope)
         try:
+            _check_query(scope)
             await self._identify(scope, headers)
             whole = await _whole(headers, receive, most=self._most(scope))
             if scope["method"] not in READING:
@@ -122,6 +123,13 @@ async def _form_token(scope: Scope, message: Message) -> str:
 
 async def _nothing() -> Message:
     return {"type": "http.disconnect"}
+
+
+def _check_query(scope: Scope) -> None:
+    """Raises BadInput for a query that no URL can have; it is taken away, as nothing that reads the URL afterwards expects it."""
+    if not scope["query_string"].isascii():
+        scope["query_string"] = b""
+        raise BadInput("the query of the URL has bytes that are no characters of a URL; write them as %XX")
 
 
 async def _whole(headers: Headers, receive: Receive, *, most: int) -> Receive:

@@ -1,5 +1,7 @@
 """Headers that no browser sends are refused as any others: they are no way to an error of ours."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.approvals.browsing import log_in, stranger
@@ -25,3 +27,18 @@ async def test_an_odd_origin_is_foreign(desk: Desk, value: str | bytes) -> None:
     headers = [(b"Origin", value if isinstance(value, bytes) else value.encode())]
     answer = await tab.client.post("/logout", data={"csrf": tab.csrf}, headers=headers)
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/inbox", "/tasks", "/login"])
+async def test_a_query_that_no_url_can_have_is_refused(desk: Desk, path: str) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"a=\xff", "headers": []}
+    await desk.app({**scope, "scheme": "http", "server": ("approvals", 80), "root_path": "", "http_version": "1.1"}, receive, send)
+    assert sent[0]["status"] == 422

@@ -4,9 +4,7 @@ import pytest
 
 from services.checker.handlers import on_tasks_executed
 from shared.service import Running
-from tests.unit.checker.test_judging import checker, put, verdict
-
-__all__ = ["checker"]
+from tests.unit.checker.judging import put, verdict
 
 
 @pytest.fixture(autouse=True)
