@@ -17,14 +17,16 @@ def entry_points(*, group: str) -> EntryPoints:
     return installed(group=group)
 
 
-def described(group: str, own: Collection[str], *, fits: Callable[[Any], bool]) -> dict[str, Any]:
-    """What other packages describe in a catalogue, by name. Raises BadInput for what cannot be used, or takes one of the `own` names."""
+def brought(
+    group: str, own: Collection[str], *, make: Callable[[Any], Any] = lambda found: found, fits: Callable[[Any], bool] = lambda _: True
+) -> dict[str, Any]:
+    """What other packages bring, by name, made by `make`. Raises BadInput for what cannot be used, or takes one of the `own` names."""
     found: dict[str, Any] = {}
     for point in entry_points(group=group):
         if point.name in own or point.name in found:
             raise BadInput(f"{point.value}, a {group}, takes the name {point.name!r}, which another has; rename or uninstall it")
         try:
-            found[point.name] = point.load()
+            found[point.name] = make(point.load())
         except Exception as error:
             raise BadInput(f"{point.value}, the {group} {point.name!r}, cannot be loaded: {error}; mend or uninstall it") from error
         if not fits(found[point.name]):

@@ -95,9 +95,9 @@ async def _ask_for_review(store: TaskStore, task: Task, header: dict[str, Any]) 
 def _refuse_unfit(specs: SequenceOf[TaskSpec]) -> None:
     """What no planner of ours proposes. Others' plans are not read before they are kept."""
     if not specs:
-        raise BadInput("the plan has no tasks")
+        raise BadInput("the plan has no tasks; mend the planner that made it")
     if twice := [key for key, count in Counter(spec.key for spec in specs).items() if count > 1]:
-        raise BadInput(f"the plan has several tasks with the key {twice[0]!r}")
+        raise BadInput(f"the plan has several tasks with the key {twice[0]!r}; mend the planner that made it")
 
 
 async def _refuse_too_large(store: TaskStore, task: Task, version: int, *, count: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.plugins import described
+from shared.plugins import brought
 
 GROUP = "taskgrove.catalogue.agents"
 
@@ -78,4 +78,4 @@ AGENTS = {
 @cache
 def known_agents() -> Mapping[str, AgentInfo]:
     """These, and those that installed packages describe. Raises BadInput for a description that cannot be used."""
-    return {**AGENTS, **described(GROUP, AGENTS, fits=lambda info: isinstance(info, AgentInfo))}
+    return {**AGENTS, **brought(GROUP, AGENTS, fits=lambda info: isinstance(info, AgentInfo))}

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from shared.errors import BadInput
-from shared.plugins import INSTALL, described
+from shared.plugins import INSTALL, brought
 from shared.remembering import remembering
 
 GROUP = "taskgrove.catalogue.checks"
@@ -81,7 +81,7 @@ CHECKS: dict[str, type[CheckParams]] = {
 @cache
 def known_checks() -> Mapping[str, type[CheckParams]]:
     """These, and those that installed packages describe. Raises BadInput for a description that cannot be used."""
-    return {**CHECKS, **described(GROUP, CHECKS, fits=lambda params: isinstance(params, type) and issubclass(params, CheckParams))}
+    return {**CHECKS, **brought(GROUP, CHECKS, fits=lambda params: isinstance(params, type) and issubclass(params, CheckParams))}
 
 
 @remembering

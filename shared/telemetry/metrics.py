@@ -34,9 +34,7 @@ class ServiceMetrics:
         self.said = Counter("taskgrove_events_said_total", "Events confirmed by the broker.", ["event"], registry=registry)
         self.failed = Counter("taskgrove_handler_failures_total", "Times that a handler raised.", ["event"], registry=registry)
         self.quarantined = Counter("taskgrove_quarantined_total", "Messages put into quarantine.", registry=registry)
-        self.rescued = Counter(
-            "taskgrove_sweep_rescued_total", "What the sweep found overdue, by what it was.", ["what"], registry=registry
-        )
+        self.rescued = Counter("taskgrove_sweep_rescued_total", "What a loss had delayed, by what it was.", ["what"], registry=registry)
         self.given_up = Counter(
             "taskgrove_messages_given_up_total",
             "Messages for which a queue had no room for too long; the sweeps say them again.",

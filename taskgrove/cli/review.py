@@ -16,7 +16,7 @@ async def show_question(screen: Screen, approval: ApprovalView, client: Client) 
     plan = await _plan_of(approval, client)
     show_approval(screen, approval)
     if plan is not None:
-        screen.show(Padding(plan_tree(plan, rest=f"the dashboard has all: /runs/{approval.run_id}/plan"), (0, 0, 0, 2)))
+        screen.show(Padding(plan_tree(plan, rest=f"the dashboard shows more: /runs/{approval.run_id}/plan"), (0, 0, 0, 2)))
 
 
 async def _plan_of(approval: ApprovalView, client: Client) -> Plan | None:

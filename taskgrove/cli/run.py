@@ -87,8 +87,7 @@ def run(
     """Plan the notes, or what a prompt asks for, show the plan, carry it out, ask at checkpoints, and report.
 
     Uses the Taskgrove that runs on the data directory, or starts one for this run.
-    Exit status: 0 completed, what had checks is verified; 1 a task failed or a result was not saved; 2 bad input; 3 waits for a person;
-    4 no Taskgrove could be reached or started; 130 interrupted.
+    Exit status: as `taskgrove --help` says.
     """
     screen, where = Screen(as_json=as_json), Where(api, data, in_memory)
     paths = [*(notes or ()), *(more or ())]

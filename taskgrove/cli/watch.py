@@ -23,7 +23,7 @@ app = commands()
 def watch(run: RunArgument, *, out: OutOption = None, api: ApiOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Follow a run until it ends; Ctrl-C leaves it running. With --json: one line for each change.
 
-    Exit status: 0 completed, what had checks is verified; 1 a task failed or a result was not saved.
+    Exit status: as `taskgrove --help` says.
     """
     screen = Screen(as_json=as_json)
     try:

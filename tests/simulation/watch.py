@@ -202,7 +202,7 @@ def _asked(watch: Watch, before: Document | None, after: Document | None) -> lis
     if after is None:
         return ["what was accepted was deleted"]
     if before is None and after["kind"] == "control":
-        watch.controls[after["_id"]] = {**after, "order": watch.next(), "seen_at": watch.now()}
+        watch.controls[after["_id"]] = dict(after)
     if before and before["kind"] == "control" and after["state"] == "done":
         task = watch.tasks.get(after["task_id"])
         if task is None or after["event"]["action"] not in legal_actions(Phase(task["phase"]), paused=bool(task.get("paused"))):

@@ -1,4 +1,4 @@
-"""Answers that are JSON already: no model is built of what the store holds, because a tree may have 20 000 tasks."""
+"""Answers that are JSON already: no model is built of what the store holds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -7,8 +7,7 @@ from services.checker.checks.file import FileExists
 from services.checker.checks.model import ModelJudge
 from services.checker.checks.schema import Schema
 from shared.catalogue.checks import known_checks
-from shared.errors import BadInput
-from shared.plugins import entry_points, refuse_unmatched
+from shared.plugins import brought, refuse_unmatched
 
 GROUP = "taskgrove.checks"
 
@@ -19,9 +18,6 @@ def checks(tools: Tools) -> dict[str, Check]:
     """All checks by kind. An entry point is a function that takes the tools and gives a check; it is known by its own name."""
     own: tuple[Check, ...] = (Command(tools), FileExists(), Contains(tools), Schema(tools), ModelJudge(tools))
     known: dict[str, Check] = {check.kind: check for check in own}
-    for point in entry_points(group=GROUP):
-        if point.name in known:
-            raise BadInput(f"there are two checks {point.name!r}: {point.value} must take another name, or be uninstalled")
-        known[point.name] = point.load()(tools)
+    known |= brought(GROUP, known, make=lambda factory: factory(tools))
     refuse_unmatched("check", offered=known, known=known_checks())
     return known

@@ -8,8 +8,7 @@ from services.executor.agents.model.agent import ModelAgent
 from services.executor.agents.python import PythonAgent
 from services.executor.agents.shell import ShellAgent
 from shared.catalogue.agents import known_agents
-from shared.errors import BadInput
-from shared.plugins import entry_points, refuse_unmatched
+from shared.plugins import brought, refuse_unmatched
 
 GROUP = "taskgrove.agents"
 
@@ -20,9 +19,6 @@ def agents(tools: Tools) -> dict[str, Agent]:
     """All agents by name. An entry point is a function that takes the tools and gives an agent; it is known by its own name."""
     own: tuple[Agent, ...] = (ShellAgent(tools), PythonAgent(tools), ModelAgent(tools), HumanAgent(), IntegrateAgent())
     known = {agent.name: agent for agent in own}
-    for point in entry_points(group=GROUP):
-        if point.name in known:
-            raise BadInput(f"there are two agents {point.name!r}: {point.value} must take another name, or be uninstalled")
-        known[point.name] = point.load()(tools)
+    known |= brought(GROUP, known, make=lambda factory: factory(tools))
     refuse_unmatched("agent", offered=known, known=known_agents())
     return known

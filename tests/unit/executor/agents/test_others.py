@@ -5,10 +5,10 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from services.executor import agents as package
 from services.executor.agents import Asks, DependencyResult, Done, Tools, Work, agents
 from services.executor.agents.human import HumanAgent
 from services.executor.agents.integrate import IntegrateAgent
+from shared import plugins
 from shared.catalogue.agents import AGENTS
 from shared.contracts.executor import Artifact, Result
 from shared.contracts.phases import Phase
@@ -92,6 +92,6 @@ def test_other_packages_do_not_take_the_names_of_agents(tools: Tools, monkeypatc
     def points(name: str) -> list[EntryPoint]:
         return [EntryPoint(name, "services.executor.agents.shell:ShellAgent", "taskgrove.agents")]
 
-    monkeypatch.setattr(package, "entry_points", lambda group: points("shell"))  # noqa: ARG005 (called by keyword)
-    with pytest.raises(BadInput, match="two agents 'shell'"):
+    monkeypatch.setattr(plugins, "entry_points", lambda group: points("shell"))  # noqa: ARG005 (called by keyword)
+    with pytest.raises(BadInput, match="takes the name 'shell'"):
         agents(tools)
