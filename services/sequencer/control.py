@@ -37,12 +37,13 @@ async def obey(store: TaskStore, order: TaskControl) -> list[Event]:
     if task is None:
         log.warning("control.unknown_task", task_id=order.task_id, action=order.action)
         return []
-    if task.obeyed == order.control_id:
-        await store.note(order.task_id, order.control_id)
     noted = await store.noted(order.task_id)
+    overtaken = noted.is_overtaken(order.control_id) and order.action is not Action.CANCEL
+    if task.obeyed == order.control_id or (overtaken and is_begun(task.reruns, order.control_id)):
+        await store.note(order.task_id, order.control_id)
+        return await _said_again(store, order)
     if noted.is_dealt_with(order.control_id):
         return await _said_again(store, order)
-    overtaken = noted.is_overtaken(order.control_id) and order.action is not Action.CANCEL
     if refused := "a later order was carried out before it" if overtaken else await _refused(store, task, order):
         log.warning("control.refused", task_id=order.task_id, action=order.action, phase=task.phase, why=refused)
         await store.note(order.task_id, order.control_id, refused=refused)

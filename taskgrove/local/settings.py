@@ -22,7 +22,11 @@ KINDS: tuple[type[BaseSettings], ...] = (
     CheckerSettings,
     ApprovalsSettings,
 )
-OVERRULED = {"TASKGROVE_BROKER_URL": "amqp://127.0.0.1/", "TASKGROVE_HTTP_PORT": "0"}
+OVERRULED = {
+    "TASKGROVE_BROKER_URL": "amqp://127.0.0.1/",
+    "TASKGROVE_STORE_URL": "mongodb://127.0.0.1/?replicaSet=rs0",
+    "TASKGROVE_HTTP_PORT": "0",
+}
 """What could be wrong in the environment and is not used: whoever runs it all sets it, or needs none. The values are any that are right."""
 
 

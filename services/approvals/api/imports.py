@@ -82,8 +82,10 @@ def _storable(body: RunBody, name: str) -> Iterator[Doc]:
 
 
 def _coming(body: RunBody, name: str) -> Iterator[Doc]:
-    """The documents of a slice as they will be kept: nobody is asked anything by a run that is over."""
+    """The documents of a slice as they will be kept: nobody is asked anything by a run that is over, and children are looked for."""
     for doc in body.docs(name):
+        if name == "tasks":
+            doc.pop("in_order", None)
         yield {**doc, "state": WITHDRAWN} if name == "approvals" and doc.get("state") == PENDING else doc
 
 

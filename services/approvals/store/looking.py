@@ -140,7 +140,7 @@ class Looking:
     async def _plans_of(self, groups: Sequence[str]) -> list[Doc]:
         """What the plans of these groups are, as far as they have one, in their order."""
         names = [plan_id(group, 1) for group in groups]
-        found = {one["_id"]: one for one in await self._plans.find({"_id": {"$in": names}}, PLAN)}
+        found = {one["_id"]: one for one in await self._plans.find({"_id": {"$in": names}, "state": "proposed"}, PLAN)}
         return [found[name] for name in names if name in found]
 
     async def _first_of(self, headers: Sequence[Doc], *, most: int) -> dict[str, list[TaskSpec]]:

@@ -12,7 +12,7 @@ from services.approvals.domain.tree import Branch, Joined, Nested, by_task
 from services.approvals.domain.views import UNKNOWN, Beside, current, dependencies_in, is_group, task_view, usage_of
 from shared.aside import aside
 from shared.downstream import FIELDS
-from shared.ids import attempt_id, child_id, in_run, plan_id, run_of, subtree
+from shared.ids import above, attempt_id, child_id, in_run, plan_id, run_of, subtree
 from shared.storage.port import Collection, Database, Doc, Read, Where
 
 COUNTED = ("parent_id", "phase", "kind", "children", "epoch")
@@ -21,7 +21,7 @@ EDGES = ("parent_id", "position", "dependencies", "feeds")
 PAGE = 500
 WHOLE_PAGE = 100
 """Of whole documents, which may have some 100 KiB each."""
-BY_ID = ("tasks", "attempts", "verdicts")
+BY_ID = ("tasks", "attempts", "verdicts", *CALLS)
 COST = ("task_id", "prompt_tokens", "completion_tokens", "usd")
 MOST_EPOCHS = 50
 
@@ -95,14 +95,16 @@ class Reads:
 
     async def nested(self, joined: Joined) -> AsyncIterator[bytes]:
         """The JSON of `nested_view`, in pieces: no more than a page of whole documents is in memory."""
-        nested, names = Nested(joined), await aside(joined.ordered, size=joined.size)
+        nested, names, gone = Nested(joined), await aside(joined.ordered, size=joined.size), set[str]()
         for at in range(0, len(names), WHOLE_PAGE):
             page = names[at : at + WHOLE_PAGE]
             found = await self.tasks(page)
+            gone.update(name for name in page if name not in found)  # of a plan that was given up meanwhile
+            there = [name for name in page if name not in gone and gone.isdisjoint(above(name))]
             tries = [current(task) for task in found.values()]
             tried, judged = await asyncio.gather(*(some.find({"_id": {"$in": tries}}) for some in (self._attempts, self._verdicts)))
             attempts, verdicts = ({doc["_id"]: doc for doc in docs} for docs in (tried, judged))
-            views = (joined.view(found[name], attempts.get(current(found[name])), verdicts.get(current(found[name]))) for name in page)
+            views = (joined.view(found[name], attempts.get(current(found[name])), verdicts.get(current(found[name]))) for name in there)
             yield b"".join([nested.add(view) for view in views])
         yield nested.end()
 

@@ -91,6 +91,15 @@ class TestLargeRuns:
             assert orjson.loads(b"".join(pieces)) == orjson.loads(orjson.dumps(expected)), name
             assert (await desk.as_("vic").get(f"/tasks/{name}", params={"tree": "full"})).json() == orjson.loads(orjson.dumps(expected))
 
+    async def test_what_is_taken_away_meanwhile_is_left_out_with_all_below_it(self, desk: Desk) -> None:
+        run = await large(desk)
+        (top,) = await desk.docs("tasks", _id=run)
+        joined = await desk.deps.reads.joined_below(top)
+        await desk.ground.database["tasks"].delete({"_id": {"$in": [f"{run}.2.1", f"{run}.1.7"]}})
+        tree = orjson.loads(b"".join([piece async for piece in desk.deps.reads.nested(joined)]))
+        assert [child["children"] for child in tree["children"] if child["taskId"] == f"{run}.2"] == [[]]
+        assert len(tree["children"][0]["children"]) == MANY - 1
+
     async def test_no_more_than_a_page_is_read_at_once(self, desk: Desk, store: WatchedDatabase) -> None:
         run = await large(desk)
         for path in (f"/tasks/{run}/export", f"/tasks/{run}?tree=full"):

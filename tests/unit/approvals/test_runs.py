@@ -123,6 +123,15 @@ class TestRuns:
         headers = await desk.docs("imports", run_id=run)
         assert {doc.get("import_id", headers[0]["header_of"]) for doc in await desk.docs("imports")} == {headers[0]["header_of"]}
 
+    async def test_children_are_looked_for_whatever_the_document_says_of_them(self, desk: Desk) -> None:
+        document = copy.deepcopy(await self._small(desk))
+        document["slices"]["tasks"][0] |= {"in_order": True, "children": 10**9}
+        await wipe(desk)
+        assert (await desk.as_("ada").post("/imports", json=document)).status_code == 201
+        kept = [doc for part in await desk.docs("imports") for doc in part.get("docs", ())]
+        assert kept
+        assert not [doc for doc in kept if "in_order" in doc]
+
     @pytest.mark.parametrize(
         ("change", "status", "words"),
         [

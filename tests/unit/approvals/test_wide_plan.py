@@ -105,3 +105,13 @@ async def test_groups_are_read_level_by_level_as_far_as_there_is_room(desk: Desk
     assert await read(6) == ([3, 1], 8, False)
     assert await read(8) == ([3, 3], 8, True)
     assert await read(9) == ([3, 3], 8, True)
+
+
+async def test_a_group_whose_own_plan_failed_has_none(desk: Desk) -> None:
+    """What is kept of a plan that failed says why, and not how many tasks it has."""
+    run = new_id()
+    header = await put_plan(desk, run, [[TaskSpec(key="g", title="G", kind="group").wire()]], count=1)
+    await desk.put("plans", {"_id": f"{run}.1@1", "part": False, "run_id": run, "task_id": f"{run}.1", "state": "failed", "parts": 0})
+    await desk.put("tasks", task(run, created_at=desk.ground.clock.now()))
+    assert (await desk.deps.looking.plan(header, most=10)).total == 1
+    assert (await desk.as_("vic").get(f"/tasks/{run}/plan")).status_code == 200

@@ -59,6 +59,17 @@ async def test_what_was_refused_is_not_carried_out_when_it_comes_again() -> None
     assert (await bench.store.get([RUN]))[RUN].phase is Phase.FAILED
 
 
+async def test_one_that_was_begun_and_not_noted_is_not_said_to_be_refused() -> None:
+    """It was carried out by one who died before noting it; what was ordered since stands."""
+    bench = await begun()
+    await bench.database["tasks"].update({"_id": RUN}, {"$set": {"reruns": [f"{1:032d}"]}})
+    await obey(bench.store, order(Action.PAUSE, 2))
+    await obey(bench.store, order(Action.RERUN, 1))
+    orders = await noted(bench)
+    assert (orders.refusal(f"{1:032d}"), orders.is_dealt_with(f"{1:032d}")) == (None, True)
+    assert (await bench.store.get([RUN]))[RUN].paused
+
+
 async def test_nothing_of_a_run_whose_name_begins_alike_is_touched() -> None:
     bench = await begun()
     (root,) = await bench.database["tasks"].find({"_id": RUN})
