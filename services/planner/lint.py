@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from pathlib import PurePosixPath
 from typing import Literal
 
 from pydantic import ValidationError
@@ -17,6 +16,7 @@ from shared.catalogue.agents import known_agents
 from shared.catalogue.checks import parse_check
 from shared.contracts.plan import Plan, TaskSpec
 from shared.errors import BadInput
+from shared.globs import hidden_parts
 from shared.headings import slug
 from shared.plugins import INSTALL
 
@@ -138,15 +138,11 @@ def _checks(checks: Sequence[dict[str, object]], path: Path) -> Iterator[Finding
 def not_kept(check: Mapping[str, object], outputs: Sequence[str]) -> str | None:
     """What is wrong with a check that looks for a hidden file where `outputs` names none such, so that none is kept. None: nothing."""
     path = str(check.get("path") or "")
-    kept = _hidden_parts(*outputs)
-    if all(kept if WILD.search(part) else any(fnmatchcase(part, one) for one in kept) for part in _hidden_parts(path)):
+    kept = hidden_parts(*outputs)
+    if all(kept if WILD.search(part) else any(fnmatchcase(part, one) for one in kept) for part in hidden_parts(path)):
         return None
     more = path if outputs else f"**, {path}"
     return f"{path!r} is hidden, and hidden files are kept only where `outputs` names them; add `outputs: {more}`"
-
-
-def _hidden_parts(*globs: str) -> list[str]:
-    return [part for glob in globs for part in PurePosixPath(glob).parts if part.startswith(".") and part != ".."]
 
 
 def _duplicates(tasks: Sequence[tuple[Path, TaskSpec]]) -> Iterator[tuple[Path, Path]]:

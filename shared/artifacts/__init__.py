@@ -3,7 +3,7 @@
 from shared.artifacts.collect import collect, files_in
 from shared.artifacts.disk import on_disk
 from shared.artifacts.fit import DBREF, INLINE, fit
-from shared.artifacts.globs import matching, names_hidden
 from shared.artifacts.store import ArtifactStore
+from shared.globs import matching, names_hidden
 
 __all__ = ["DBREF", "INLINE", "ArtifactStore", "collect", "files_in", "fit", "matching", "names_hidden", "on_disk"]

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from shared.artifacts.globs import ANY_DEPTH, matching, names_hidden
 from shared.artifacts.store import ArtifactStore
 from shared.contracts.executor import Artifact
 from shared.errors import BadInput, LimitExceeded
+from shared.globs import ANY_DEPTH, matching, names_hidden
 
 INPUTS = "inputs"
 CACHE = "__pycache__"

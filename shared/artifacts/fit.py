@@ -8,14 +8,12 @@ from typing import Any
 import orjson
 
 from shared.artifacts.store import ArtifactStore
-from shared.contracts.executor import Artifact, Result
+from shared.contracts.executor import DATA_NAME, DATA_NEXT, Artifact, Result
 from shared.errors import BadInput
 
 INLINE = 64 * 1024
 DEEPEST = 64  # MongoDB takes 100 levels, and the document around this has some of its own
 LARGEST = 2**63
-NAME = "data.json"
-NEXT = "data-{}.json"
 DBREF = frozenset({"$ref", "$id"})
 
 
@@ -37,7 +35,7 @@ async def fit(result: Result, store: ArtifactStore) -> Result:
 
 def _free_name(artifacts: Iterable[Artifact]) -> str:
     taken = {part for artifact in artifacts for part in PurePosixPath(artifact.name).parts[:1]}
-    return next(name for name in chain([NAME], map(NEXT.format, count(2))) if name not in taken)
+    return next(name for name in chain([DATA_NAME], map(DATA_NEXT.format, count(2))) if name not in taken)
 
 
 def _json(data: dict[str, Any]) -> bytes:

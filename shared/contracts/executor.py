@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shared.contracts.base import Event, Value
 
+DATA_NAME, DATA_NEXT = "data.json", "data-{}.json"
 DATA_FILE = re.compile(r"data(-[0-9]+)?\.json\Z")
 
 

@@ -36,7 +36,7 @@ def in_turn(reads: Sequence[Read], clock: ServerClock) -> list[Doc]:
 
 def _read(one: Read, number: int, clock: ServerClock) -> list[Doc]:
     return [
-        {"$match": server_where(one.where, clock)},
+        {"$match": _translated(one.where, clock)},
         *([{"$sort": dict(one.sort)}] if one.sort else []),
         *([{"$limit": one.limit}] if one.limit else []),
         *([{"$project": dict.fromkeys(one.fields, 1)}] if one.fields else []),

@@ -14,6 +14,8 @@ from shared.storage.port import Database, Doc
 
 MOST_ATTEMPTS = 50
 MOST_NEIGHBOURS = 50
+MOST_READ = 5_000
+"""So many tasks of a plan are read for whoever looks at it."""
 PLAN = ("task_id", "version", "parts", "count")
 EDGES = ("title", "phase", "kind", "epoch", "critical", "group", "position", "dependencies", "feeds", "children")
 
@@ -105,8 +107,9 @@ class Looking:
         wanted = list(ids)
         return {doc["_id"]: doc["title"] for doc in await self._tasks.find({"_id": {"$in": wanted}}, ("title",))} if wanted else {}
 
-    async def newest_plan(self, task_id: str, *, version: int) -> Doc | None:
-        """The header of the plan after the one that is carried out (`version`; 0: none is), else of that one; None: there is none yet."""
+    async def newest_plan(self, task_id: str, task: Doc | None) -> Doc | None:
+        """The header of the plan after the one that is carried out, else of that one, or of what came instead; None: there is none yet."""
+        version = int((task or {}).get("plan_version", 0))
         return await self.header(plan_id(task_id, version + 1)) or await self.header(plan_id(task_id, version))
 
     async def header(self, plan: str) -> Doc | None:

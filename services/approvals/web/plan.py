@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from services.approvals.deps import Deps
-from services.approvals.store.looking import PlanPart
+from services.approvals.store.looking import MOST_READ, PlanPart
 from services.approvals.web.run_panel import subject_of
 from shared.aside import aside
 from shared.contracts.plan import TaskSpec
@@ -14,7 +14,6 @@ from shared.sequence import sequence
 from shared.storage.port import Doc
 
 MOST_LINES = 300
-MOST_READ = 5_000
 MOST_NAMES = 12
 MOST_GROUPS = 12
 MOST_LEVELS = 12
@@ -66,11 +65,6 @@ class Preview:
     more_levels: int
     findings: Sequence[Mapping[str, Any]]
     partly: bool
-
-
-async def load_header(deps: Deps, run_id: str, root: Doc | None) -> Doc | None:
-    """The header of the run's newest plan, or of what came instead of one; None: no plan has been made yet."""
-    return await deps.looking.newest_plan(run_id, version=int((root or {}).get("plan_version", 0)))
 
 
 async def load_preview(deps: Deps, header: Doc) -> Preview:

@@ -16,7 +16,7 @@ from services.approvals.deps import Deps
 from services.approvals.domain.deciding import APPROVE, PENDING
 from services.approvals.domain.principals import APPROVER, SUBMITTER
 from services.approvals.web.pages import page, render, see_other
-from services.approvals.web.plan import load_header, load_preview
+from services.approvals.web.plan import load_preview
 from services.approvals.web.run import Here, find_run
 from shared.contracts.phases import Action, Phase
 from shared.errors import Conflict, NotFound
@@ -67,7 +67,7 @@ async def discard(run_id: str, deps: DepsHere, *, caller: CallerHere) -> Respons
 
 
 async def _values(deps: Deps, run_id: str, here: Here, *, who: CallerHere) -> dict[str, Any]:
-    header = await load_header(deps, run_id, here.root)
+    header = await deps.looking.newest_plan(run_id, here.root)
     is_there = header is not None and header["state"] == "proposed"
     review = await _review(deps, run_id)
     by = await submitter_of(deps, run_id)

@@ -31,7 +31,12 @@ def parts_of(glob: str) -> Parts:
 
 def names_hidden(glob: str) -> bool:
     """Whether it can match hidden files, or files in hidden folders: wildcards at the beginning of a name do not."""
-    return any(part.startswith(".") and part != ".." for part in PurePosixPath(glob).parts)
+    return bool(hidden_parts(glob))
+
+
+def hidden_parts(*globs: str) -> list[str]:
+    """The segments of these globs that can match hidden names."""
+    return [part for glob in globs for part in PurePosixPath(glob).parts if part.startswith(".") and part != ".."]
 
 
 def _matches(parts: Parts, pattern: Parts) -> bool:
